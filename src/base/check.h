@@ -1,5 +1,5 @@
-// Checks for our own mistakes, always on. Input from target, disk, network or user can never reach one: that is an error
-// (base/err.h), not a check.
+// Checks for our own mistakes, always on. Input from target, disk, network or user can never reach one: that is an
+// error (base/err.h), not a check.
 #ifndef SEEP_BASE_CHECK_H
 #define SEEP_BASE_CHECK_H
 

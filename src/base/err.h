@@ -1,7 +1,7 @@
 // One error type for the whole house.
 //
-// Functions return 0 or -1 (or NULL) and fill a struct seep_err. The text is a finished sentence that names the thing and
-// says what to do; it can be shown as is. Library code never logs and never exits: only cmd/ and run/ decide.
+// Functions return 0 or -1 (or NULL) and fill a struct seep_err. The text is a finished sentence that names the thing
+// and says what to do; it can be shown as is. Library code never logs and never exits: only cmd/ and run/ decide.
 #ifndef SEEP_BASE_ERR_H
 #define SEEP_BASE_ERR_H
 
