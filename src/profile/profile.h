@@ -1,0 +1,200 @@
+// A profile: what to run, how long, under which load, and what must hold. YAML in, this struct out.
+//
+// Everything here is validated: after profile_load() no other module checks a profile again. Strings are NUL-terminated
+// and owned by the profile; counts are exact; a value nobody gave has its default, or PROFILE_AUTO where "auto" is a
+// choice.
+// `${name}` of `vars` is expanded when the profile is loaded; `${env:NAME}` is kept as written and read only at use
+// (profile_expand_env), so that no secret reaches the store or a report.
+#ifndef SEEP_PROFILE_PROFILE_H
+#define SEEP_PROFILE_PROFILE_H
+
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PROFILE_AUTO (-1.0) // durations and sizes: the program chooses
+
+enum profile_life { LIFE_JOB, LIFE_SERVICE, LIFE_TREE };
+enum profile_ready { READY_NONE, READY_HTTP, READY_TCP, READY_LOG, READY_COMMAND };
+enum profile_attribution { ATTRIBUTION_AUTO, ATTRIBUTION_EXACT, ATTRIBUTION_SAMPLED, ATTRIBUTION_OFF };
+enum profile_signal_exit { EXIT_CODE, EXIT_SIGNAL }; // what an entry of shutdown.exit accepts
+
+// Where something stands in a file, for messages: "ours.yaml:12:5".
+struct profile_where {
+    const char *file; // the profile's own copy; "-o" for overrides, "(default)" for defaults
+    int line, column; // from 1; 0 when there is no file
+};
+
+struct profile_pair {
+    char *key, *value;
+};
+
+struct profile_limit { // target.limits: an rlimit by its name, e.g. nofile, as, core
+    char *name;
+    double value; // bytes or count; HUGE_VAL for "unlimited"
+};
+
+struct profile_target {
+    char **argv; // NULL-terminated; NULL when no command was given
+    int argc;
+    struct profile_pair *env; // set over the caller's environment; value NULL unsets
+    int n_env;
+    char *cwd;  // NULL: the caller's
+    char *user; // NULL: the caller's
+    struct profile_limit *limits;
+    int n_limits;
+    enum profile_life life;
+    bool restart;    // start it again after a crash (counted, and shown)
+    char **identity; // further files whose SHA-256 is the target's identity
+    int n_identity;
+    struct {
+        enum profile_ready kind;
+        char *what;      // URL, "host:port", text to find in the log, or the command line's text
+        char **argv;     // READY_COMMAND: NULL-terminated
+        double within_s; // > 0
+    } ready;
+};
+
+struct profile_run {
+    double duration_s; // > 0
+    double interval_s; // PROFILE_AUTO or > 0
+    double warmup_s;   // PROFILE_AUTO or >= 0
+    double drain_s;    // PROFILE_AUTO or >= 0
+    double period_s;   // declared load period, 0: none
+    bool early_stop;
+    bool reload;     // after drain run the load once more and tell retention from leak
+    double keep_s;   // how long runs are kept by prune; PROFILE_AUTO: for ever
+    char *on_finish; // command run with the verdict's path; NULL: none
+    double on_finish_within_s;
+};
+
+struct profile_attr {
+    enum profile_attribution mode;
+    double sampling_mean_bytes; // > 0, default 512 KiB
+    double memory_bytes;        // ceiling of the shared region; PROFILE_AUTO: the larger of 64 MiB and 1/32 of memory
+    bool follow_children;       // attribute forked and exec'ed processes too
+};
+
+struct profile_stage {
+    double for_s;
+    double to; // requests per second (open) or users (closed)
+};
+
+enum profile_think { THINK_NONE, THINK_FIXED, THINK_UNIFORM };
+
+struct profile_scenario {
+    struct profile_where where;
+    char *name;
+    double weight; // > 0
+    char *method;  // upper case, default GET
+    char *url;
+    struct profile_pair *headers;
+    int n_headers;
+    char *body;         // NULL: none
+    int *expect_status; // accepted codes; n 0: any 2xx or 3xx
+    int n_expect_status;
+    double expect_under_s; // 0: no limit
+    double timeout_s;      // > 0
+};
+
+struct profile_load {
+    bool present;
+    bool open_model; // rate given; else users
+    double rate_per_s;
+    double users;
+    enum profile_think think;
+    double think_min_s, think_max_s;
+    bool poisson;      // arrivals of the open model: Poisson, else evenly spaced
+    double duration_s; // PROFILE_AUTO: run.duration
+    int connections;   // most connections at once, > 0
+    struct profile_stage *stages;
+    int n_stages;
+    struct profile_scenario *scenarios;
+    int n_scenarios;
+    struct profile_where where;
+};
+
+// A gate as written; judge/gate.h parses the expression. Absent parts are NULL.
+struct profile_gate {
+    struct profile_where where; // of the expression's first character
+    char *expr, *warn, *over, *hold_for, *vs, *floor;
+};
+
+struct profile_shutdown {
+    int signal;      // default SIGTERM
+    double within_s; // default 10
+    int *exit_codes; // accepted exit statuses
+    int n_exit_codes;
+    bool exit_by_signal;           // death by the very signal sent is orderly (default)
+    double back_to_baseline_bytes; // default 10 MB; PROFILE_AUTO: not checked
+    bool no_children;
+    bool port_released;
+    bool skip; // `shutdown: off`
+};
+
+struct profile_allow { // stacks that may grow
+    char *pattern;     // matched against function, file and module names of the stack's frames (fnmatch)
+    double budget_bytes_per_s;
+    char *reason;
+    char *expires; // "YYYY-MM-DD" or NULL
+};
+
+struct profile {
+    unsigned magic;
+    char *name;
+    struct profile_pair *vars;
+    int n_vars;
+    struct profile_target target;
+    struct profile_run run;
+    struct profile_attr attribution;
+    struct profile_load load;
+    struct profile_gate
+        *gates; // n 0 only when the profile says `gates: []`; else the defaults of product.md stand here
+    int n_gates;
+    struct profile_shutdown shutdown;
+    struct profile_allow *allow;
+    int n_allow;
+};
+
+// One source of a profile: a shipped name ("pr-10m"), or a path (anything with a '/' or ending in .yaml/.yml/.json).
+struct profile_sources {
+    const char *const *names; // later ones win, key by key
+    int n_names;
+    const char *const *overrides; // "key.path=value", values parsed as YAML; applied last
+    int n_overrides;
+    const char *shipped_dir; // where shipped profiles are, e.g. <prefix>/share/seep/profiles
+    const char *const *argv; // the command after "--", or NULL
+    int argc;
+};
+
+// Loads, merges and validates. On success *out is owned by the caller (profile_free). Errors carry "file:line:col:
+// sentence" and, on further lines, the source line with a caret under the column; code SEEP_E_USAGE.
+int profile_load(const struct profile_sources *sources, struct profile **out, struct seep_err *err);
+
+// The same from the text of profile_dump(): what the store keeps and the load worker gets.
+int profile_parse(const char *text, size_t len, const char *file_name, struct profile **out, struct seep_err *err);
+
+void profile_free(struct profile *p); // NULL is allowed
+
+// The whole merged profile as JSON (which is YAML), keys as in product.md, `${env:...}` unexpanded, secrets in argv and
+// URLs redacted when `redact`. malloc'ed; NULL when memory ran out.
+char *profile_dump(const struct profile *p, bool redact);
+
+// Replaces every `${env:NAME}` in `text` by the environment's value. malloc'ed. NULL with an error when NAME is not
+// set.
+char *profile_expand_env(const char *text, struct seep_err *err);
+
+// What "auto" means for this profile (product.md): interval = duration/288 within 250 ms .. 5 min; drain 60 s, 25 s in
+// runs under 30 min; exact up to 1 h, else sampled.
+double profile_interval_s(const struct profile *p);
+double profile_drain_s(const struct profile *p);
+enum profile_attribution profile_attribution_mode(const struct profile *p);
+
+// Shipped profiles: calls `each` with name, path and the first comment line, sorted by name. Stops when it returns
+// non-zero.
+int profile_each_shipped(const char *shipped_dir,
+                         int (*each)(const char *name, const char *path, const char *about, void *ctx), void *ctx,
+                         struct seep_err *err);
+
+#endif
