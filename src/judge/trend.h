@@ -1,0 +1,99 @@
+// One signal against one budget: is the growth rate at the end of the run under it, over it, or can this run not tell?
+//
+// The method is docs/METHOD.md: a small competition of models, the union of the intervals of all near-best ones,
+// standard errors that allow for autocorrelation, and the rate tested against the budget rather than against zero.
+#ifndef SEEP_JUDGE_TREND_H
+#define SEEP_JUDGE_TREND_H
+
+#include "judge/judge.h"
+
+// Start from JUDGE_OPTIONS_DEFAULT and set the budget. NaN (or 0 where said) leaves a field unknown.
+struct judge_options {
+    double budget_per_s;       // > 0, units of y per second; 0 means "nothing visible": one quantum over the run
+    double planned_duration_s; // of the whole run, for words only; NaN unknown
+    double interval_s;         // nominal distance of samples; NaN: the median distance found
+    double total_limit;        // most growth in total, units of y; NaN: no such limit
+    double warmup_s;           // seconds to drop at the start; NaN: 10 % of the series
+    double period_s;           // a declared load period; NaN: none
+    double quantum;            // grain of y: 4096 for resident memory, 0 for exact byte counts
+    bool counts;               // y counts whole things (fds, threads): judged by its floor, quantum ignored
+    enum judge_unit unit;      // of y, for words: JUDGE_U_BYTES or JUDGE_U_COUNT
+    double t_scale;            // multiplies the t quantile; 1, and 2 for early looks
+    double baseline;           // level before the load for total growth; NaN: the first 2 % of the series
+    const struct judge_span *excluded; // paused or suspended stretches, cut out before judging
+    size_t n_excluded;
+};
+
+#define JUDGE_OPTIONS_DEFAULT                                                                                          \
+    ((struct judge_options){.budget_per_s = 0,                                                                         \
+                            .planned_duration_s = (double)__builtin_nan(""),                                           \
+                            .interval_s = (double)__builtin_nan(""),                                                   \
+                            .total_limit = (double)__builtin_nan(""),                                                  \
+                            .warmup_s = (double)__builtin_nan(""),                                                     \
+                            .period_s = (double)__builtin_nan(""),                                                     \
+                            .quantum = 4096,                                                                           \
+                            .unit = JUDGE_U_BYTES,                                                                     \
+                            .t_scale = 1,                                                                              \
+                            .baseline = (double)__builtin_nan("")})
+
+struct judge_growth {
+    enum judge_verdict verdict;
+    enum judge_shape shape;
+    double slope_per_s; // growth rate at the end of the run, best model
+    double lo_per_s;    // two-sided 90 % interval: each end is a one-sided 95 % bound
+    double hi_per_s;
+    double mde_per_s;         // smallest excess seen with 80 % power
+    double settle_duration_s; // run length that would settle an inconclusive answer; NaN when it is settled or unknown
+    double budget_per_s;      // what it was tested against (after the quantum rule)
+    double rho;               // lag-1 autocorrelation of the residuals of the best model
+    double tau_s;             // time constant of a plateau; NaN otherwise
+    double event_t_s;         // time of the step or of the onset, on the axis of t_s; NaN otherwise
+    double event_size;        // size of the step, or of the plateau's fill, in units of y; NaN otherwise
+    double cycle_s;           // length of the seasonal cycle that was fitted; NaN otherwise
+    double warmup_end_s;      // on the axis of t_s: where the judged window begins
+    double window_s;          // length of the judged window
+    double total_growth;      // median of the end minus baseline, units of y
+    double total_margin;      // its +- (three times the noise of a median)
+    double half_ratio;        // growth of the second half over the first: about 1 linear, under 0.4 saturating
+    double net_growth;        // within the judged window, medians of both ends
+    size_t n_given;           // samples given
+    size_t n_used;            // points judged after warm-up, troughs and binning
+    size_t n_models;          // in the plausible set
+    size_t n_gaps;            // distances over three intervals, after cutting what was excluded
+    bool troughs;             // judged at the troughs of a sawtooth
+    bool resolves;            // the run can resolve its budget: mde <= budget
+    enum judge_verdict total_verdict; // of the total limit alone; PASS when there is none
+    char model[48];                   // "L", "E0.1", "cycle10.5 L", "troughs L", as in docs/METHOD.md
+    char shape_text[96];              // "plateau, filled after 2.1 h"
+    char reason[256];                 // a finished sentence
+};
+
+// Judges series against options. series->n may be 0 and up to 10 million; more than 300 points after the warm-up are
+// averaged into 300 bins. Fewer than 40 points, an invalid budget, non-finite values or time running backwards give
+// JUDGE_INCONCLUSIVE with the reason. Returns 0, or -1 when memory ran out (out is then inconclusive and says so).
+int judge_trend(const struct judge_series *series, const struct judge_options *options, struct judge_growth *out);
+
+// Rule 3.9: resident and allocated memory combined into one answer; label names the cause where the two disagree
+// ("" otherwise). label has size bytes, > 0.
+enum judge_verdict judge_combine(const struct judge_growth *rss, const struct judge_growth *allocated, char *label,
+                                 size_t size);
+
+// A three-way comparison of a level against a limit with the noise of medians: close minus baseline (10 MB by default),
+// or the end of a run minus its start.
+struct judge_level {
+    enum judge_verdict verdict;
+    double difference; // median of after minus median of before
+    double margin;     // +-
+    char reason[200];
+};
+
+// before and after hold the values only, in time order; fewer than 10 of either is inconclusive. Returns 0, or -1 when
+// memory ran out.
+int judge_close(const double *before, size_t n_before, const double *after, size_t n_after, double limit,
+                enum judge_unit unit, struct judge_level *out);
+
+// Reload: the growth of a second cycle of the same load against the first. At most 10 % of it means retention, not a
+// leak. Fails only when the first cycle grew and the second grew more than 10 % of it.
+enum judge_verdict judge_reload(double first_growth, double second_growth, double noise, char *reason, size_t size);
+
+#endif
