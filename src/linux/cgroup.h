@@ -7,9 +7,11 @@
 #define SEEP_LINUX_CGROUP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/units.h"
 
 enum linux_cgroup_kind { LINUX_CGROUP_NONE, LINUX_CGROUP_V1, LINUX_CGROUP_V2 };
 
@@ -36,18 +38,18 @@ int linux_cgroup_create(const char *root, const char *self, const char *name, st
                         struct seep_err *err);
 
 // Limits: 0 leaves a limit alone. SEEP_E_UNSUPPORTED when the group cannot limit that.
-int linux_cgroup_limit(const struct linux_cgroup *cg, uint64_t memory_bytes, uint64_t pids, struct seep_err *err);
+int linux_cgroup_limit(const struct linux_cgroup *cg, int64_t memory_bytes, int64_t pids, struct seep_err *err);
 
 // Removes what linux_cgroup_create() made. Retries for a moment (a dead process leaves late); SEEP_E_SYSTEM with EBUSY
 // when somebody still lives in it. Harmless when kind is none or the directories are gone.
 int linux_cgroup_remove(struct linux_cgroup *cg, struct seep_err *err);
 
-// Counters; LINUX_UNKNOWN where the kernel has none.
+// Counters; SEEP_UNKNOWN where the kernel has none.
 struct linux_cgroup_memory {
-    uint64_t current_bytes, peak_bytes, limit_bytes; // limit UINT64_MAX: none or unknown
-    uint64_t anon_bytes, file_bytes, kernel_bytes;
-    uint64_t oom_kills, events_max;
-    uint64_t processes;
+    int64_t current_bytes, peak_bytes, limit_bytes; // limit SEEP_UNKNOWN: none or unknown
+    int64_t anon_bytes, file_bytes, kernel_bytes;
+    int64_t oom_kills, events_max;
+    int64_t processes;
 };
 int linux_cgroup_memory_read(const struct linux_cgroup *cg, struct linux_cgroup_memory *out, struct seep_err *err);
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/units.h"
 
 struct linux_host {
     char hostname[65];
@@ -16,11 +17,11 @@ struct linux_host {
     char thp[16];     // always, madvise, never; "" unknown
     char boot_id[37]; // text form; "" unknown
     uint32_t cpus;    // online and permitted to us
-    uint64_t memory_bytes, swap_bytes;
+    int64_t memory_bytes, swap_bytes;
     int ptrace_scope;  // -1: the kernel has no Yama, so classic rules hold
     int perf_paranoid; // -1 unknown
     int overcommit;    // -1 unknown
-    uint64_t pid_max;  // LINUX_UNKNOWN when unreadable
+    int64_t pid_max;   // SEEP_UNKNOWN when unreadable
     char libc[64];     // "glibc 2.36"
 };
 
@@ -31,16 +32,16 @@ void linux_host_read(int root_fd, struct linux_host *out);
 // The 16 bytes of /proc/sys/kernel/random/boot_id; all zero when unreadable.
 void linux_boot_id(int proc_fd, uint8_t id[16]);
 
-// Pressure stall totals in us and the 10 s average in hundredths of a percent; LINUX_UNKNOWN without PSI.
+// Pressure stall totals in us and the 10 s average in hundredths of a percent; SEEP_UNKNOWN without PSI.
 struct linux_pressure {
-    uint64_t memory_some_us, memory_full_us, cpu_some_us, io_some_us, io_full_us;
-    uint64_t memory_some_avg10, cpu_some_avg10, io_some_avg10;
+    int64_t memory_some_us, memory_full_us, cpu_some_us, io_some_us, io_full_us;
+    int64_t memory_some_avg10, cpu_some_avg10, io_some_avg10;
 };
 void linux_pressure_read(int proc_fd, struct linux_pressure *out);
 
-// MemAvailable, MemFree, SwapFree now; LINUX_UNKNOWN when absent.
+// MemAvailable, MemFree, SwapFree now; SEEP_UNKNOWN when absent.
 struct linux_meminfo {
-    uint64_t total_bytes, available_bytes, free_bytes, swap_total_bytes, swap_free_bytes;
+    int64_t total_bytes, available_bytes, free_bytes, swap_total_bytes, swap_free_bytes;
 };
 int linux_meminfo_read(int proc_fd, struct linux_meminfo *out, struct seep_err *err);
 

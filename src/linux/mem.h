@@ -9,7 +9,7 @@
 #include "linux/proc.h"
 
 // Resident bytes in [start, start+len) of pid, from /proc/PID/pagemap. Needs the rights of ptrace read.
-int linux_range_resident(int proc_fd, pid_t pid, uint64_t start, uint64_t len, uint64_t *resident_bytes,
+int linux_range_resident(int proc_fd, pid_t pid, uint64_t start, uint64_t len, int64_t *resident_bytes,
                          struct seep_err *err);
 
 // Sums over /proc/PID/smaps by what a mapping is for. Each part: how many mappings, their size and what is resident.
@@ -27,7 +27,7 @@ enum linux_map_part {
 extern const char *const linux_map_part_names[LINUX_MAP_PARTS];
 
 struct linux_map_sum {
-    uint64_t mappings, size_bytes, rss_bytes, pss_bytes, anon_bytes, swap_bytes;
+    int64_t mappings, size_bytes, rss_bytes, pss_bytes, anon_bytes, swap_bytes;
 };
 
 // Reads smaps of pid. Costs a walk of the page tables (as smaps_rollup) and text: tens of ms with ten thousand

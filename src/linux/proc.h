@@ -5,6 +5,7 @@
 // process may end between two reads: then SEEP_E_TARGET. What this user may not read, or this kernel does not have, is
 // SEEP_E_UNSUPPORTED with sys_errno kept; it is never a zero.
 //
+// Quantities are int64_t; one that this kernel does not report is SEEP_UNKNOWN (base/units.h).
 // Every function takes proc_fd, a directory descriptor of the proc file system (or of a fake tree in tests).
 #ifndef SEEP_LINUX_PROC_H
 #define SEEP_LINUX_PROC_H
@@ -14,9 +15,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-
-// A number this kernel does not report.
-#define LINUX_UNKNOWN UINT64_MAX
+#include "base/units.h"
 
 // Opens /proc. Returns a descriptor or -1.
 int linux_proc_open(struct seep_err *err);
@@ -29,40 +28,40 @@ struct linux_stat {
     pid_t pid, ppid, pgrp, session;
     char state;    // R S D T t Z X I ...
     char comm[65]; // any bytes but NUL
-    uint64_t minflt, majflt;
-    uint64_t utime_us, stime_us;
-    uint64_t threads;
-    uint64_t vsize_bytes, rss_bytes; // rss here is the kernel's quick, imprecise count
-    uint64_t starttime_ticks;        // since boot; with pid the identity of the process
+    int64_t minflt, majflt;
+    int64_t utime_us, stime_us;
+    int64_t threads;
+    int64_t vsize_bytes, rss_bytes; // rss here is the kernel's quick, imprecise count
+    uint64_t starttime_ticks;       // since boot; with pid the identity of the process
 };
 int linux_stat_read(int proc_fd, pid_t pid, struct linux_stat *out, struct seep_err *err);
 
 struct linux_statm {
-    uint64_t size_bytes, resident_bytes, shared_bytes, text_bytes, data_bytes;
+    int64_t size_bytes, resident_bytes, shared_bytes, text_bytes, data_bytes;
 };
 int linux_statm_read(int proc_fd, pid_t pid, struct linux_statm *out, struct seep_err *err);
 
-// Absent lines are LINUX_UNKNOWN.
+// Absent lines are SEEP_UNKNOWN.
 struct linux_status {
-    uint64_t rss_anon_bytes, rss_file_bytes, rss_shmem_bytes, swap_bytes, vm_hwm_bytes, threads;
-    uint64_t voluntary_switches, involuntary_switches;
+    int64_t rss_anon_bytes, rss_file_bytes, rss_shmem_bytes, swap_bytes, vm_hwm_bytes, threads;
+    int64_t voluntary_switches, involuntary_switches;
     uint64_t sig_caught, sig_ignored, sig_blocked, sig_pending; // bit n-1 is signal n; for all threads or the main one
-    uint64_t uid, euid, gid, egid;
-    uint64_t no_new_privs, seccomp, tracer_pid;
+    int64_t uid, euid, gid, egid;
+    int64_t no_new_privs, seccomp, tracer_pid;
 };
 int linux_status_read(int proc_fd, pid_t pid, struct linux_status *out, struct seep_err *err);
 
-// /proc/PID/smaps_rollup. Absent lines are LINUX_UNKNOWN. Costs a walk of the page tables: some ms per GiB.
+// /proc/PID/smaps_rollup. Absent lines are SEEP_UNKNOWN. Costs a walk of the page tables: some ms per GiB.
 struct linux_rollup {
-    uint64_t rss_bytes, pss_bytes, pss_anon_bytes, pss_file_bytes, pss_shmem_bytes;
-    uint64_t shared_clean_bytes, shared_dirty_bytes, private_clean_bytes, private_dirty_bytes;
-    uint64_t anonymous_bytes, lazy_free_bytes, huge_anon_bytes, swap_bytes, swap_pss_bytes, locked_bytes;
+    int64_t rss_bytes, pss_bytes, pss_anon_bytes, pss_file_bytes, pss_shmem_bytes;
+    int64_t shared_clean_bytes, shared_dirty_bytes, private_clean_bytes, private_dirty_bytes;
+    int64_t anonymous_bytes, lazy_free_bytes, huge_anon_bytes, swap_bytes, swap_pss_bytes, locked_bytes;
 };
 int linux_rollup_read(int proc_fd, pid_t pid, struct linux_rollup *out, struct seep_err *err);
 
 // /proc/PID/io. read_bytes and write_bytes are what reached a device; the others are what system calls moved.
 struct linux_io {
-    uint64_t rchar, wchar, syscr, syscw, read_bytes, write_bytes, cancelled_bytes;
+    int64_t rchar, wchar, syscr, syscw, read_bytes, write_bytes, cancelled_bytes;
 };
 int linux_io_read(int proc_fd, pid_t pid, struct linux_io *out, struct seep_err *err);
 
@@ -87,10 +86,10 @@ enum linux_fd_kind {
 extern const char *const linux_fd_names[LINUX_FD_KINDS];
 
 struct linux_fds {
-    uint64_t total; // exact even when not all were classified
-    uint64_t by_kind[LINUX_FD_KINDS];
-    uint64_t unclassified; // the time limit was reached before these
-    int highest;           // highest descriptor number, -1 when none
+    int64_t total; // exact even when not all were classified
+    int64_t by_kind[LINUX_FD_KINDS];
+    int64_t unclassified; // the time limit was reached before these
+    int highest;          // highest descriptor number, -1 when none
 };
 
 // Counts the descriptors; after budget_ns (0: 20 ms) of classifying the rest is only counted.
@@ -100,7 +99,7 @@ int linux_fds_count(int proc_fd, pid_t pid, int64_t budget_ns, struct linux_fds 
 enum linux_fd_kind linux_fd_classify(const char *target);
 
 // Number of mappings (lines of /proc/PID/maps).
-int linux_maps_count(int proc_fd, pid_t pid, uint64_t *out, struct seep_err *err);
+int linux_maps_count(int proc_fd, pid_t pid, int64_t *out, struct seep_err *err);
 
 int linux_oom_score_read(int proc_fd, pid_t pid, int *score, int *score_adj, struct seep_err *err);
 

@@ -40,22 +40,22 @@ int linux_tree_scan(int proc_fd, pid_t root, struct linux_tree *tree, struct see
 #define LINUX_WANT_MAPS   (1u << 3)
 #define LINUX_WANT_ALL    0xfu
 
-// Sums over the living processes of a tree. A sum is LINUX_UNKNOWN when it could be read of no process; `denied` counts
+// Sums over the living processes of a tree. A sum is SEEP_UNKNOWN when it could be read of no process; `denied` counts
 // the processes (not zombies) of which some wanted part could not be read, so that a sum is then a lower bound.
 struct linux_sample {
-    uint64_t processes, zombies, threads;
-    uint64_t rss_bytes, rss_anon_bytes, rss_file_bytes, rss_shmem_bytes,
+    int64_t processes, zombies, threads;
+    int64_t rss_bytes, rss_anon_bytes, rss_file_bytes, rss_shmem_bytes,
         swap_bytes; // status, or statm where it is hidden
-    uint64_t pss_bytes, pss_anon_bytes, pss_file_bytes, pss_shmem_bytes, private_dirty_bytes, lazy_free_bytes;
-    uint64_t vsize_bytes;
-    uint64_t utime_us, stime_us, minflt, majflt;
-    uint64_t voluntary_switches, involuntary_switches;
-    uint64_t fds, fds_by_kind[LINUX_FD_KINDS], fds_unclassified;
-    uint64_t io_read_bytes, io_write_bytes, io_rchar, io_wchar;
-    uint64_t maps;
-    uint64_t stopped; // processes in state T or t
-    uint64_t denied;
-    uint64_t gone; // ended between the walk and the reading
+    int64_t pss_bytes, pss_anon_bytes, pss_file_bytes, pss_shmem_bytes, private_dirty_bytes, lazy_free_bytes;
+    int64_t vsize_bytes;
+    int64_t utime_us, stime_us, minflt, majflt;
+    int64_t voluntary_switches, involuntary_switches;
+    int64_t fds, fds_by_kind[LINUX_FD_KINDS], fds_unclassified;
+    int64_t io_read_bytes, io_write_bytes, io_rchar, io_wchar;
+    int64_t maps;
+    int64_t stopped; // processes in state T or t
+    int64_t denied;
+    int64_t gone; // ended between the walk and the reading
 };
 
 // Reads every process of tree. A pid whose start time changed since the walk counts as gone. budget_ns bounds the fd
