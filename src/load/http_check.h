@@ -1,0 +1,13 @@
+// One HTTP request, to see whether a server answers: ready checks and probes of the target.
+#ifndef SEEP_LOAD_HTTP_CHECK_H
+#define SEEP_LOAD_HTTP_CHECK_H
+
+#include "base/err.h"
+
+// GETs url (http or https only, redirects not followed, certificate not verified: the target is ours), reads and drops
+// at most 1 MiB of the body, and gives the status code. within_s: limit of the whole exchange, > 0. Blocks; may be
+// called from any thread. Errors: SEEP_E_TARGET with the reason ("connection refused", ...), SEEP_E_USAGE for a URL
+// that is none.
+int load_http_check(const char *url, double within_s, int *status, struct seep_err *err);
+
+#endif

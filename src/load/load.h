@@ -1,0 +1,194 @@
+// Load: drives the target over HTTP from a process of its own, and tells what happened.
+//
+// This is the supervisor's side. The worker (load/worker.h) runs as `seep load-worker`, is given the profile as text
+// and sends cumulative counters and histograms over one socket, which the supervisor polls; nothing here blocks or
+// waits, and there is no event loop in this interface. What the worker sends is checked like any foreign data: the
+// worker talks to hostile servers, and may be wrong, stuck or dead; then that is an event, and the run goes on.
+//
+//   load_start -> (poll load_fd, load_poll) READY -> load_begin -> RUNNING -> load_stop -> STOPPED [-> load_begin ...]
+//
+// Two durations of every request are kept. Latency runs from the moment the schedule *intended* the request to start,
+// so that a stalled target is charged for the requests that had to wait (no coordinated omission; Tene, "How NOT to
+// Measure Latency"); service time runs from when it really started. Both are of requests that got a whole reply or ran
+// into their timeout; a refused connection is an error, not a fast reply.
+#ifndef SEEP_LOAD_LOAD_H
+#define SEEP_LOAD_LOAD_H
+
+#include "base/err.h"
+#include "base/jsonw.h"
+#include "load/hist.h"
+#include "profile/profile.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct load;
+
+enum load_state {
+    LOAD_STARTING, // the worker reads the profile
+    LOAD_READY,    // it may begin
+    LOAD_RUNNING,  // requests arrive
+    LOAD_STOPPING, // no new requests; those under way may finish
+    LOAD_STOPPED,  // none under way; may begin again
+    LOAD_LOST,     // the worker is gone or broke the protocol; counts are the last ones it told
+};
+const char *load_state_name(enum load_state state);
+
+// Why a request failed. One request has at most one kind, the first that applies in this order.
+enum load_error {
+    LOAD_ERR_DNS,      // the host's name could not be resolved
+    LOAD_ERR_CONNECT,  // refused, unreachable, or no connection within the time
+    LOAD_ERR_TLS,      // handshake or certificate
+    LOAD_ERR_RESET,    // the connection ended or was reset before the reply was whole
+    LOAD_ERR_TIMEOUT,  // no whole reply within the scenario's timeout
+    LOAD_ERR_PROTOCOL, // what came is not HTTP, or its header is larger than 256 KiB
+    LOAD_ERR_BODY,     // reply body above 64 MiB
+    LOAD_ERR_STATUS,   // a status that the scenario does not expect
+    LOAD_ERR_SLOW,     // service time above the scenario's `under`
+    LOAD_ERR_LOCAL,    // the generator's own machine: no descriptors, ports or memory left
+    LOAD_ERRORS
+};
+const char *load_error_name(enum load_error kind); // "dns", "connect", "tls", ... as in JSON
+
+// Cumulative since load_start, over all begins. offered >= started + dropped; started = completed + cancelled + under
+// way.
+struct load_counts {
+    uint64_t offered;   // starts the schedule asked for so far (closed model: requests the users wanted to start)
+    uint64_t started;   // really started
+    uint64_t dropped;   // given up: they waited longer than the scenario's timeout for a free connection
+    uint64_t completed; // finished, well or not: ok + the sum of errors
+    uint64_t ok;
+    uint64_t cancelled; // under way when the load was stopped and its grace ran out
+    uint64_t error[LOAD_ERRORS];
+    uint64_t late;                       // started more than 10 ms after the intended moment
+    uint64_t late_self;                  // of `late`: though a connection was free, so the generator itself was late
+    uint64_t status[6];                  // replies by class; [0]: below 100 or above 599
+    uint64_t sent_bytes, received_bytes; // headers and bodies
+};
+uint64_t load_errors(const struct load_counts *c); // the sum over kinds
+
+// The generator itself; cumulative while requests arrive.
+struct load_generator {
+    int64_t at_ns;        // CLOCK_MONOTONIC of this report; 0 before the first
+    int64_t running_ns;   // time with the load on
+    uint64_t cpu_us;      // user and system time of the worker while the load was on
+    uint64_t connections; // opened so far
+    uint64_t lag_count;   // loop lag, probed every 100 ms: how late the loop woke
+    uint64_t lag_sum_us, lag_max_us;
+    uint64_t full_us;         // time during which all connections were in use
+    uint32_t in_flight;       // now
+    uint32_t users;           // now (closed model)
+    double target_rate_per_s; // of the schedule, now; NaN in the closed model
+    uint64_t rss_bytes;       // of the worker
+};
+
+enum load_hist_kind { LOAD_LATENCY, LOAD_SERVICE, LOAD_HIST_KINDS };
+
+enum { LOAD_ALL = -1 }; // as scenario: all of them together
+
+struct load_options {
+    int report_interval_ms; // how often the worker reports: 50..10000; 0: 1000. Not longer than the run's tick.
+    uint64_t seed;          // of arrivals and choices; 0: from the kernel
+};
+
+// Starts the worker (`self_exe load-worker 3`, self_exe e.g. "/proc/self/exe") and hands it `p`, which is copied. Waits
+// for nothing. p->load.present must hold. -1 when the process cannot be made; a worker that fails later is LOAD_LOST.
+int load_start(const struct profile *p, const char *self_exe, const struct load_options *options, struct load **out,
+               struct seep_err *err);
+
+// Readable when load_poll() has something to do; also at hang-up. -1 once lost: do not poll it any more.
+int load_fd(const struct load *l);
+
+// Takes in what has arrived (a bounded amount; the fd stays readable for the rest) and notices a worker that is gone or
+// has been silent for 5 s. Call when load_fd() is readable and at least once a tick. Returns the number of messages
+// taken, 0 for none; never fails: what goes wrong is the state and an event.
+int load_poll(struct load *l);
+
+enum load_state load_state(const struct load *l);
+
+// The next thing worth telling (a sentence; `level` 0 note, 1 warning), or false. Text stays valid until the next call
+// on `l`. At most 64 wait; further ones are counted and told as one.
+struct load_event {
+    int level;
+    const char *text;
+};
+bool load_next_event(struct load *l, struct load_event *event);
+
+// Turns the requests on. from_s: where in the schedule (stages) to start, 0 unless a run goes on after an interruption.
+// States READY and STOPPED. With load.duration set the worker stops by itself from_s later less; else it goes on until
+// load_stop().
+int load_begin(struct load *l, double from_s, struct seep_err *err);
+
+// No further request starts (at once); those under way get grace_s (>= 0) to finish, then are cancelled. STOPPED
+// follows. Nothing to do and no error in any state but RUNNING.
+int load_stop(struct load *l, double grace_s, struct seep_err *err);
+
+// Asks for a report now; it arrives through load_poll(), and load_generator()->at_ns then advances.
+void load_ask(struct load *l);
+
+// As last reported; scenario is an index into the profile's, or LOAD_ALL. Owned by `l`, valid until
+// load_poll/load_free.
+const struct load_counts *load_counts(const struct load *l, int scenario);
+const struct load_generator *load_generator(const struct load *l);
+
+// Cumulative over all begins. For a window, copy and hist_subtract().
+const struct load_hist *load_hist(const struct load *l, int scenario, enum load_hist_kind kind);
+
+int load_scenarios(const struct load *l);
+const char *load_scenario_name(const struct load *l, int scenario);
+
+pid_t load_worker_pid(const struct load *l); // 0 once reaped
+
+// Ends the worker (by its pidfd) and reaps it, at most 2 s. NULL is allowed.
+void load_free(struct load *l);
+
+// What of the profile says how long the load lasts: load.duration, else run.duration.
+double load_duration_s(const struct profile *p);
+
+// ---- the summary for people and for JSON; pure ----------------------------------------------------------------------
+
+struct load_summary_row {
+    const char *name; // scenario; NULL for the whole. Not owned.
+    struct load_counts counts;
+    double rate_per_s;  // completed per second with the load on; NaN unknown
+    double error_ratio; // of the completed; NaN when none
+    struct hist_figures latency, service;
+};
+
+struct load_summary {
+    struct load_summary_row all;
+    struct load_summary_row *scenario; // n_scenarios
+    int n_scenarios;
+    double seconds;                 // with the load on
+    double offered_rate_per_s;      // NaN unknown
+    double achieved_rate_per_s;     // started
+    double cpu_ratio;               // of the generator, 1.0 = one core; NaN unknown
+    double lag_mean_ms, lag_max_ms; // NaN unknown
+    uint64_t connections, rss_bytes;
+    bool saturated; // the generator, not the target, was the bottleneck: http gates are then inconclusive
+    char why_saturated[160];
+};
+
+// One input of load_summarise(): a scenario's counts and histograms (NULL: none kept).
+struct load_summary_part {
+    const char *name;
+    const struct load_counts *counts;
+    const struct load_hist *latency, *service;
+};
+
+// From figures kept elsewhere (the store, several runs of a worker). generator may be NULL. -1 when memory ran out.
+int load_summarise(const struct load_summary_part *part, int n, const struct load_generator *generator,
+                   struct load_summary *out, struct seep_err *err);
+// Of a live load.
+int load_summary(const struct load *l, struct load_summary *out, struct seep_err *err);
+void load_summary_free(struct load_summary *s);
+
+// The object `load` of verdict.json and of seep.load/1: requests, errors, rate_per_s, offered, started, dropped, late,
+// cancelled, errors_by_kind{}, latency_us{min,mean,p50,p90,p95,p99,p999,max,stddev}, service_us{...},
+// generator{status, reason, cpu, lag_mean_ms, lag_max_ms, connections, rss_bytes}, scenarios[{name, ...}].
+void load_summary_json(const struct load_summary *s, struct jsonw *w, const char *key);
+
+// Lines of text for a terminal: totals, quantiles, errors by kind, one line a scenario.
+void load_summary_text(const struct load_summary *s, struct seep_buf *out);
+
+#endif
