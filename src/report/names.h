@@ -1,0 +1,156 @@
+// THE one list of what stands in a run's store: series, meta facts and events, by name, with unit and meaning.
+//
+// run/ writes them, report/ and web/ read them; nobody spells a name out elsewhere. All memory is in bytes as the
+// kernel or the probe gave it, summed over the process tree, with nothing subtracted: the report takes the probe's own
+// share away. A value that is not known at a tick is simply not written (or NAN), never 0. Text is bytes of the target.
+#ifndef SEEP_REPORT_NAMES_H
+#define SEEP_REPORT_NAMES_H
+
+// ---- series: name, unit (units_name()), kind --------------------------------------------------------------------
+// Resident memory of the tree. smaps_rollup where it was read at that tick, else statm/status.
+#define S_RSS       "rss"       // bytes, gauge
+#define S_RSS_ANON  "rss.anon"  // bytes, gauge
+#define S_RSS_FILE  "rss.file"  // bytes, gauge
+#define S_RSS_SHMEM "rss.shmem" // bytes, gauge; contains the probe's region
+#define S_SWAP      "swap"      // bytes, gauge
+#define S_PSS       "pss"       // bytes, gauge; only at ticks that read smaps_rollup
+#define S_PSS_ANON  "pss.anon"
+#define S_PSS_FILE  "pss.file"
+#define S_PSS_SHMEM "pss.shmem"
+#define S_VSIZE     "vsize" // bytes, gauge
+
+#define S_THREADS  "threads"  // count, gauge
+#define S_CHILDREN "children" // count, gauge: descendants of the main process, zombies not counted
+#define S_ZOMBIES  "zombies"  // count, gauge
+#define S_MAPS     "maps"     // count, gauge: mappings
+#define S_FD       "fd"       // count, gauge: all open descriptors
+// By kind: "fd.socket", "fd.file", "fd.pipe", "fd.epoll", "fd.eventfd", "fd.timerfd", "fd.dir", "fd.memfd", "fd.other".
+#define S_FD_PREFIX "fd."
+
+#define S_CPU              "cpu"              // seconds, counter: user + system
+#define S_CTXT_VOLUNTARY   "ctxt.voluntary"   // count, counter
+#define S_CTXT_INVOLUNTARY "ctxt.involuntary" // count, counter
+#define S_FAULTS_MINOR     "faults.minor"     // count, counter
+#define S_FAULTS_MAJOR     "faults.major"     // count, counter
+#define S_IO_READ          "io.read"          // bytes, counter
+#define S_IO_WRITE         "io.write"         // bytes, counter
+#define S_CGROUP_MEMORY    "cgroup.memory"    // bytes, gauge
+#define S_DISK             "disk"             // bytes, gauge: below the target's working directory, where asked for
+
+// The heap by the probe. heap.live is exact in both modes (sampled: the allocator's or the usable-size counters; meta
+// heap.source says which); it is never the sum of samples.
+#define S_HEAP_LIVE        "heap.live"        // bytes, gauge
+#define S_HEAP_BLOCKS      "heap.blocks"      // count, gauge
+#define S_HEAP_ALLOCS      "heap.allocs"      // count, counter
+#define S_HEAP_ALLOC_BYTES "heap.alloc_bytes" // bytes, counter
+#define S_HEAP_RESIDENT    "heap.resident" // bytes, gauge: resident part of the allocator's own mappings, from outside
+
+// The allocator's own statistics (meta target.allocator names it).
+#define S_ALLOC_ALLOCATED "alloc.allocated" // bytes, gauge
+#define S_ALLOC_ACTIVE    "alloc.active"
+#define S_ALLOC_RESIDENT  "alloc.resident"
+#define S_ALLOC_RETAINED  "alloc.retained"
+#define S_ALLOC_MAPPED    "alloc.mapped"
+#define S_ALLOC_AGE       "alloc.age" // seconds, gauge: how old the statistics are
+
+#define S_THREAD_STACKS "thread_stacks" // bytes, gauge: resident stacks of threads
+#define S_MMAP_ANON     "mmap.anon"     // bytes, gauge: resident anonymous mappings that are neither heap nor stack
+#define S_PROBE_RSS     "probe.rss"     // bytes, gauge: the probe's region as it counts in rss and rss.shmem
+#define S_PROBE_PSS     "probe.pss"     // bytes, gauge: the same in pss and pss.shmem
+#define S_PROBE_CPU     "probe.cpu"     // seconds, counter: what the probe itself has measured of its cost
+#define S_SEEP_RSS      "seep.rss"      // bytes, gauge: the supervisor itself
+#define S_SEEP_CPU      "seep.cpu"      // seconds, counter
+
+// Load, per scenario: labels "scenario=NAME"; the whole load has labels "".
+#define S_HTTP_REQUESTS "http.requests" // count, counter
+#define S_HTTP_ERRORS   "http.errors"   // count, counter
+#define S_HTTP_OK       "http.ok"       // count, counter
+#define S_HTTP_P50      "http.p50"      // s, gauge: of the requests finished within the tick
+#define S_HTTP_P90      "http.p90"
+#define S_HTTP_P95      "http.p95"
+#define S_HTTP_P99      "http.p99"
+#define S_HTTP_P999     "http.p999"
+#define S_HTTP_BEHIND   "http.behind" // s, gauge: how far the generator is behind its schedule
+// store_histogram(): the latencies of the whole run so far, a load/hist.h blob per scenario, same labels.
+#define H_HTTP_LATENCY "http.latency"
+
+// ---- stacks ---------------------------------------------------------------------------------------------------
+// Stack points go with every k-th tick, k chosen so that a planned run has 48 to 96 of them (at least 24 in short
+// runs): the per-stack test uses 48, more only cost disk. The last measured tick always carries them.
+
+// ---- meta -----------------------------------------------------------------------------------------------------
+// Times are decimal nanoseconds of the real clock, durations decimal seconds, yes/no the words "yes" and "no".
+#define M_RUN                "run"      // the run id
+#define M_PROFILE            "profile"  // profile_dump(redact)
+#define M_ARGV               "argv"     // JSON array of strings, redacted
+#define M_REDACTED           "redacted" // what was redacted, a sentence; absent: nothing
+#define M_VERSION            "seep.version"
+#define M_STARTED            "started"              // when the target was started (real ns)
+#define M_INTERVAL           "interval"             // seconds between ticks
+#define M_DURATION           "duration"             // planned seconds of the measure phase
+#define M_HEAP_SOURCE        "heap.source"          // "requested bytes", "usable size", "jemalloc stats.allocated", ...
+#define M_ATTRIBUTION        "attribution"          // "exact", "sampled", "off", "failed"
+#define M_ATTRIBUTION_REASON "attribution.reason"   // a sentence, when failed or off
+#define M_SAMPLING_MEAN      "attribution.mean"     // bytes, in sampled mode
+#define M_COVERAGE           "attribution.coverage" // ratio of walks that agreed with libunwind, "0.9998"
+#define M_MAIN_PHASE         "phase"                // the present phase of a run that goes on
+
+#define M_HOST_NAME   "host.name"
+#define M_HOST_KERNEL "host.kernel"
+#define M_HOST_OS     "host.os"
+#define M_HOST_CPUS   "host.cpus"
+#define M_HOST_MEMORY "host.memory" // bytes
+#define M_HOST_LIBC   "host.libc"
+#define M_HOST_CGROUP "host.cgroup" // "v2 at /...", "none: no permission"
+
+#define M_TARGET_PID       "target.pid"
+#define M_TARGET_EXE       "target.exe" // path of the main executable after exec
+#define M_TARGET_SHA256    "target.sha256"
+#define M_TARGET_BUILD_ID  "target.build_id"
+#define M_TARGET_ALLOCATOR "target.allocator" // "jemalloc 5.3.0", "glibc 2.36"
+#define M_TARGET_VERSION   "target.version"   // where it could be found
+#define M_TARGET_IDENTITY  "target.identity"  // JSON array of {"path","sha256","build_id"}
+#define M_READY_S          "ready.s"          // seconds until ready
+#define M_READY_HOW        "ready.how"        // "http http://127.0.0.1:8080/health"
+
+// How the target ended.
+#define M_EXIT_KIND     "exit.kind"     // "exited", "signaled", "oom", "unknown"; absent while it runs
+#define M_EXIT_STATUS   "exit.status"   // exit status
+#define M_EXIT_SIGNAL   "exit.signal"   // signal number
+#define M_EXIT_CORE     "exit.core"     // yes/no
+#define M_EXIT_SENTENCE "exit.sentence" // the obituary, one sentence
+
+// How the run went. outcome: "completed", "early_stop", "stopped" (seep stop), "target_failed", "interrupted", "error".
+#define M_OUTCOME          "outcome"
+#define M_OUTCOME_SENTENCE "outcome.sentence"
+#define M_OUTCOME_SIGNAL   "outcome.signal" // the number, when interrupted
+
+// Facts of the shutdown; the report judges them by the profile.
+#define M_SHUTDOWN_SKIPPED       "shutdown.skipped" // why there was none, a sentence; nothing else below is then read
+#define M_SHUTDOWN_SIGNAL        "shutdown.signal"  // number that was sent
+#define M_SHUTDOWN_SENT          "shutdown.sent"    // real ns
+#define M_SHUTDOWN_AFTER         "shutdown.after" // seconds from the signal to the end; absent: it never ended by itself
+#define M_SHUTDOWN_KILLED        "shutdown.killed"         // "yes" when the ladder had to go on (KILL)
+#define M_SHUTDOWN_CHILDREN      "shutdown.children"       // number of descendants left behind
+#define M_SHUTDOWN_CHILDREN_WHAT "shutdown.children.names" // their names, for the sentence
+#define M_SHUTDOWN_PORT          "shutdown.port"       // yes/no: every listening port is free again; absent: none known
+#define M_SHUTDOWN_PORT_WHAT     "shutdown.port.names" // "tcp 127.0.0.1:8080"
+#define M_SHUTDOWN_FILES         "shutdown.files"      // socket files left behind, "" for none; absent: not looked
+// The levels before the signal are found from the ticks: PHASE_BASELINE against PHASE_CLOSE.
+
+// Unreachable proof of one stack: key M_UNREACHABLE_PREFIX + stack id, value "BLOCKS CHECKED SCANS".
+#define M_UNREACHABLE_PREFIX "unreachable."
+
+// ---- events: kind ------------------------------------------------------------------------------------------------
+#define E_GAP       "gap"       // from..to without samples; count = ticks missed
+#define E_PAUSED    "paused"    // the target was stopped (SIGSTOP, freezer): cut out of every fit
+#define E_SUSPENDED "suspended" // the machine slept: cut out likewise
+#define E_LOST      "lost"      // count events lost between probe and store
+#define E_DEGRADED  "degraded"  // something is not measured from here on
+#define E_RESTART   "restart"   // the target was started again
+#define E_PROCESS   "process"   // a child came, went, or could not be instrumented
+#define E_PHASE     "phase"     // a phase began; text is its name
+#define E_LOAD      "load"      // the load changed or failed
+#define E_WARNING   "warning"
+
+#endif

@@ -1,0 +1,263 @@
+// What is known about one run, as one struct: everything that any format shows, and nothing a format has to work out.
+//
+// Place: between the store and the eyes of the user. report_build() reads a run's store, selects the measured time,
+// asks the judge, and fills struct report; each format (one file per format) only writes it down. The same function
+// serves the end of `seep run`, `seep report`, `seep finish`, the dashboard and looks at a run that is still going.
+// Trust: the store may be of unknown origin and every name in it is the target's. Strings are kept as bytes and escaped
+// at each sink. Unknown is NAN in doubles, SEEP_UNKNOWN in integers, NULL in strings, and stays unknown to the end.
+#ifndef SEEP_REPORT_REPORT_H
+#define SEEP_REPORT_REPORT_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/units.h"
+#include "judge/explain.h"
+#include "judge/gate.h"
+#include "judge/judge.h"
+#include "judge/perop.h"
+#include "judge/stacks.h"
+#include "judge/trend.h"
+#include "judge/verdict.h"
+#include "profile/profile.h"
+#include "report/names.h"
+#include "resolve/resolve.h"
+#include "store/store.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { REPORT_STACKS_DEFAULT = 200, REPORT_PERCENTILES = 5 };
+
+// What a reader of the run wants from report_build(). Zeroed means: everything, by the profile in the store.
+enum report_skip {
+    REPORT_SKIP_STACKS = 1, // no stack test, no frames: a quick look for the status line
+    REPORT_SKIP_CHARTS = 2, // no series for charts
+    REPORT_SKIP_FRAMES = 4, // stacks are judged but not named
+};
+
+struct report_options {
+    unsigned skip;                 // enum report_skip
+    bool live;                     // the run goes on: no shutdown check yet, the verdict is "so far"
+    double t_scale;                // multiplies the t quantile (2 for looks at early stop); 0 means 1
+    size_t max_stacks;             // most stacks listed, the rest is summed; 0: REPORT_STACKS_DEFAULT
+    struct resolve *resolver;      // names frames that have no name in the store yet; NULL: only names from the store
+    const struct profile *profile; // NULL: the dump in the store
+    struct store *names_to;        // a store open for writing that takes newly found names; NULL: they are not kept
+};
+
+struct report_pair {
+    const char *key, *value;
+};
+
+struct report_target {
+    const char **argv; // redacted; NULL-terminated, argc long
+    int argc;
+    const char *exe, *version, *sha256, *build_id, *allocator;
+    const char *identity_json; // JSON array as stored, or NULL
+    int64_t pid;
+    double ready_s;
+    const char *ready_how;
+    const char *exit_kind; // "exited", "signaled", "oom", "unknown", NULL while it runs
+    int64_t exit_status, exit_signal;
+    const char *exit_core; // "yes", "no" or NULL
+    const char *exit_sentence;
+};
+
+struct report_gate {
+    struct judge_gate gate;          // parsed; gate.name is the metric with labels
+    const char *text;                // as written in the profile
+    struct judge_gate_result result; // status, value, limit, unit, reason
+};
+
+struct report_growth {
+    const char *name;     // "rss", "heap", "fd", ...
+    const char *gate;     // the gate that tests its rate; NULL: judged for information against a default budget
+    enum judge_unit unit; // of the samples: bytes or count
+    double last;          // last measured value
+    struct judge_growth growth;
+};
+
+struct report_frame {
+    const char *function; // NULL: unknown
+    const char *file;     // NULL: unknown
+    int line;             // 0: unknown
+    const char *module;   // path, or "[unknown]"
+    uint64_t offset;
+    bool inlined; // into the next one
+    bool library; // shown dimmed: system libraries, operator new
+};
+
+struct report_per_op {
+    const char *operation;
+    struct judge_perop_one value;
+};
+
+struct report_stack {
+    uint32_t id; // of the store
+    struct judge_stack judge;
+    double live_blocks;
+    int64_t unreachable_blocks, unreachable_checked, unreachable_scans; // SEEP_UNKNOWN where not looked
+    unsigned flags;                                                     // STACK_TRUNCATED, STACK_OTHER, STACK_MMAP
+    const char *allowed;                                                // reason of the profile's allow entry, or NULL
+    struct report_frame *frames;                                        // innermost first, hooks and allocators cut
+    size_t n_frames;
+    struct report_per_op *per_op; // known ones only
+    size_t n_per_op;
+    double *spark; // live bytes, n_spark points over the measured time; for charts
+    size_t n_spark;
+    double *age_bytes; // live at the end by age, newest first, n_ages equal slices of the measured time
+    size_t n_ages;
+};
+
+struct report_shutdown {
+    enum judge_status status;
+    const char *reason; // a finished sentence
+    int signal;         // 0: none sent
+    double after_s;
+    double within_s; // the limit
+    int64_t exit_status, exit_signal;
+    int64_t children_left;
+    const char *children_names;
+    const char *port_released; // "yes", "no", NULL unknown
+    const char *port_names;
+    const char *files_left;
+    struct judge_level heap, rss; // close against the idle baseline; reason "" when not compared
+    bool heap_compared, rss_compared;
+    double back_limit_bytes; // NAN: not demanded
+};
+
+struct report_scenario {
+    const char *name; // NULL: all of them
+    double requests, errors, rate_per_s;
+    double latency_s[REPORT_PERCENTILES]; // p50 p90 p95 p99 p99.9
+    double max_s, mean_s;
+};
+
+struct report_load {
+    bool present;
+    struct report_scenario total;
+    struct report_scenario *scenarios;
+    size_t n_scenarios;
+};
+
+struct report_event {
+    const char *kind, *text;
+    double from_s, to_s; // on the axis of the report
+    int64_t count;
+};
+
+struct report_evidence {
+    size_t samples;         // taken in the measure phase
+    int64_t expected;       // planned, or what the elapsed time allows; SEEP_UNKNOWN
+    size_t n_gaps;          // events of kind gap, in the measure phase
+    double lost;            // events lost between probe and store
+    double late_max_s;      // the latest tick
+    double coverage;        // walks that agreed with libunwind; NAN unknown
+    double probe_cpu;       // share of one core; NAN unknown
+    double probe_rss_bytes; // NAN unknown
+    double seep_cpu, seep_rss_bytes;
+    const char *attribution; // "exact", "sampled", "off", "failed"
+    const char *attribution_reason;
+    const char *heap_source;
+    double sampling_mean_bytes; // NAN in exact mode
+    double smallest_leak_per_s; // smallest growth this run could have seen; NAN unknown
+    bool degraded;              // the store moved on after an I/O error
+};
+
+// One series for charts and CSV: every tick of the run, NAN where there is no value. Counters are given as rates.
+struct report_series {
+    const char *name, *labels, *unit;
+    bool is_rate;
+    const double *values; // report.n_ticks
+};
+
+struct report_arena; // owns everything below; private
+
+struct report {
+    unsigned magic;
+    struct report_arena *arena;
+    bool live; // the verdict is "so far"
+
+    const char *run, *profile_name, *version, *redacted;
+    int64_t started_ns, ended_ns; // real clock, SEEP_UNKNOWN
+    double planned_s, interval_s, elapsed_s;
+    const char *outcome, *outcome_sentence; // see names.h
+    struct report_target target;
+    struct report_pair *host;
+    size_t n_host;
+
+    struct judge_final_word final;
+    const char *headline; // the sentence of the first line: what decided
+    struct report_gate *gates;
+    size_t n_gates;
+    struct report_growth *growths;
+    size_t n_growths;
+    bool explained_known;
+    struct judge_rate explained_whole;
+    struct judge_explained explained[JUDGE_PARTS];
+
+    bool stacks_known;                // attribution worked and there were stacks
+    struct judge_stacks judge_stacks; // totals only: its arrays are gone
+    struct report_stack *stacks;      // ranked, worst first
+    size_t n_stacks, n_stacks_total;
+    double other_live_bytes, other_slope_per_s; // of the stacks not listed
+    struct report_per_op *per_op;               // of the heap as a whole
+    size_t n_per_op;
+
+    struct report_shutdown shutdown;
+    struct report_load load;
+    struct report_evidence evidence;
+
+    // Charts: the axis is seconds from the first tick of the measure phase (earlier ticks are negative).
+    size_t n_ticks;
+    const double *t_s;
+    const enum store_phase *phase;
+    struct report_series *series;
+    size_t n_series;
+    double measure_from_s, measure_to_s;
+    double warmup_end_s; // of the decisive series; NAN unknown
+    struct report_event *events;
+    size_t n_events;
+};
+
+// Builds the report of the run in st. options may be NULL. On success *out is the caller's (report_free). A run without
+// samples gives a report too (inconclusive). Errors: the store cannot be read, the stored profile is not valid, or
+// memory ran out.
+int report_build(struct store *st, const struct report_options *options, struct report **out, struct seep_err *err);
+void report_free(struct report *r); // NULL is allowed
+
+// Finds a growth by name ("heap", "rss"); NULL when it was not measured.
+const struct report_growth *report_find_growth(const struct report *r, const char *name);
+
+// How text is to be written.
+struct report_style {
+    int width;   // columns; 0: 100
+    bool colour; // terminal colours; the caller decides by isatty and NO_COLOR
+    bool dark;   // unused by text; HTML follows the reader's own setting
+};
+
+// A format: fills out, which the caller has initialised with buf_init(out, ceiling_bytes) of this row or more.
+struct report_format {
+    const char *name, *extension, *about;
+    size_t ceiling_bytes;
+    int (*write)(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+};
+
+// text, json, html, csv, folded; ended by a NULL name.
+extern const struct report_format report_formats[];
+const struct report_format *report_find_format(const char *name); // NULL: no such format
+
+int report_text(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+int report_json(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+int report_html(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+int report_csv(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+int report_folded(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+// `seep stacks`: the ranked stacks alone, with interval, class and age profile; top 0: all that the report lists.
+int report_stacks_text(const struct report *r, const struct report_style *style, size_t top, struct seep_buf *out,
+                       struct seep_err *err);
+
+// Writes verdict.json and report.html into the run directory, each whole or not at all. verdict_json (may be NULL)
+// receives the text of verdict.json, malloc'ed, for store_write_end().
+int report_save(const struct report *r, int dir_fd, char **verdict_json, struct seep_err *err);
+
+#endif
