@@ -7,6 +7,7 @@
 #ifndef SEEP_JUDGE_JUDGE_H
 #define SEEP_JUDGE_JUDGE_H
 
+#include "base/units.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,8 +63,11 @@ const char *judge_status_name(enum judge_status status);
 // The word for a three-way answer as a gate status.
 enum judge_status judge_status_of(enum judge_verdict verdict);
 
-// Writes value for people, with its unit ("3.21 MB/h", "0.41 s", "12 %", "unknown" for NaN) into out (size > 0, always
-// terminated). Rates are shown per hour except plain counts per second of at least 1/s. Returns out.
+// The unit of base/units.h that a unit of the judge is written in.
+enum seep_unit judge_unit_of(enum judge_unit unit);
+
+// Writes value for people, with its unit ("3.21 MB/h", "0.41 s", "12 %", "unknown" for NaN) into out (size >= 32,
+// always terminated). Returns out.
 char *judge_format(char *out, size_t size, double value, enum judge_unit unit);
 
 #endif

@@ -36,7 +36,7 @@ struct judge_stacks_input {
     const double *live_blocks;      // optional, n_stacks x m: live blocks
     const double *unreachable_share; // optional, per stack: share of the checked blocks without a path from any root;
                                      // NaN where not checked
-    const bool *allowed; // optional, per stack: may grow (the profile's allow list); reported, never gated
+    const bool *allowed;             // optional, per stack: may grow (the profile's allow list); reported, never gated
 };
 
 struct judge_stack {

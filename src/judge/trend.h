@@ -59,6 +59,8 @@ struct judge_growth {
     size_t n_given;           // samples given
     size_t n_used;            // points judged after warm-up, troughs and binning
     size_t n_models;          // in the plausible set
+    size_t n_recuts;          // how often a longer warm-up was found and cut
+    enum judge_unit unit;     // of the series, from the options
     size_t n_gaps;            // distances over three intervals, after cutting what was excluded
     bool troughs;             // judged at the troughs of a sawtooth
     bool resolves;            // the run can resolve its budget: mde <= budget

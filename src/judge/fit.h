@@ -1,0 +1,57 @@
+// The competition of growth models on a scaled series, and the standard error of the end rate. Private to src/judge.
+//
+// Time u runs from 0 to 1 over the window, z is in budgets over the window, so that the budget is slope 1.
+#ifndef SEEP_JUDGE_FIT_H
+#define SEEP_JUDGE_FIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { JUDGE_POINTS_MAX = 300, JUDGE_COLUMNS_MAX = 6, JUDGE_MODELS_MAX = 64 };
+
+enum judge_model_kind { JUDGE_L, JUDGE_E, JUDGE_LE, JUDGE_S, JUDGE_H };
+
+struct judge_model {
+    enum judge_model_kind kind;
+    double param;                        // tau, step or hinge place, in windows
+    size_t columns;                      // p
+    size_t parameters;                   // k
+    double beta[JUDGE_COLUMNS_MAX];      // coefficients, in the order of the table of the method
+    double g[JUDGE_COLUMNS_MAX];         // r = g'beta
+    double inverse_g[JUDGE_COLUMNS_MAX]; // (X'X)^-1 g
+    double sse;
+    double ic;
+    double r;
+};
+
+// A series ready to be fitted: n <= JUDGE_POINTS_MAX points.
+struct judge_scaled {
+    double u[JUDGE_POINTS_MAX];
+    double z[JUDGE_POINTS_MAX];
+    size_t n;
+    double floor_sse; // f: what the grain of the values alone contributes
+    double cycle;     // k of the seasonal columns, 0 none
+    double t_scale;   // widens the interval for early looks
+    bool linear_only; // too few points for the competition
+};
+
+struct judge_fit {
+    struct judge_model best;
+    double lo, hi; // union of the intervals of the plausible models
+    double mde;
+    double rho;                   // of the best model
+    double ic_linear, ic_plateau; // IC of L and of the best E; infinite when not fitted
+    size_t n_models;              // in the plausible set
+};
+
+// Looks for a seasonal cycle and sets s->cycle.
+void judge_fit_cycle(struct judge_scaled *s);
+
+// Fits all models and chooses. n >= 4. Returns false when not even the line could be fitted (all u equal).
+bool judge_fit(const struct judge_scaled *s, struct judge_fit *out);
+
+// Lag-1 autocorrelation of n residuals with a correction for p fitted columns and a standard errors of pessimism; raw
+// gets the uncorrected estimate and may be NULL.
+double judge_ar1(const double *e, size_t n, double p, double a, double *raw);
+
+#endif

@@ -1,0 +1,104 @@
+// Answers that need no model: levels before and after, two signals combined, a reload. See trend.h.
+#include "judge/stat.h"
+#include "judge/trend.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_LEVEL = 10 };
+static const double retention_share = .10;
+
+// Fails whoever fails; passes with the resident memory unless the allocated bytes might be growing beneath it.
+enum judge_verdict judge_combine(const struct judge_growth *rss, const struct judge_growth *allocated, char *label,
+                                 size_t size)
+{
+    bool suspicious =
+        allocated->verdict == JUDGE_INCONCLUSIVE && allocated->lo_per_s > .5 * allocated->budget_per_s; // false for NaN
+    label[0] = '\0';
+    if (rss->verdict == JUDGE_FAIL && allocated->verdict == JUDGE_PASS)
+        snprintf(label, size, "not heap: mmap, fragmentation, page cache, stacks");
+    if (rss->verdict == JUDGE_FAIL || allocated->verdict == JUDGE_FAIL)
+        return JUDGE_FAIL;
+    return rss->verdict == JUDGE_PASS && !suspicious ? JUDGE_PASS : JUDGE_INCONCLUSIVE;
+}
+
+// Three standard errors of a median of q values whose neighbours differ by step: the margin of rule 3.9.
+static double margin_of(const double *y, size_t n, double *scratch)
+{
+    for (size_t i = 1; i < n; i++)
+        scratch[i - 1] = fabs(y[i] - y[i - 1]);
+    return 3 * 1.05 * judge_median(scratch, n - 1) / sqrt((double)n);
+}
+
+static bool all_finite(const double *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(y[i]))
+            return false;
+    return true;
+}
+
+static void compare_levels(const double *before, size_t n_before, const double *after, size_t n_after, double *scratch,
+                           double limit, enum judge_unit unit, struct judge_level *out)
+{
+    char d[32], m[32], l[32];
+    double s_before = margin_of(before, n_before, scratch), s_after = margin_of(after, n_after, scratch);
+    memcpy(scratch, before, n_before * sizeof *before);
+    double low = judge_median(scratch, n_before);
+    memcpy(scratch, after, n_after * sizeof *after);
+    out->difference = judge_median(scratch, n_after) - low;
+    out->margin = hypot(s_before, s_after);
+    out->verdict = out->difference - out->margin > limit    ? JUDGE_FAIL
+                   : out->difference + out->margin <= limit ? JUDGE_PASS
+                                                            : JUDGE_INCONCLUSIVE;
+    snprintf(out->reason, sizeof out->reason, "%s the idle baseline by %s (+- %s), limit %s",
+             out->difference < 0 ? "below" : "above", judge_format(d, sizeof d, fabs(out->difference), unit),
+             judge_format(m, sizeof m, out->margin, unit), judge_format(l, sizeof l, limit, unit));
+}
+
+int judge_close(const double *before, size_t n_before, const double *after, size_t n_after, double limit,
+                enum judge_unit unit, struct judge_level *out)
+{
+    *out = (struct judge_level){.verdict = JUDGE_INCONCLUSIVE, .difference = NAN, .margin = NAN};
+    if (n_before < N_LEVEL || n_after < N_LEVEL) {
+        snprintf(out->reason, sizeof out->reason,
+                 "%zu samples before and %zu after the load; at least %d of each are needed", n_before, n_after,
+                 N_LEVEL);
+        return 0;
+    }
+    if (!all_finite(before, n_before) || !all_finite(after, n_after) || !isfinite(limit)) {
+        snprintf(out->reason, sizeof out->reason, "a sample or the limit is not a finite number");
+        return 0;
+    }
+    double *scratch = malloc((n_before > n_after ? n_before : n_after) * sizeof *scratch);
+    if (!scratch) {
+        snprintf(out->reason, sizeof out->reason, "memory ran out while judging");
+        return -1;
+    }
+    compare_levels(before, n_before, after, n_after, scratch, limit, unit, out);
+    free(scratch);
+    return 0;
+}
+
+enum judge_verdict judge_reload(double first_growth, double second_growth, double noise, char *reason, size_t size)
+{
+    double allowed = retention_share * first_growth;
+    if (!isfinite(first_growth) || !isfinite(second_growth) || !isfinite(noise) || noise < 0) {
+        snprintf(reason, size, "the growth of one of the cycles is unknown");
+        return JUDGE_INCONCLUSIVE;
+    }
+    if (second_growth + noise <= allowed || (first_growth <= noise && second_growth <= noise)) {
+        snprintf(reason, size, "the second cycle grew by %.0f %% of the first: retention, not a leak",
+                 first_growth > 0 ? fmax(0, 100 * second_growth / first_growth) : 0.);
+        return JUDGE_PASS;
+    }
+    if (second_growth - noise > fmax(allowed, 0)) {
+        snprintf(reason, size, "the second cycle of the same load grew again, by %.0f %% of the first",
+                 first_growth > 0 ? 100 * second_growth / first_growth : 100.);
+        return JUDGE_FAIL;
+    }
+    snprintf(reason, size, "the growth of the second cycle is within the noise of its limit");
+    return JUDGE_INCONCLUSIVE;
+}
