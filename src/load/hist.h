@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 enum {
-    HIST_BUCKETS = 23552,                              // (22 + 1) * 1024
-    HIST_BLOB_MAX = 64 + 5 * 1024 + HIST_BUCKETS * 11, // the longest blob hist_pack() can write
+    HIST_BUCKETS = 23552,                   // (22 + 1) * 1024
+    HIST_BLOB_MAX = 64 + HIST_BUCKETS * 10, // the longest blob hist_pack() can write
 };
 #define HIST_MIN_US 1u
 #define HIST_MAX_US 3600000000u
@@ -70,7 +70,7 @@ void hist_rebin(const struct load_hist *h, const double *edge_us, size_t n, uint
 
 // A ladder of HIST_COARSE buckets (HIST_COARSE + 1 edges, 2 % steps, 1 us .. 1 h; edge 0 is 0) for keeping one row a
 // tick where 23 552 buckets a tick are too many. Quantiles from it are within 2 %.
-enum { HIST_COARSE = 1112 };
+enum { HIST_COARSE = 1113 };
 const double *hist_coarse_edges_us(void); // HIST_COARSE + 1 values, rising; not owned
 
 // A compact blob with a version: variable-length numbers, runs of empty buckets folded. Appended to `out`, whose
