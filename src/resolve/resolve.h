@@ -50,7 +50,7 @@ void resolve_stop(struct resolve *r);
 
 // The hidden verb: serves one client on the socket until it closes, then returns 0. The first thing it does is to give
 // up everything it does not need: other descriptors, address space, files, and all system calls but a short list.
-// Returns a process exit status. Never call it from a process that has other work.
+// Ends the process with _exit() and an exit status; the return type is for "return resolve_main(3);".
 int resolve_main(int socket_fd);
 
 enum resolve_module_kind {
