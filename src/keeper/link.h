@@ -44,8 +44,8 @@ struct keeper_config {
     uint32_t probe_mode;          // as in seep_wire.h
     uint64_t sample_mean_bytes;   // as in seep_wire.h
     uint64_t main_region_bytes;   // 0: the larger of 64 MiB and 1/32 of memory
-    uint64_t child_region_bytes;  // 0: 1/4 of the main region
-    uint64_t regions_total_bytes; // 0: four times the main region
+    uint64_t child_region_bytes;  // 0: the larger of 16 MiB and 1/8 of the main region
+    uint64_t regions_total_bytes; // 0: twice the main region; counts committed bytes
     uint64_t absent_limit_ns;     // 0: 24 hours
 };
 

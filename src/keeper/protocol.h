@@ -23,6 +23,7 @@
 #define KEEPER_START_NAME  "start.rec"
 #define KEEPER_LOG_NAME    "target.log"
 #define KEEPER_TAIL_NAME   "target.tail" // gone once it was merged into target.log
+#define KEEPER_TAIL_MAGIC  0x6c696174u   // "tail"
 
 // Fixed descriptors a keeper is started with.
 #define KEEPER_FD_CONFIG 3 // sealed memfd: struct keeper_config_wire and its strings
@@ -40,6 +41,7 @@ enum keeper_output { KEEPER_OUTPUT_LOG, KEEPER_OUTPUT_TEE, KEEPER_OUTPUT_INHERIT
 
 enum keeper_state {
     KEEPER_WAITING,   // started, no START yet
+    KEEPER_STARTING,  // forked, exec not done yet
     KEEPER_RUNNING,   // the main process lives
     KEEPER_LINGERING, // the main process is gone, descendants live
     KEEPER_EMPTY,     // nobody lives, the supervisor has not said SHUTDOWN yet
@@ -92,6 +94,7 @@ enum keeper_stage {
 #define KEEPER_WARN_REGION_NOMEM    (1u << 3) // memfd or fallocate failed
 #define KEEPER_WARN_PROBE_REJECTED  (1u << 4) // a hello from outside the tree or of another version
 #define KEEPER_WARN_KILL_INCOMPLETE (1u << 5) // kill-all ran into its deadline: something is unkillable
+#define KEEPER_WARN_REGION_DROPPED  (1u << 7) // a dead child's region was given up for a living one's
 #define KEEPER_WARN_EXIT_UNSAVED    (1u << 6) // the exit record could not be written to disk
 
 struct keeper_hello {
@@ -140,7 +143,8 @@ struct keeper_stats {
     uint64_t tee_dropped_bytes;
     uint64_t region_bytes; // committed for all regions
     uint32_t regions, regions_refused;
-    uint32_t hellos_rejected;
+    uint32_t regions_dropped, hellos_rejected;
+    uint32_t pad;
     uint32_t killed;    // processes the last KILL_ALL signalled
     uint64_t oom_kills; // growth of the cgroup's oom_kill counter since the start; UINT64_MAX: unknown
 };
@@ -208,6 +212,15 @@ struct keeper_msg {
 _Static_assert(sizeof(struct keeper_msg) == 256, "the length of a message is part of the protocol");
 _Static_assert(sizeof(struct keeper_exit_record) == 176, "layout on disk");
 _Static_assert(sizeof(struct keeper_start_record) == 72, "layout on disk");
+
+// target.tail: this, then a ring of capacity_bytes. Byte n of the output after the head stands at n % capacity_bytes.
+struct keeper_tail_header {
+    uint32_t magic;
+    uint16_t version, size_bytes;
+    uint64_t capacity_bytes;
+    uint64_t written_bytes; // all that ever went into the ring
+    uint64_t dropped_bytes; // of that, overwritten
+};
 
 struct keeper_rlimit {
     int32_t resource; // RLIMIT_*
