@@ -192,6 +192,13 @@ static double block_variance(const double *e, const double *w, size_t n, size_t 
     return ar1_variance(be, bw, blocks, p);
 }
 
+double judge_weighted_variance(const double *e, const double *w, size_t n, size_t p)
+{
+    double v = ar1_variance(e, w, n, p);
+    v = fmax(v, block_variance(e, w, n, p, 4));
+    return fmax(v, block_variance(e, w, n, p, 12));
+}
+
 static double standard_error(const struct judge_scaled *s, const struct judge_model *m, double *rho)
 {
     double e[JUDGE_POINTS_MAX], w[JUDGE_POINTS_MAX];
@@ -202,9 +209,7 @@ static double standard_error(const struct judge_scaled *s, const struct judge_mo
         w[i] = dot(row, m->inverse_g, m->columns);
     }
     *rho = judge_ar1(e, s->n, (double)m->columns, pessimism, NULL);
-    double v = ar1_variance(e, w, s->n, m->columns);
-    v = fmax(v, block_variance(e, w, s->n, m->columns, 4));
-    v = fmax(v, block_variance(e, w, s->n, m->columns, 12));
+    double v = judge_weighted_variance(e, w, s->n, m->columns);
     return sqrt(fmax(v, s->floor_sse / (double)s->n * dot(w, w, s->n)));
 }
 

@@ -54,4 +54,8 @@ bool judge_fit(const struct judge_scaled *s, struct judge_fit *out);
 // gets the uncorrected estimate and may be NULL.
 double judge_ar1(const double *e, size_t n, double p, double a, double *raw);
 
+// Variance of sum w_i e_i over n <= JUDGE_POINTS_MAX residuals of a fit with p columns, for AR(1) errors at three
+// scales (points, blocks of 4 and of 12): the largest.
+double judge_weighted_variance(const double *e, const double *w, size_t n, size_t p);
+
 #endif

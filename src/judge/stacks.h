@@ -48,10 +48,12 @@ struct judge_stack {
     double growth_lo;      // lower bound of its growth over the whole run, bytes
     double share;          // of the growth of all rejected stacks; 0 when not rejected
     double live_bytes;     // at the last snapshot
+    double mean_bytes;     // over the second half of the run
     double survivor_bytes; // born in the first half and live at the end; NaN unknown
     bool rejected;         // grows, by the test
     bool over;             // rejected, and its lower bound is over the budget
     bool resolved;         // the run could have seen this stack exceed the budget
+    bool allowed;          // as in the input: may grow, not gated
     size_t rank;           // 1 = worst; all stacks have one
     enum judge_class klass;
 };

@@ -1,0 +1,348 @@
+// Which call stacks grow: see stacks.h and docs/METHOD.md, "Per stack".
+//
+// A stack is accused only when its growth over the run exceeds a twentieth of the budget in the last three quarters AND
+// in the last half of the run, AND still does when its largest single increment is taken out: caches that have filled
+// pass by the second window, one table that doubled once passes by the third.
+#include "judge/stacks.h"
+#include "base/check.h"
+#include "judge/age.h"
+#include "judge/stat.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { M_MIN = 20, M_MAX = 48 };
+
+static const double delta_share = .05;
+static const double false_discovery = .05;
+static const double unresolved_share_max = .5;
+static const double tiny_bytes = 1e-6; // growth below which arithmetic is rounding
+
+// The slope of one window of one stack; per snapshot inside, per second outside.
+struct window_fit {
+    double slope;
+    double se;
+    double lo, hi, mde;
+    double p;
+};
+
+static double lag1(const double *e, size_t n)
+{
+    double cross = 0, square = e[0] * e[0];
+    for (size_t i = 1; i < n; i++) {
+        cross += e[i] * e[i - 1];
+        square += e[i] * e[i];
+    }
+    return square > 0 ? cross / square : 0;
+}
+
+static double one_sided_p(double excess, double se, double nu)
+{
+    if (!(se > 0))
+        return excess > tiny_bytes ? 0 : 1;
+    return 1 - judge_t_cdf(excess / se, nu);
+}
+
+// x is in snapshots, run is the length of the run in snapshots.
+static struct window_fit fit_window(const double *x, const double *y, size_t n, double run, double delta,
+                                    double sampling)
+{
+    double a, b, sse, sxx, e[M_MAX], mean = 0, nu = (double)n - 2;
+    judge_line(x, y, n, &a, &b, &sse, &sxx);
+    for (size_t i = 0; i < n; i++) {
+        e[i] = y[i] - a - b * x[i];
+        mean += y[i] / (double)n;
+    }
+    // Residuals at the level of rounding are no residuals: an exact line has no error.
+    if (sse <= (double)n * pow(1e-12 * (1 + fabs(mean)), 2))
+        sse = 0;
+    double r1 = sse > 0 ? lag1(e, n) : 0;
+    double r = fmin(fmax(r1 + 2 * (1 + 2 * fmax(r1, 0)) / (double)n, 0), .95);
+    double nn = (double)n, v = sse / nu / sxx * (1 + r) / (1 - r);
+    v = fmax(v, sampling * (12 * mean / (nn * nn * nn) + 1.2 * fmax(b, 0) / nn));
+    double se = sqrt(v), t = judge_t95(nu);
+    return (struct window_fit){.slope = b,
+                               .se = se,
+                               .lo = b - t * se,
+                               .hi = b + t * se,
+                               .mde = se * (t + judge_t80(nu)),
+                               .p = one_sided_p(b * run - delta, se * run, nu)};
+}
+
+// p once the largest increment of the window is taken out: one step is not growth.
+static double p_without_step(const double *x, const double *y, size_t n, double run, double delta, double sampling)
+{
+    double flat[M_MAX], jump = 0;
+    size_t at = 0;
+    for (size_t i = 1; i < n; i++) {
+        if (y[i] - y[i - 1] > jump) {
+            jump = y[i] - y[i - 1];
+            at = i;
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        flat[i] = at > 0 && i >= at ? y[i] - jump : y[i];
+    return fit_window(x, flat, n, run, delta, sampling).p;
+}
+
+// Averages m snapshots of one array down to k; block means keep what they measured.
+static void thin(const double *in, size_t m, double *out, size_t k)
+{
+    for (size_t j = 0; j < k; j++) {
+        size_t from = j * m / k, to = (j + 1) * m / k;
+        double sum = 0;
+        for (size_t i = from; i < to; i++)
+            sum += in[i] - in[from];
+        out[j] = in[from] + sum / (double)(to - from);
+    }
+}
+
+// What all stacks share.
+struct axis {
+    double x[M_MAX]; // in snapshots
+    size_t m;
+    double step_s; // seconds a snapshot
+    double delta;  // bytes over the run
+};
+
+static void make_axis(const struct judge_stacks_input *in, struct axis *axis)
+{
+    double t[M_MAX];
+    axis->m = in->m < M_MAX ? in->m : M_MAX;
+    thin(in->t_s, in->m, t, axis->m);
+    axis->step_s = (t[axis->m - 1] - t[0]) / (double)(axis->m - 1);
+    for (size_t j = 0; j < axis->m; j++)
+        axis->x[j] = (t[j] - t[0]) / axis->step_s;
+    axis->delta = delta_share * in->budget_per_s * axis->step_s * (double)axis->m;
+}
+
+// Exact mode: what was born in the first half and still lives bounds the leak from above, whatever the churn does.
+static bool survivors_resolve(const struct judge_stacks_input *in, size_t s)
+{
+    double run = in->t_s[in->m - 1] - in->t_s[0];
+    if (in->sampling_interval_bytes > 0)
+        return false;
+    if (in->age_bytes && in->n_epochs >= 4) {
+        double born = judge_age_born(in, s, 1, in->n_epochs / 2);
+        double span = run * (double)(in->n_epochs / 2 - 1) / (double)in->n_epochs;
+        return born <= in->budget_per_s * span;
+    }
+    return in->survivor_bytes && in->survivor_bytes[s] <= in->budget_per_s * run / 2;
+}
+
+static bool seen(const double *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (y[i] > 0)
+            return true;
+    return false;
+}
+
+static void test_stack(const struct judge_stacks_input *in, const struct axis *axis, size_t s, struct judge_stack *out)
+{
+    double y[M_MAX], run = (double)axis->m, sampling = in->sampling_interval_bytes, mean = 0;
+    size_t a = axis->m / 4, h = axis->m / 2, na = axis->m - a, nh = axis->m - h;
+    thin(in->live + s * in->m, in->m, y, axis->m);
+    struct window_fit all = fit_window(axis->x + a, y + a, na, run, axis->delta, sampling);
+    struct window_fit tail = fit_window(axis->x + h, y + h, nh, run, axis->delta, sampling);
+    double p = fmax(all.p, tail.p);
+    if (p < false_discovery) {
+        p = fmax(p, p_without_step(axis->x + a, y + a, na, run, axis->delta, sampling));
+        p = fmax(p, p_without_step(axis->x + h, y + h, nh, run, axis->delta, sampling));
+    }
+    for (size_t i = h; i < axis->m; i++)
+        mean += y[i] / (double)nh;
+    *out = (struct judge_stack){
+        .slope_per_s = tail.slope / axis->step_s,
+        .lo_per_s = tail.lo / axis->step_s,
+        .hi_per_s = tail.hi / axis->step_s,
+        .mde_per_s = tail.mde / axis->step_s,
+        .p = isfinite(p) && seen(y + h, nh) ? p : 1,
+        .growth_lo = fmin(all.lo, tail.lo) * run,
+        .mean_bytes = mean,
+        .live_bytes = in->live[s * in->m + in->m - 1],
+        .survivor_bytes = judge_age_survivors(in, s),
+    };
+    out->resolved = out->mde_per_s <= in->budget_per_s || survivors_resolve(in, s);
+}
+
+struct ranked {
+    double p;
+    double key;
+    bool rejected;
+    size_t index;
+};
+
+static int by_p(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->p != y->p)
+        return x->p < y->p ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int by_growth(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->rejected != y->rejected)
+        return x->rejected ? -1 : 1;
+    if (x->key != y->key)
+        return x->key > y->key ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+// Benjamini-Hochberg: all up to the largest i with p_(i) <= q i / S.
+static void reject(struct judge_stacks *out, struct ranked *order)
+{
+    size_t n = out->n_stacks, last = 0;
+    for (size_t i = 0; i < n; i++)
+        order[i] = (struct ranked){.p = out->stack[i].p, .index = i};
+    qsort(order, n, sizeof *order, by_p);
+    for (size_t i = 0; i < n; i++)
+        if (order[i].p <= false_discovery * (double)(i + 1) / (double)n)
+            last = i + 1;
+    for (size_t i = 0; i < last; i++)
+        out->stack[order[i].index].rejected = true;
+    out->n_rejected = last;
+}
+
+static void rank_all(struct judge_stacks *out, struct ranked *order)
+{
+    for (size_t i = 0; i < out->n_stacks; i++)
+        order[i] = (struct ranked){.key = out->stack[i].growth_lo, .rejected = out->stack[i].rejected, .index = i};
+    qsort(order, out->n_stacks, sizeof *order, by_growth);
+    for (size_t i = 0; i < out->n_stacks; i++) {
+        out->by_rank[i] = order[i].index;
+        out->stack[order[i].index].rank = i + 1;
+    }
+}
+
+static void add_up(const struct judge_stacks_input *in, const struct axis *axis, struct judge_stacks *out)
+{
+    double growth = 0, live = 0, unresolved = 0, run_s = axis->step_s * (double)axis->m;
+    for (size_t i = 0; i < out->n_stacks; i++) {
+        struct judge_stack *s = &out->stack[i];
+        s->klass = judge_age_class(in, i, s->rejected);
+        live += s->mean_bytes;
+        unresolved += s->resolved || s->rejected ? 0 : s->mean_bytes;
+        out->n_unresolved += !s->resolved && !s->rejected;
+        if (!s->rejected)
+            continue;
+        growth += fmax(s->slope_per_s, 0);
+        out->attributed_lo_per_s += fmax(s->growth_lo, 0) / run_s;
+        s->over = s->growth_lo / run_s > in->budget_per_s;
+        s->allowed = in->allowed && in->allowed[i];
+        out->n_over += s->over && !s->allowed;
+    }
+    for (size_t i = 0; i < out->n_stacks; i++)
+        if (out->stack[i].rejected && growth > 0)
+            out->stack[i].share = fmax(out->stack[i].slope_per_s, 0) / growth;
+    out->unresolved_share = live > 0 ? unresolved / live : 0;
+}
+
+// The worst stack that is gated; NULL when none grows.
+static const struct judge_stack *worst_of(const struct judge_stacks *out)
+{
+    for (size_t i = 0; i < out->n_rejected; i++)
+        if (!out->stack[out->by_rank[i]].allowed)
+            return &out->stack[out->by_rank[i]];
+    return NULL;
+}
+
+static void say_growing(const struct judge_stack *w, double budget, struct judge_stacks *out)
+{
+    char r[32], lo[32], hi[32], b[32];
+    const char *what = out->verdict == JUDGE_FAIL           ? "above the budget of"
+                       : out->verdict == JUDGE_INCONCLUSIVE ? "its interval straddles the budget of"
+                                                            : "under the budget of";
+    snprintf(out->reason, sizeof out->reason, "%zu stack%s grow%s, the worst by %s (90 %% interval %s to %s), %s %s",
+             out->n_rejected, out->n_rejected == 1 ? "" : "s", out->n_rejected == 1 ? "s" : "",
+             judge_format(r, sizeof r, w->slope_per_s, JUDGE_U_BYTES_PER_S),
+             judge_format(lo, sizeof lo, w->lo_per_s, JUDGE_U_BYTES_PER_S),
+             judge_format(hi, sizeof hi, w->hi_per_s, JUDGE_U_BYTES_PER_S), what,
+             judge_format(b, sizeof b, budget, JUDGE_U_BYTES_PER_S));
+}
+
+static bool straddles(const struct judge_stacks *out, double budget)
+{
+    for (size_t i = 0; i < out->n_rejected; i++) {
+        const struct judge_stack *s = &out->stack[out->by_rank[i]];
+        if (!s->allowed && !s->over && s->hi_per_s > budget)
+            return true;
+    }
+    return false;
+}
+
+static void conclude(double budget, struct judge_stacks *out)
+{
+    const struct judge_stack *worst = worst_of(out);
+    out->worst_per_s = worst ? worst->slope_per_s : 0;
+    out->worst_lo_per_s = worst ? worst->lo_per_s : NAN;
+    out->worst_hi_per_s = worst ? worst->hi_per_s : NAN;
+    bool blind = out->unresolved_share > unresolved_share_max;
+    out->verdict = out->n_over > 0 ? JUDGE_FAIL : straddles(out, budget) || blind ? JUDGE_INCONCLUSIVE : JUDGE_PASS;
+    if (worst && !(blind && out->n_over == 0))
+        say_growing(worst, budget, out);
+    else if (blind)
+        snprintf(out->reason, sizeof out->reason,
+                 "%zu stacks holding %.0f %% of the live bytes are too noisy for this run to resolve the budget",
+                 out->n_unresolved, 100 * out->unresolved_share);
+    else
+        snprintf(out->reason, sizeof out->reason,
+                 "none of %zu stacks grows; %zu not resolved (%.0f %% of the live bytes)", out->n_stacks,
+                 out->n_unresolved, 100 * out->unresolved_share);
+}
+
+static bool can_test(const struct judge_stacks_input *in, struct judge_stacks *out)
+{
+    if (!(in->budget_per_s >= 0) || !isfinite(in->budget_per_s))
+        snprintf(out->reason, sizeof out->reason, "the budget is not a number of at least 0");
+    else if (in->n_stacks == 0)
+        snprintf(out->reason, sizeof out->reason, "no allocation was attributed to any stack");
+    else if (in->m < M_MIN)
+        snprintf(out->reason, sizeof out->reason, "%zu snapshots of the stacks; at least %d are needed", in->m, M_MIN);
+    else if (!(in->t_s[in->m - 1] > in->t_s[0]))
+        snprintf(out->reason, sizeof out->reason, "the times of the snapshots do not rise");
+    else
+        return true;
+    return false;
+}
+
+int judge_stacks(const struct judge_stacks_input *in, struct judge_stacks *out)
+{
+    struct axis axis;
+    *out = (struct judge_stacks){
+        .verdict = JUDGE_INCONCLUSIVE, .worst_per_s = NAN, .worst_lo_per_s = NAN, .worst_hi_per_s = NAN};
+    if (!can_test(in, out))
+        return 0;
+    struct ranked *order = calloc(in->n_stacks, sizeof *order);
+    out->stack = calloc(in->n_stacks, sizeof *out->stack);
+    out->by_rank = calloc(in->n_stacks, sizeof *out->by_rank);
+    if (!order || !out->stack || !out->by_rank) {
+        free(order);
+        judge_stacks_free(out);
+        snprintf(out->reason, sizeof out->reason, "memory ran out while judging");
+        return -1;
+    }
+    make_axis(in, &axis);
+    out->n_stacks = in->n_stacks;
+    out->delta_bytes = axis.delta;
+    out->m_used = axis.m;
+    for (size_t s = 0; s < in->n_stacks; s++)
+        test_stack(in, &axis, s, &out->stack[s]);
+    reject(out, order);
+    rank_all(out, order);
+    free(order);
+    add_up(in, &axis, out);
+    conclude(in->budget_per_s, out);
+    return 0;
+}
+
+void judge_stacks_free(struct judge_stacks *stacks)
+{
+    free(stacks->stack);
+    free(stacks->by_rank);
+    *stacks = (struct judge_stacks){.verdict = JUDGE_INCONCLUSIVE};
+}
