@@ -1,0 +1,90 @@
+// The control socket, both sides: see control.h.
+#include "run/control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+// A socket's name has 108 bytes and a results directory may be deeper: name it through the directory's descriptor.
+static struct sockaddr_un address(int dir_fd)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    snprintf(sa.sun_path, sizeof sa.sun_path, "/proc/self/fd/%d/" CONTROL_NAME, dir_fd);
+    return sa;
+}
+
+int control_listen(int dir_fd, struct seep_err *err)
+{
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return seep_fail_errno(err, errno, "The control socket cannot be made");
+    struct sockaddr_un sa = address(dir_fd);
+    unlinkat(dir_fd, CONTROL_NAME, 0);
+    mode_t old = umask(0177);
+    int rc = bind(fd, (struct sockaddr *)&sa, sizeof sa);
+    umask(old);
+    if (rc || listen(fd, CONTROL_CLIENTS)) {
+        int saved = errno;
+        close(fd);
+        return seep_fail_errno(err, saved, "The control socket cannot be put into the run directory");
+    }
+    return fd;
+}
+
+int control_accept(int listen_fd)
+{
+    int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return -1;
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) || (peer.uid != geteuid() && peer.uid != 0)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int control_read(int fd, struct control_request *req)
+{
+    ssize_t n = recv(fd, req, sizeof *req, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (n != (ssize_t)sizeof *req || req->magic != CONTROL_MAGIC || req->version != CONTROL_VERSION)
+        return -1;
+    return 1;
+}
+
+int control_answer(int fd, const struct control_reply *reply)
+{
+    return send(fd, reply, sizeof *reply, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof *reply ? 0 : -1;
+}
+
+int control_ask(int dir_fd, enum control_verb verb, int timeout_ms, struct control_reply *reply, struct seep_err *err)
+{
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return seep_fail_errno(err, errno, "A socket cannot be made");
+    struct sockaddr_un sa = address(dir_fd);
+    struct control_request req = {.magic = CONTROL_MAGIC, .version = CONTROL_VERSION, .verb = (uint16_t)verb};
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    if (connect(fd, (struct sockaddr *)&sa, sizeof sa) ||
+        send(fd, &req, sizeof req, MSG_NOSIGNAL) != (ssize_t)sizeof req || poll(&p, 1, timeout_ms) != 1) {
+        close(fd);
+        return seep_fail(err, SEEP_E_TARGET, "No supervisor answers in the run directory");
+    }
+    ssize_t n = recv(fd, reply, sizeof *reply, 0);
+    if (n != (ssize_t)sizeof *reply || reply->magic != CONTROL_MAGIC || reply->version != CONTROL_VERSION) {
+        close(fd);
+        return seep_fail(err, SEEP_E_UNSUPPORTED,
+                         "The supervisor of this run speaks another version of the control protocol; use the seep it "
+                         "was started with");
+    }
+    reply->line[sizeof reply->line - 1] = 0;
+    return fd;
+}

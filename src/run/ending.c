@@ -1,0 +1,222 @@
+// The end of a run, on a worker thread, with nobody left alive: what still waits is written, facts are added, frames
+// are named, the report is built by the same function that `seep report` uses, and the verdict is put into the store
+// and the directory.
+#include "run/state.h"
+
+#include "base/fs.h"
+#include "resolve/resolve.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void run_error(struct run *r, const struct seep_err *err)
+{
+    if (r->outcome.error)
+        return;
+    r->outcome.error = true;
+    snprintf(r->outcome.text, sizeof r->outcome.text, "%s", err->text);
+    live_say(&r->live, err->text);
+    if (r->state < RUN_STOPPING)
+        run_feed(r, RUN_EV_STOP);
+}
+
+// ---- facts
+// --------------------------------------------------------------------------------------------------------------
+
+static void exit_facts(struct run *r)
+{
+    char text[300];
+    const struct keeper_exit_record *e = &r->exit;
+    if (!r->have_exit)
+        return;
+    keeper_exit_text(e, text, sizeof text);
+    bool by_signal = e->how == KEEPER_HOW_SIGNALLED || e->how == KEEPER_HOW_CORE;
+    bool oom = e->oom == KEEPER_OOM_YES;
+    run_meta(r, M_EXIT_KIND, oom ? "oom" : e->how == KEEPER_HOW_EXITED ? "exited" : by_signal ? "signaled" : "unknown");
+    run_meta_f(r, M_EXIT_SENTENCE, "The target %s.", text);
+    if (e->how == KEEPER_HOW_EXITED)
+        run_meta_f(r, M_EXIT_STATUS, "%d", e->status);
+    if (by_signal) {
+        run_meta_f(r, M_EXIT_SIGNAL, "%d", e->status);
+        run_meta(r, M_EXIT_CORE, e->how == KEEPER_HOW_CORE ? "yes" : "no");
+    }
+}
+
+static void outcome_facts(struct run *r)
+{
+    const struct run_outcome *o = &r->outcome;
+    const char *word = o->error            ? "error"
+                       : o->target_failed  ? "target_failed"
+                       : o->early          ? "early_stop"
+                       : o->stopped        ? "stopped"
+                       : o->interrupted_by ? "interrupted"
+                                           : "completed";
+    run_meta(r, M_OUTCOME, word);
+    run_meta(r, M_OUTCOME_SENTENCE, o->text);
+    if (o->interrupted_by)
+        run_meta_f(r, M_OUTCOME_SIGNAL, "%d", o->interrupted_by);
+}
+
+static void attribution_facts(struct run *r)
+{
+    struct heap_evidence ev;
+    if (!r->sampler.heap)
+        return;
+    heap_evidence(r->sampler.heap, &ev);
+    if (!ev.any) {
+        run_meta(r, M_ATTRIBUTION, "failed");
+        run_meta(r, M_ATTRIBUTION_REASON, ev.trouble);
+    } else if (ev.trouble[0]) {
+        run_event_note(r, E_DEGRADED, "%s", ev.trouble);
+    }
+    if (ev.lost > 0) {
+        struct seep_time now = clock_read();
+        run_event_span(r, E_LOST, r->began, now, (int64_t)ev.lost,
+                       "The probe's tables were full; what did not fit counts as (other).");
+    }
+}
+
+// ---- what waits
+// -----------------------------------------------------------------------------------------------------------
+
+static void write_notes(struct run *r)
+{
+    struct seep_err err;
+    for (size_t i = 0; r->notes && i < r->notes->n_events; i++) {
+        const struct tick_event *e = &r->notes->events[i];
+        struct store_event se = {.kind = e->kind, .from = e->from, .to = e->to, .count = e->count, .text = e->text};
+        store_write_event(r->store, &se, &err);
+    }
+    tick_free(r->notes);
+    r->notes = NULL;
+}
+
+struct age_ctx {
+    struct run *r;
+    struct seep_err *err;
+};
+
+static int write_age(uint32_t stack, const uint64_t *bytes, const uint64_t *blocks, size_t n, void *arg)
+{
+    struct age_ctx *ctx = arg;
+    uint32_t id = writer_stack_id(&ctx->r->writer, stack);
+    return id ? store_ages(ctx->r->store, id, bytes, blocks, n, ctx->err) < 0 : 0;
+}
+
+static void write_ages(struct run *r)
+{
+    struct seep_err err;
+    struct age_ctx ctx = {r, &err};
+    if (!r->sampler.heap || !r->has_measure)
+        return;
+    if (!heap_ages_taken(r->sampler.heap)) // the target ended unasked: what lived at its end
+        heap_take_ages(r->sampler.heap, &err);
+    heap_each_age(r->sampler.heap, write_age, &ctx);
+    for (uint32_t e = 0; e <= HEAP_EPOCHS; e++) {
+        struct seep_time began = r->measure_began;
+        int64_t into = e ? (int64_t)((e - 1) * r->duration_s / HEAP_EPOCHS * 1e9) : 0;
+        if (e == 0)
+            began = r->began;
+        began.mono_ns += into, began.real_ns += into, began.boot_ns += into;
+        store_epoch(r->store, e, began, &err);
+    }
+}
+
+static void write_histogram(struct run *r, int scenario)
+{
+    struct seep_err err;
+    struct seep_buf blob;
+    char labels[160] = "";
+    const struct load_hist *h = load_hist(r->load, scenario, LOAD_LATENCY);
+    if (!h)
+        return;
+    if (scenario >= 0)
+        snprintf(labels, sizeof labels, "scenario=%.140s", load_scenario_name(r->load, scenario));
+    buf_init(&blob, 4u << 20);
+    hist_pack(h, &blob);
+    if (!blob.failed && blob.len)
+        store_histogram(r->store, H_HTTP_LATENCY, labels, blob.data, blob.len, &err);
+    buf_free(&blob);
+}
+
+static void write_load(struct run *r)
+{
+    struct load_summary summary;
+    struct seep_err err;
+    if (!r->load)
+        return;
+    for (int i = LOAD_ALL; i < load_scenarios(r->load); i++)
+        write_histogram(r, i);
+    if (load_summary(r->load, &summary, &err) == 0) {
+        struct seep_buf text;
+        struct jsonw w;
+        buf_init(&text, 1u << 20);
+        jsonw_init(&w, &text, false);
+        load_summary_json(&summary, &w, NULL);
+        if (!text.failed && text.data)
+            run_meta(r, M_LOAD_SUMMARY, text.data);
+        if (summary.saturated)
+            run_meta(r, M_LOAD_SATURATED, summary.why_saturated);
+        buf_free(&text);
+        load_summary_free(&summary);
+    }
+}
+
+// ---- the verdict
+// ------------------------------------------------------------------------------------------------------------
+
+static char *text_of(const struct report *rep)
+{
+    struct seep_buf out;
+    struct seep_err err;
+    struct report_style style = {.width = 100, .colour = isatty(1) && !getenv("NO_COLOR")};
+    const struct report_format *f = report_find_format("text");
+    buf_init(&out, f->ceiling_bytes);
+    if (f->write(rep, &style, &out, &err))
+        buf_clear(&out);
+    char *copy = out.data ? strdup(out.data) : NULL;
+    buf_free(&out);
+    return copy;
+}
+
+static int judge(struct run *r, struct seep_err *err)
+{
+    struct report *rep = NULL;
+    char *json = NULL;
+    struct resolve_options ropt = {.exe = "/proc/self/exe"};
+    struct resolve *resolver = resolve_start(&ropt, NULL);
+    struct report_options options = {.resolver = resolver, .names_to = r->store};
+    int rc = report_build(r->store, &options, &rep, err);
+    if (rc == 0) {
+        r->exit_code = rep->final.exit_code;
+        r->report_text = text_of(rep);
+        if (report_save(rep, r->dir_fd, &json, err)) { // the store has it all; say so and go on
+            fprintf(stderr, "seep: %s\n", err->text);
+            run_event_note(r, E_DEGRADED, "The report could not be written: %s", err->text);
+        }
+        rc = store_write_end(r->store, clock_read(), r->outcome.text, r->exit_code, json ? json : "", err) < 0 ? -1 : 0;
+    }
+    free(json);
+    report_free(rep);
+    resolve_stop(resolver);
+    return rc;
+}
+
+int run_end(struct run *r, struct seep_err *err)
+{
+    exit_facts(r);
+    outcome_facts(r);
+    attribution_facts(r);
+    write_load(r);
+    writer_flush(&r->writer);
+    write_ages(r);
+    write_notes(r);
+    if (shutdown_write(&r->shutdown, r->sampler.proc_fd, r->store, err) < 0)
+        return -1;
+    if (store_flush(r->store, err) < 0)
+        return -1;
+    return judge(r, err);
+}

@@ -1,0 +1,659 @@
+// The heap of the tree: see heap.h. What comes from a region has been validated by wire/; what it says is still only
+// the target's word.
+#include "run/heap.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "linux/exe.h"
+#include "linux/mem.h"
+#include "seep_wire.h"
+#include "wire/wire.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NO_NUMBER    UINT32_MAX
+#define MODULES_MAX  4096
+#define FRAMES_BATCH 256
+
+struct module_row {
+    char *path, *build_id;
+    uint64_t size;
+};
+
+struct stack_row {
+    uint64_t hash;
+    unsigned flags;
+    size_t n_frames;
+    struct store_frame *frames;
+};
+
+struct region {
+    struct wire *wire;
+    uint32_t id;
+    pid_t pid;
+    uint64_t starttime_ticks;
+    bool main;
+    uint32_t *number; // of the run, by the region's stack id; NO_NUMBER: not met yet
+    size_t n_number;
+    uint32_t *module; // run's module index + 1, by the region's module index; NO_NUMBER: not met yet
+    size_t n_module;
+    bool alive, attached;
+    struct wire_snapshot snapshot;
+    struct region *next; // in the list of arrivals
+};
+
+struct run_heap {
+    bool sampled;
+    double mean_bytes;
+    uint32_t epoch;
+    struct region *regions[HEAP_REGIONS_MAX];
+    size_t n_regions;
+    uint32_t released[2 * HEAP_REGIONS_MAX];
+    size_t n_released;
+
+    pthread_mutex_t lock; // guards arrivals and the growth of the tables
+    struct region *arrivals;
+    struct module_row *modules;
+    size_t n_modules;
+    struct stack_row **stacks;
+    size_t n_stacks, cap_stacks;
+    uint32_t *slots; // open addressing over hash: number + 1
+    size_t n_slots;
+
+    struct tick_stack *sums; // by number, of the present tick
+    size_t cap_sums;
+    double *age_bytes, *age_blocks; // [number][HEAP_EPOCHS + 1], as taken
+    size_t n_aged;
+    struct heap_evidence seen;
+    struct heap_allocator last_allocator;
+};
+
+struct run_heap *heap_new(bool sampled, double sampling_mean_bytes, struct seep_err *err)
+{
+    struct run_heap *h = calloc(1, sizeof *h);
+    struct stack_row *other = calloc(1, sizeof *other);
+    if (h && other) {
+        h->sampled = sampled;
+        h->mean_bytes = sampling_mean_bytes;
+        h->n_slots = 1024;
+        h->slots = calloc(h->n_slots, sizeof *h->slots);
+        h->cap_stacks = 256;
+        h->stacks = calloc(h->cap_stacks, sizeof *h->stacks);
+        h->modules = calloc(MODULES_MAX, sizeof *h->modules);
+    }
+    if (!h || !other || !h->slots || !h->stacks || !h->modules) {
+        free(other);
+        heap_free(h);
+        seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the table of call stacks");
+        return NULL;
+    }
+    pthread_mutex_init(&h->lock, NULL);
+    other->flags = STACK_OTHER;
+    h->stacks[h->n_stacks++] = other;
+    return h;
+}
+
+static void free_region(struct region *g)
+{
+    wire_snapshot_free(&g->snapshot);
+    wire_close(g->wire);
+    free(g->number);
+    free(g->module);
+    free(g);
+}
+
+void heap_free(struct run_heap *h)
+{
+    if (!h)
+        return;
+    for (size_t i = 0; i < h->n_regions; i++)
+        free_region(h->regions[i]);
+    while (h->arrivals) {
+        struct region *next = h->arrivals->next;
+        free_region(h->arrivals);
+        h->arrivals = next;
+    }
+    for (size_t i = 0; h->modules && i < h->n_modules; i++) {
+        free(h->modules[i].path);
+        free(h->modules[i].build_id);
+    }
+    for (size_t i = 0; h->stacks && i < h->n_stacks; i++) {
+        free(h->stacks[i]->frames);
+        free(h->stacks[i]);
+    }
+    free(h->modules);
+    free(h->stacks);
+    free(h->slots);
+    free(h->sums);
+    free(h->age_bytes);
+    free(h->age_blocks);
+    free(h);
+}
+
+int heap_region_add(struct run_heap *h, int fd, uint32_t id, pid_t pid, uint64_t starttime_ticks, bool main,
+                    struct seep_err *err)
+{
+    struct region *g = calloc(1, sizeof *g);
+    if (!g)
+        return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for another process");
+    g->wire = wire_open(fd, err);
+    if (!g->wire) {
+        free(g);
+        return -1;
+    }
+    close(fd);
+    g->id = id;
+    g->pid = pid;
+    g->starttime_ticks = starttime_ticks;
+    g->main = main;
+    pthread_mutex_lock(&h->lock);
+    g->next = h->arrivals;
+    h->arrivals = g;
+    pthread_mutex_unlock(&h->lock);
+    return 0;
+}
+
+static bool has_region(const struct run_heap *h, uint32_t id)
+{
+    for (size_t i = 0; i < h->n_regions; i++)
+        if (h->regions[i]->id == id)
+            return true;
+    return false;
+}
+
+static void take_arrivals(struct run_heap *h)
+{
+    pthread_mutex_lock(&h->lock);
+    struct region *list = h->arrivals;
+    h->arrivals = NULL;
+    pthread_mutex_unlock(&h->lock);
+    while (list) {
+        struct region *next = list->next;
+        if (h->n_regions < HEAP_REGIONS_MAX && !has_region(h, list->id)) {
+            wire_set_epoch(list->wire, h->epoch, h->sampled ? (uint64_t)h->mean_bytes : 0, NULL);
+            h->regions[h->n_regions++] = list;
+        } else {
+            free_region(list);
+        }
+        list = next;
+    }
+}
+
+// ---- modules and stacks of the run
+// ------------------------------------------------------------------------------------
+
+static uint32_t add_module(struct run_heap *h, const struct wire_module *m)
+{
+    char build_id[2 * sizeof m->build_id + 1] = "";
+    linux_hex(m->build_id, m->build_id_bytes <= sizeof m->build_id ? m->build_id_bytes : 0, build_id);
+    for (size_t i = 0; i < h->n_modules; i++)
+        if (!strcmp(h->modules[i].build_id, build_id) && !strcmp(h->modules[i].path, m->path))
+            return (uint32_t)i + 1;
+    if (h->n_modules == MODULES_MAX)
+        return 0;
+    struct module_row row = {.path = strdup(m->path), .build_id = strdup(build_id), .size = m->end - m->start};
+    if (!row.path || !row.build_id) {
+        free(row.path);
+        free(row.build_id);
+        return 0;
+    }
+    pthread_mutex_lock(&h->lock);
+    h->modules[h->n_modules++] = row;
+    pthread_mutex_unlock(&h->lock);
+    return (uint32_t)h->n_modules;
+}
+
+// Grows a table of numbers to hold index i; new entries are NO_NUMBER.
+static bool number_slot(uint32_t **table, size_t *n, size_t i)
+{
+    if (i < *n)
+        return true;
+    size_t want = *n ? *n : 64;
+    while (want <= i)
+        want *= 2;
+    uint32_t *grown = realloc(*table, want * sizeof *grown);
+    if (!grown)
+        return false;
+    for (size_t k = *n; k < want; k++)
+        grown[k] = NO_NUMBER;
+    *table = grown;
+    *n = want;
+    return true;
+}
+
+// Offset of a return address in its module. An exact pc (above a signal frame) is stored one higher, so that the rule
+// "look one byte before a return address" finds the very instruction.
+static struct store_frame map_frame(struct run_heap *h, struct region *g, const struct wire_frame *f)
+{
+    struct store_frame out = {.module = 0, .offset = f->pc + (f->exact ? 1 : 0)};
+    struct wire_module m;
+    if (f->module == 0 || !number_slot(&g->module, &g->n_module, f->module) || wire_module(g->wire, f->module, &m))
+        return out;
+    if (g->module[f->module] == NO_NUMBER)
+        g->module[f->module] = add_module(h, &m);
+    if (g->module[f->module]) {
+        out.module = g->module[f->module];
+        out.offset -= m.bias;
+    }
+    return out;
+}
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h ^= v;
+    h *= 0x9e3779b97f4a7c15ull;
+    return h ^ h >> 32;
+}
+
+static uint64_t hash_stack(unsigned flags, const struct store_frame *frames, size_t n)
+{
+    uint64_t h = mix(flags + 1, n);
+    for (size_t i = 0; i < n; i++)
+        h = mix(mix(h, frames[i].module), frames[i].offset);
+    return h;
+}
+
+static bool same_stack(const struct stack_row *s, unsigned flags, const struct store_frame *frames, size_t n)
+{
+    if (s->flags != flags || s->n_frames != n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (s->frames[i].module != frames[i].module || s->frames[i].offset != frames[i].offset)
+            return false;
+    return true;
+}
+
+static bool grow_slots(struct run_heap *h)
+{
+    size_t n = h->n_slots * 2;
+    uint32_t *slots = calloc(n, sizeof *slots);
+    if (!slots)
+        return false;
+    for (size_t i = 1; i < h->n_stacks; i++) {
+        size_t at = h->stacks[i]->hash & (n - 1);
+        while (slots[at])
+            at = (at + 1) & (n - 1);
+        slots[at] = (uint32_t)i + 1;
+    }
+    free(h->slots);
+    h->slots = slots;
+    h->n_slots = n;
+    return true;
+}
+
+static uint32_t add_stack(struct run_heap *h, uint64_t hash, unsigned flags, const struct store_frame *frames, size_t n)
+{
+    struct stack_row *row = calloc(1, sizeof *row);
+    if (!row)
+        return 0;
+    row->frames = malloc((n ? n : 1) * sizeof *row->frames);
+    if (!row->frames) {
+        free(row);
+        return 0;
+    }
+    memcpy(row->frames, frames, n * sizeof *frames);
+    row->hash = hash;
+    row->flags = flags;
+    row->n_frames = n;
+    pthread_mutex_lock(&h->lock);
+    if (h->n_stacks == h->cap_stacks) {
+        struct stack_row **grown = realloc(h->stacks, 2 * h->cap_stacks * sizeof(*grown));
+        if (grown) {
+            h->stacks = grown;
+            h->cap_stacks *= 2;
+        }
+    }
+    bool fits = h->n_stacks < h->cap_stacks;
+    if (fits)
+        h->stacks[h->n_stacks++] = row;
+    pthread_mutex_unlock(&h->lock);
+    if (fits)
+        return (uint32_t)(h->n_stacks - 1);
+    free(row->frames);
+    free(row);
+    return 0;
+}
+
+static uint32_t intern(struct run_heap *h, unsigned flags, const struct store_frame *frames, size_t n)
+{
+    uint64_t hash = hash_stack(flags, frames, n);
+    size_t at = hash & (h->n_slots - 1);
+    for (; h->slots[at]; at = (at + 1) & (h->n_slots - 1)) {
+        struct stack_row *s = h->stacks[h->slots[at] - 1];
+        if (s->hash == hash && same_stack(s, flags, frames, n))
+            return h->slots[at] - 1;
+    }
+    if (h->n_stacks >= HEAP_STACKS_MAX)
+        return 0;
+    uint32_t number = add_stack(h, hash, flags, frames, n);
+    if (!number)
+        return 0;
+    h->slots[at] = number + 1;
+    if (h->n_stacks * 2 > h->n_slots)
+        grow_slots(h);
+    return number;
+}
+
+// The run's number of a region's stack.
+static uint32_t number_of(struct run_heap *h, struct region *g, uint32_t id, uint8_t klass, uint8_t wire_flags)
+{
+    if (id < SEEP_STACK_FIRST || !number_slot(&g->number, &g->n_number, id))
+        return 0;
+    if (g->number[id] != NO_NUMBER)
+        return g->number[id];
+    struct wire_frame raw[FRAMES_BATCH];
+    struct store_frame frames[FRAMES_BATCH];
+    size_t n = wire_stack_frames(g->wire, id, raw, FRAMES_BATCH);
+    for (size_t i = 0; i < n; i++)
+        frames[i] = map_frame(h, g, &raw[i]);
+    unsigned flags = (wire_flags & (SEEP_STACK_TRUNCATED | SEEP_STACK_CUT) ? STACK_TRUNCATED : 0) |
+                     (klass != SEEP_CLASS_HEAP ? STACK_MMAP : 0);
+    g->number[id] = n ? intern(h, flags, frames, n) : 0;
+    return g->number[id];
+}
+
+// ---- sums
+// ---------------------------------------------------------------------------------------------------------------
+
+static bool in_tree(const struct region *g, const struct linux_tree *tree)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct linux_tree_node *n = &tree->nodes[i];
+        if (n->pid == g->pid && n->starttime_ticks == g->starttime_ticks)
+            return n->state != 'Z' && n->state != 'X';
+    }
+    return false;
+}
+
+static bool room_for_sums(struct run_heap *h)
+{
+    if (h->cap_sums < h->n_stacks) {
+        struct tick_stack *grown = realloc(h->sums, h->cap_stacks * sizeof *grown);
+        if (!grown)
+            return false;
+        h->sums = grown;
+        h->cap_sums = h->cap_stacks;
+    }
+    return true;
+}
+
+static void add_stack_sum(struct run_heap *h, uint32_t number, const struct wire_stack *s, double mean)
+{
+    struct tick_stack *sum = &h->sums[number];
+    sum->live_bytes += s->live_bytes;
+    sum->live_blocks += s->live_blocks;
+    sum->alloc_bytes += s->alloc_bytes;
+    sum->alloc_blocks += s->alloc_blocks;
+    sum->variance += mean * s->live_bytes;
+}
+
+// Numbers first, so that the table of sums has its final size before anything is added.
+static void number_all(struct run_heap *h, struct region *g)
+{
+    for (size_t i = 0; i < g->snapshot.stacks; i++) {
+        struct wire_stack *s = &g->snapshot.stack[i];
+        number_of(h, g, s->id, s->klass, s->flags);
+    }
+}
+
+static void add_region_stacks(struct run_heap *h, struct region *g)
+{
+    double mean = (double)SEEP_WORD_MEAN(g->snapshot.word);
+    for (size_t i = 0; i < g->snapshot.stacks; i++) {
+        struct wire_stack *s = &g->snapshot.stack[i];
+        add_stack_sum(h, number_of(h, g, s->id, s->klass, s->flags), s, mean);
+    }
+}
+
+static double zero_if_unknown(double v)
+{
+    return isnan(v) ? 0 : v;
+}
+
+static void add_totals(struct run_heap *h, const struct wire_totals *t, struct heap_totals *out)
+{
+    double live = h->sampled ? (double)t->usable_alloc_bytes - (double)t->usable_free_bytes : t->live_bytes;
+    double blocks = h->sampled ? (double)t->alloc_blocks - (double)t->free_blocks : t->live_blocks;
+    out->live_bytes = zero_if_unknown(out->live_bytes) + live;
+    out->live_blocks = zero_if_unknown(out->live_blocks) + blocks;
+    out->allocs = zero_if_unknown(out->allocs) + (double)t->alloc_blocks;
+    out->alloc_bytes = zero_if_unknown(out->alloc_bytes) + (double)t->usable_alloc_bytes;
+    out->lost += t->pool_full + t->live_overflow + t->samples_lost;
+}
+
+static void add_one(double *sum, uint64_t v)
+{
+    if (v != WIRE_UNKNOWN)
+        *sum = zero_if_unknown(*sum) + (double)v;
+}
+
+static void add_allocator(struct region *g, struct heap_allocator *out)
+{
+    static const char *const kinds[] = {"", "glibc", "jemalloc", "tcmalloc", "mimalloc"};
+    struct wire_allocator a;
+    if (wire_allocator_stats(g->wire, &a))
+        return;
+    if (a.kind < sizeof kinds / sizeof *kinds && (g->main || !out->kind[0]))
+        snprintf(out->kind, sizeof out->kind, "%s", kinds[a.kind]);
+    if (a.state == 1) {
+        add_one(&out->allocated, a.allocated_bytes);
+        add_one(&out->active, a.active_bytes);
+        add_one(&out->resident, a.resident_bytes);
+        add_one(&out->retained, a.retained_bytes);
+        add_one(&out->mapped, a.mapped_bytes);
+        double age = (double)(clock_mono_ns() - (int64_t)a.time_ns) / 1e9;
+        out->age_s = isnan(out->age_s) || age > out->age_s ? age : out->age_s;
+    }
+    wire_request_allocator_stats(g->wire);
+}
+
+static void add_probe_rss(int proc_fd, struct region *g, struct heap_totals *out)
+{
+    struct wire_hello hello;
+    int64_t resident = 0;
+    wire_hello(g->wire, &hello);
+    g->attached = hello.attached;
+    if (hello.attached && hello.map_bytes &&
+        linux_range_resident(proc_fd, g->pid, hello.map_address, hello.map_bytes, &resident, NULL) == 0)
+        out->probe_rss = zero_if_unknown(out->probe_rss) + (double)resident;
+}
+
+static void publish_stacks(struct run_heap *h, struct run_tick *tick)
+{
+    tick->stacks = malloc(h->n_stacks * sizeof *tick->stacks);
+    if (!tick->stacks)
+        return;
+    memcpy(tick->stacks, h->sums, h->n_stacks * sizeof *tick->stacks);
+    tick->n_stacks = h->n_stacks;
+    tick->has_stacks = true;
+}
+
+static void release_dead(struct run_heap *h)
+{
+    for (size_t i = 0; i < h->n_regions;) {
+        struct region *g = h->regions[i];
+        if (g->alive || g->main || h->n_released == sizeof h->released / sizeof *h->released) {
+            i++;
+            continue;
+        }
+        h->released[h->n_released++] = g->id;
+        free_region(g);
+        h->regions[i] = h->regions[--h->n_regions];
+    }
+}
+
+static void note_evidence(struct run_heap *h, const struct linux_tree *tree, const struct heap_totals *out,
+                          uint64_t truncated)
+{
+    size_t attached = 0;
+    for (size_t i = 0; i < h->n_regions; i++)
+        attached += h->regions[i]->attached && h->regions[i]->alive;
+    h->seen.any |= attached > 0;
+    if (tree->count >= h->seen.processes_seen || attached > h->seen.processes_attributed) {
+        h->seen.processes_seen = tree->count;
+        h->seen.processes_attributed = attached;
+    }
+    h->seen.lost = out->lost;
+    h->seen.truncated = truncated;
+}
+
+void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree, bool want_stacks,
+                 struct run_tick *tick, struct heap_totals *out)
+{
+    const struct heap_allocator unknown = {
+        .allocated = NAN, .active = NAN, .resident = NAN, .retained = NAN, .mapped = NAN, .age_s = NAN};
+    *out = (struct heap_totals){NAN, NAN, NAN, NAN, NAN, unknown, 0, 0};
+    take_arrivals(h);
+    uint64_t truncated = 0;
+    for (size_t i = 0; i < h->n_regions; i++) {
+        struct region *g = h->regions[i];
+        g->alive = in_tree(g, tree);
+        if (!g->alive && !g->main)
+            continue;
+        if (wire_snapshot(g->wire, 0, 0, &g->snapshot, NULL))
+            g->snapshot.stacks = 0;
+        if (!g->alive)
+            continue;
+        add_probe_rss(proc_fd, g, out);
+        if (!g->attached)
+            continue;
+        out->regions++;
+        add_totals(h, &g->snapshot.totals, out);
+        add_allocator(g, &out->allocator);
+        truncated += g->snapshot.totals.truncated_walks;
+        if (want_stacks)
+            number_all(h, g);
+    }
+    if (want_stacks && room_for_sums(h)) {
+        memset(h->sums, 0, h->n_stacks * sizeof *h->sums);
+        for (size_t i = 0; i < h->n_stacks; i++)
+            h->sums[i].stack = (uint32_t)i;
+        for (size_t i = 0; i < h->n_regions; i++)
+            if (h->regions[i]->alive && h->regions[i]->attached)
+                add_region_stacks(h, h->regions[i]);
+        if (out->regions)
+            publish_stacks(h, tick);
+    }
+    if (out->allocator.kind[0])
+        h->last_allocator = out->allocator;
+    note_evidence(h, tree, out, truncated);
+    release_dead(h);
+}
+
+bool heap_next_released(struct run_heap *h, uint32_t *id)
+{
+    if (!h->n_released)
+        return false;
+    *id = h->released[--h->n_released];
+    return true;
+}
+
+void heap_set_epoch(struct run_heap *h, uint32_t epoch)
+{
+    h->epoch = epoch;
+    for (size_t i = 0; i < h->n_regions; i++)
+        wire_set_epoch(h->regions[i]->wire, epoch, h->sampled ? (uint64_t)h->mean_bytes : 0, NULL);
+}
+
+// ---- ages
+// ---------------------------------------------------------------------------------------------------------------
+
+static void add_ages(struct run_heap *h, struct region *g, const struct wire_age_profile *p)
+{
+    for (size_t i = 0; i < p->rows; i++) {
+        uint32_t id = p->row[i].stack;
+        uint32_t number = id < g->n_number && g->number[id] != NO_NUMBER ? g->number[id] : 0;
+        uint32_t epoch = p->row[i].epoch <= HEAP_EPOCHS ? p->row[i].epoch : HEAP_EPOCHS;
+        if (number >= h->n_aged)
+            continue;
+        h->age_bytes[(size_t)number * (HEAP_EPOCHS + 1) + epoch] += p->row[i].bytes;
+        h->age_blocks[(size_t)number * (HEAP_EPOCHS + 1) + epoch] += p->row[i].blocks;
+    }
+}
+
+int heap_take_ages(struct run_heap *h, struct seep_err *err)
+{
+    size_t cells = h->n_stacks * (HEAP_EPOCHS + 1);
+    free(h->age_bytes);
+    free(h->age_blocks);
+    h->age_bytes = calloc(cells, sizeof *h->age_bytes);
+    h->age_blocks = calloc(cells, sizeof *h->age_blocks);
+    h->n_aged = h->age_bytes && h->age_blocks ? h->n_stacks : 0;
+    if (!h->n_aged)
+        return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for survivor ages");
+    struct wire_age_profile profile = {0};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < h->n_regions; i++) {
+        if (!h->regions[i]->attached)
+            continue;
+        rc = wire_age_profile(h->regions[i]->wire, 0, &profile, err);
+        if (rc == 0)
+            add_ages(h, h->regions[i], &profile);
+    }
+    wire_age_profile_free(&profile);
+    return rc;
+}
+
+bool heap_ages_taken(const struct run_heap *h)
+{
+    return h->n_aged > 0;
+}
+
+int heap_each_age(const struct run_heap *h, heap_age_fn *each, void *ctx)
+{
+    for (size_t s = 0; s < h->n_aged; s++) {
+        uint64_t b[HEAP_EPOCHS + 1], n[HEAP_EPOCHS + 1];
+        bool any = false;
+        for (size_t e = 0; e <= HEAP_EPOCHS; e++) {
+            b[e] = (uint64_t)llround(fmax(0, h->age_bytes[s * (HEAP_EPOCHS + 1) + e]));
+            n[e] = (uint64_t)llround(fmax(0, h->age_blocks[s * (HEAP_EPOCHS + 1) + e]));
+            any |= b[e] || n[e];
+        }
+        if (any && each((uint32_t)s, b, n, HEAP_EPOCHS + 1, ctx))
+            return -1;
+    }
+    return 0;
+}
+
+void heap_evidence(const struct run_heap *h, struct heap_evidence *out)
+{
+    *out = h->seen;
+    snprintf(out->allocator, sizeof out->allocator, "%s", h->last_allocator.kind);
+    if (!out->any)
+        snprintf(out->trouble, sizeof out->trouble,
+                 "No process of the target ever answered through the probe: the loader did not take it (static, "
+                 "setuid, another "
+                 "libc, or an environment that was cleared).");
+    else if (out->processes_attributed < out->processes_seen)
+        snprintf(out->trouble, sizeof out->trouble, "%zu of %zu processes are attributed.", out->processes_attributed,
+                 out->processes_seen);
+}
+
+// ---- tables
+// -------------------------------------------------------------------------------------------------------------
+
+size_t heap_modules(const struct run_heap *h)
+{
+    return h->n_modules;
+}
+
+struct heap_module heap_module(const struct run_heap *h, size_t index)
+{
+    SEEP_CHECK(index < h->n_modules);
+    const struct module_row *m = &h->modules[index];
+    return (struct heap_module){.path = m->path, .build_id = m->build_id, .size = m->size};
+}
+
+struct heap_stack heap_stack(const struct run_heap *h, uint32_t stack)
+{
+    struct run_heap *unlocked = (struct run_heap *)h; // the lock is no part of what is read
+    pthread_mutex_lock(&unlocked->lock);
+    SEEP_CHECK(stack < h->n_stacks);
+    const struct stack_row *s = h->stacks[stack];
+    pthread_mutex_unlock(&unlocked->lock);
+    return (struct heap_stack){.flags = s->flags, .frames = s->frames, .n_frames = s->n_frames};
+}

@@ -1,0 +1,93 @@
+// The heap of the whole tree, as the probes see it: the regions of all processes, their stacks brought together under
+// the run's own numbers, and sums over them.
+//
+// A stack is the same in two processes when it goes through the same offsets of the same files; so the workers of a
+// pre-fork server are summed, and a stack keeps its number over exec, restart and resume. Numbers start at 0; stack 0
+// is "(other)", the exact rest of everything that has no stack. At most HEAP_STACKS_MAX stacks are told apart, the rest
+// goes to 0.
+//
+// The sample job owns this while it runs; heap_region_add() may be called at any time from the loop's thread.
+#ifndef SEEP_RUN_HEAP_H
+#define SEEP_RUN_HEAP_H
+
+#include "base/err.h"
+#include "linux/tree.h"
+#include "run/tick.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define HEAP_STACKS_MAX  (1u << 18)
+#define HEAP_REGIONS_MAX 64
+#define HEAP_EPOCHS      64 // survivor ages are told in this many parts of the measured time
+
+struct run_heap;
+
+struct heap_allocator { // sums over the processes; NAN unknown
+    char kind[16];      // "jemalloc", "glibc", ... of the main process; "" unknown
+    double allocated, active, resident, retained, mapped, age_s;
+};
+
+struct heap_totals {
+    double live_bytes, live_blocks, allocs, alloc_bytes; // NAN when no region answers
+    double probe_rss;                                    // resident bytes of the regions in the target
+    struct heap_allocator allocator;
+    size_t regions;
+    uint64_t lost; // allocations the probes could not place, all together
+};
+
+struct run_heap *heap_new(bool sampled, double sampling_mean_bytes, struct seep_err *err);
+void heap_free(struct run_heap *h);
+
+// A process has a region; takes over fd. main: the target's main process. id is the keeper's. Thread-safe.
+int heap_region_add(struct run_heap *h, int fd, uint32_t id, pid_t pid, uint64_t starttime_ticks, bool main,
+                    struct seep_err *err);
+
+// Reads all regions, fills the totals, and with want_stacks the tick's stacks. Regions whose process is no
+// longer in the tree are read a last time and given up; their ids come out of heap_next_released(). Asks the probes for
+// allocator statistics for the next tick.
+void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree, bool want_stacks,
+                 struct run_tick *tick, struct heap_totals *out);
+
+// Region ids to give back to the keeper, one a call. Loop's thread, no job running.
+bool heap_next_released(struct run_heap *h, uint32_t *id);
+
+// From now on blocks are born in this epoch (1..HEAP_EPOCHS; 0 before the measured time). No job running.
+void heap_set_epoch(struct run_heap *h, uint32_t epoch);
+
+// Survivor ages: takes them now (call while the target's heap is as it should be judged: before the stop signal), and
+// tells them later. No job running. heap_each_age() calls `each` for every stack with live blocks then; bytes and
+// blocks have HEAP_EPOCHS + 1 entries by birth epoch; it stops when `each` returns non-zero. Nothing was taken: no
+// calls.
+int heap_take_ages(struct run_heap *h, struct seep_err *err);
+bool heap_ages_taken(const struct run_heap *h);
+typedef int heap_age_fn(uint32_t stack, const uint64_t *bytes, const uint64_t *blocks, size_t n_epochs, void *ctx);
+int heap_each_age(const struct run_heap *h, heap_age_fn *each, void *ctx);
+
+// What the evidence says of the probes: a sentence when something is not attributed, "" when all is well; and the
+// numbers of the cross-check against libunwind.
+struct heap_evidence {
+    size_t processes_seen, processes_attributed;
+    uint64_t walks_checked, walks_agreed, truncated, lost;
+    bool any;          // at least one region was ever written by a probe
+    char trouble[320]; // a sentence, or ""
+    char allocator[16];
+};
+void heap_evidence(const struct run_heap *h, struct heap_evidence *out);
+
+// The tables behind the numbers; they only grow, and may be read from any thread at any time.
+struct heap_module { // pointers stay valid until heap_free()
+    const char *path, *build_id;
+    uint64_t size;
+};
+size_t heap_modules(const struct run_heap *h);
+struct heap_module heap_module(const struct run_heap *h, size_t index);
+
+struct heap_stack {
+    unsigned flags;                   // STACK_* of store.h
+    const struct store_frame *frames; // frames[].module: index of the run's modules + 1, 0 none
+    size_t n_frames;
+};
+struct heap_stack heap_stack(const struct run_heap *h, uint32_t stack);
+
+#endif

@@ -1,0 +1,37 @@
+// The sample job: everything one tick looks at, on a worker thread because /proc can block. One job at a time; between
+// jobs the loop's thread owns the struct.
+#ifndef SEEP_RUN_SAMPLER_H
+#define SEEP_RUN_SAMPLER_H
+
+#include "linux/cgroup.h"
+#include "linux/tree.h"
+#include "run/heap.h"
+#include "run/tick.h"
+
+struct run_sampler {
+    int proc_fd;
+    pid_t root;                    // the keeper: the tree is everybody below it
+    pid_t main_pid;                // the target's main process
+    bool count_root_only_children; // the main process is not a child of its own tree count
+    const struct linux_cgroup *cgroup;
+    struct run_heap *heap; // NULL: attribution off
+    struct linux_tree *tree;
+    // Costs, to keep dear looks rare: nanoseconds of the last one and when it was.
+    int64_t rollup_at_ns, rollup_cost_ns, split_at_ns, split_cost_ns;
+    double cpu_lost_s, cpu_last_s; // of processes that have ended: the counter never falls
+    // The job
+    struct run_tick *tick;  // in: index, time, phase, loads; out: the rest
+    bool want_stacks, edge; // edge: first or last tick of a phase: everything is read
+    bool want_ages;         // the last tick of the measured time: survivor ages are taken too
+    struct seep_err err;    // of the last job; code SEEP_OK when it went well
+};
+
+// Opens /proc and makes room. Errors: SEEP_E_SYSTEM.
+int sampler_init(struct run_sampler *s, struct seep_err *err);
+void sampler_free(struct run_sampler *s);
+
+// Takes the sample into s->tick. Never fails: what could not be read stays NAN and, when the tree itself could not be
+// read, s->err says so.
+void sampler_take(struct run_sampler *s);
+
+#endif

@@ -1,0 +1,577 @@
+// Before the target runs: the run directory, what is known of machine and target, the store, the control group, the
+// keeper.
+//
+// Everything that can be refused is refused here, before anything has started; whatever was made so far is taken away
+// again by run_setup_free().
+#include "linux/exe.h"
+#include "linux/host.h"
+#include "run/state.h"
+
+#include "base/fs.h"
+#include "base/jsonw.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <math.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#define META_CGROUP "run.cgroup" // struct linux_cgroup, for the same build of seep
+
+void run_meta(struct run *r, const char *key, const char *value)
+{
+    if (r->writer.store)
+        writer_meta(&r->writer, key, value);
+}
+
+void run_meta_f(struct run *r, const char *key, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    run_meta(r, key, text);
+}
+
+// ---- the run directory
+// --------------------------------------------------------------------------------------------------
+
+static void default_id(char *id, size_t size)
+{
+    time_t now = (time_t)(clock_read().real_ns / 1000000000);
+    struct tm tm;
+    char hex[33] = "0000", stamp[32];
+    fs_random_hex(hex, NULL);
+    gmtime_r(&now, &tm);
+    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M", &tm);
+    snprintf(id, size, "%s-%.4s", stamp, hex);
+}
+
+// A results directory where others may write is a place where others may swap files under us.
+static int check_results_dir(int fd, const char *path, struct seep_err *err)
+{
+    struct stat st;
+    if (fstat(fd, &st))
+        return seep_fail_errno(err, errno, "The results directory '%.300s' cannot be looked at", path);
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) && !(st.st_mode & S_ISVTX) && st.st_uid != geteuid())
+        return seep_fail(err, SEEP_E_SYSTEM,
+                         "The results directory '%.300s' may be written by others; use one of your own (--results DIR)",
+                         path);
+    if (geteuid() == 0 && st.st_uid != 0 && (st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
+        return seep_fail(err, SEEP_E_SYSTEM,
+                         "The results directory '%.300s' belongs to somebody else and is open to all", path);
+    if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS))
+        return seep_fail_errno(
+            err, errno, "The results directory '%.300s' cannot be written; give another with --results DIR", path);
+    return 0;
+}
+
+static int make_dir(struct run *r, struct seep_err *err)
+{
+    int results = fs_open_dir(r->opt.results_dir, true, err);
+    if (results < 0)
+        return -1;
+    int rc = check_results_dir(results, r->opt.results_dir, err);
+    for (int tries = 0; rc == 0 && tries < 5; tries++) {
+        if (r->opt.name)
+            snprintf(r->id, sizeof r->id, "%s", r->opt.name);
+        else
+            default_id(r->id, sizeof r->id);
+        r->dir_fd = fs_make_private_dir(results, r->id, err);
+        if (r->dir_fd >= 0 || !err || err->sys_errno != EEXIST || r->opt.name)
+            break;
+    }
+    if (rc == 0 && r->dir_fd < 0) {
+        if (err->sys_errno == EEXIST)
+            seep_fail(err, SEEP_E_USAGE, "There is a run '%s' already in '%.200s'; choose another --name", r->id,
+                      r->opt.results_dir);
+        rc = -1;
+    }
+    close(results);
+    snprintf(r->dir, sizeof r->dir, "%.3000s/%s", r->opt.results_dir, r->id);
+    return rc;
+}
+
+// ---- the target
+// -----------------------------------------------------------------------------------------------------------
+
+static int set_user(struct run *r, struct seep_err *err)
+{
+    const char *name = r->profile->target.user;
+    if (!name)
+        return 0;
+    struct passwd *pw = getpwnam(name);
+    if (!pw)
+        return seep_fail(err, SEEP_E_USAGE, "There is no user '%.100s' (target.user)", name);
+    if (pw->pw_uid == geteuid())
+        return 0;
+    if (geteuid() != 0)
+        return seep_fail(err, SEEP_E_USAGE, "Only root can run the target as '%.100s' (target.user)", name);
+    r->keeper.set_ids = true;
+    r->keeper.uid = pw->pw_uid;
+    r->keeper.gid = pw->pw_gid;
+    int n = KEEPER_GROUPS_MAX;
+    if (getgrouplist(name, pw->pw_gid, r->groups, &n) < 0)
+        n = 1, r->groups[0] = pw->pw_gid;
+    r->keeper.groups = r->groups;
+    r->keeper.group_count = (size_t)n;
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int resource;
+} limit_names[] = {
+    {"as", RLIMIT_AS},       {"core", RLIMIT_CORE},        {"cpu", RLIMIT_CPU},       {"data", RLIMIT_DATA},
+    {"fsize", RLIMIT_FSIZE}, {"memlock", RLIMIT_MEMLOCK},  {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC},
+    {"stack", RLIMIT_STACK}, {"msgqueue", RLIMIT_MSGQUEUE}};
+
+static int set_limits(struct run *r, struct seep_err *err)
+{
+    const struct profile_target *t = &r->profile->target;
+    for (int i = 0; i < t->n_limits; i++) {
+        size_t k = 0, n = sizeof limit_names / sizeof *limit_names;
+        while (k < n && strcasecmp(limit_names[k].name, t->limits[i].name))
+            k++;
+        if (k == n || r->keeper.rlimit_count == KEEPER_RLIMITS_MAX)
+            return seep_fail(err, SEEP_E_USAGE, "target.limits has no limit named '%.60s'", t->limits[i].name);
+        uint64_t v = isinf(t->limits[i].value) ? RLIM_INFINITY : (uint64_t)t->limits[i].value;
+        r->rlimits[r->keeper.rlimit_count++] =
+            (struct keeper_rlimit){.resource = limit_names[k].resource, .soft = v, .hard = v};
+    }
+    r->keeper.rlimits = r->rlimits;
+    return 0;
+}
+
+static const char *key_end(const char *pair)
+{
+    const char *eq = strchr(pair, '=');
+    return eq ? eq : pair + strlen(pair);
+}
+
+static bool overridden(const struct profile_target *t, const char *pair)
+{
+    size_t len = (size_t)(key_end(pair) - pair);
+    for (int i = 0; i < t->n_env; i++)
+        if (strlen(t->env[i].key) == len && !strncmp(t->env[i].key, pair, len))
+            return true;
+    return false;
+}
+
+static int make_env(struct run *r, struct seep_err *err)
+{
+    const struct profile_target *t = &r->profile->target;
+    size_t n = 0, o = 0;
+    while (environ[n])
+        n++;
+    r->envp = calloc(n + (size_t)t->n_env + 1, sizeof *r->envp);
+    if (!r->envp)
+        return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the target's environment");
+    for (size_t i = 0; i < n; i++)
+        if (!overridden(t, environ[i]))
+            r->envp[o++] = strdup(environ[i]);
+    for (int i = 0; i < t->n_env; i++) {
+        if (!t->env[i].value)
+            continue;
+        char *value = profile_expand_env(t->env[i].value, err), *pair = NULL;
+        if (!value || asprintf(&pair, "%s=%s", t->env[i].key, value) < 0) {
+            free(value);
+            return -1;
+        }
+        free(value);
+        r->envp[o++] = pair;
+    }
+    r->keeper.envp = (const char *const *)r->envp;
+    return 0;
+}
+
+// A script is attributed through its interpreter.
+static int read_exe(struct run *r, struct linux_exe *exe, struct seep_err *err)
+{
+    if (linux_exe_read(r->exec_path, true, exe, err))
+        return -1;
+    if (exe->kind != LINUX_EXE_SCRIPT || !exe->interpreter[0])
+        return 0;
+    struct linux_exe program;
+    char path[LINUX_EXE_PATH_MAX];
+    if (linux_exe_find(exe->interpreter, NULL, getenv("PATH"), path, NULL) == 0 &&
+        linux_exe_read(path, false, &program, NULL) == 0) {
+        memcpy(program.sha256, exe->sha256, sizeof program.sha256);
+        program.have_sha256 = exe->have_sha256;
+        *exe = program;
+    }
+    return 0;
+}
+
+static void set_attribution(struct run *r, const struct linux_exe *exe)
+{
+    char why[300];
+    enum profile_attribution mode = profile_attribution_mode(r->profile);
+    if (mode == ATTRIBUTION_OFF) {
+        run_meta(r, M_ATTRIBUTION, "off");
+        run_meta(r, M_ATTRIBUTION_REASON, "The profile turned attribution off (attribution.mode).");
+        return;
+    }
+    uid_t uid = r->keeper.set_ids ? r->keeper.uid : geteuid();
+    if (linux_exe_attribute(exe, r->exec_path, uid, why, sizeof why) != LINUX_ATTRIBUTE_YES) {
+        run_meta(r, M_ATTRIBUTION, "failed");
+        run_meta(r, M_ATTRIBUTION_REASON, why);
+        run_event_note(r, E_DEGRADED, "%s", why);
+        return;
+    }
+    bool sampled = mode == ATTRIBUTION_SAMPLED;
+    r->keeper.probe_path = r->probe_path;
+    r->keeper.sample_mean_bytes = sampled ? (uint64_t)r->profile->attribution.sampling_mean_bytes : 0;
+    if (r->profile->attribution.memory_bytes > 0)
+        r->keeper.main_region_bytes = (uint64_t)r->profile->attribution.memory_bytes;
+    run_meta(r, M_ATTRIBUTION, sampled ? "sampled" : "exact");
+    run_meta(r, M_HEAP_SOURCE, sampled ? "usable size of live blocks" : "requested bytes of live blocks");
+    if (sampled)
+        run_meta_f(r, M_SAMPLING_MEAN, "%.0f", r->profile->attribution.sampling_mean_bytes);
+}
+
+static int find_parts(struct run *r, struct seep_err *err)
+{
+    char *prefix = fs_prefix(err);
+    if (!prefix)
+        return -1;
+    static const char *const libs[] = {"lib", "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu"};
+    snprintf(r->keeper_path, sizeof r->keeper_path, "%.4000s/bin/seep-keeper", prefix);
+    for (size_t i = 0; i < sizeof libs / sizeof *libs; i++) {
+        snprintf(r->probe_path, sizeof r->probe_path, "%.4000s/%s/libseep-probe.so", prefix, libs[i]);
+        if (access(r->probe_path, R_OK) == 0)
+            break;
+    }
+    free(prefix);
+    if (access(r->keeper_path, X_OK))
+        return seep_fail_errno(err, errno, "seep's own part '%.300s' is not there; install seep again", r->keeper_path);
+    if (access(r->probe_path, R_OK))
+        return seep_fail_errno(err, errno, "seep's own part '%.300s' is not there; install seep again", r->probe_path);
+    r->keeper.keeper_path = r->keeper_path;
+    return 0;
+}
+
+static void set_cgroup(struct run *r)
+{
+    char name[96];
+    struct seep_err err;
+    snprintf(name, sizeof name, "seep-%s", r->id);
+    if (linux_cgroup_create(NULL, NULL, name, &r->cgroup, &err)) {
+        r->cgroup.kind = LINUX_CGROUP_NONE;
+        snprintf(r->cgroup.why_not, sizeof r->cgroup.why_not, "%.190s", err.text);
+    }
+    const struct linux_cgroup *cg = &r->cgroup;
+    for (size_t i = 0; cg->kind != LINUX_CGROUP_NONE && i < cg->dir_count && i < KEEPER_JOIN_MAX; i++)
+        r->keeper.join[i] = cg->dirs[i];
+    r->keeper.kill_dir = cg->kill_dir[0] ? cg->kill_dir : NULL;
+    r->keeper.freezer_dir = cg->freezer_dir[0] ? cg->freezer_dir : NULL;
+    r->keeper.oom_file = cg->oom_file[0] ? cg->oom_file : NULL;
+    r->keeper.remove_cgroup = cg->ours;
+    if (cg->ours)
+        store_set_meta_blob(r->store, META_CGROUP, cg, sizeof *cg, NULL);
+    run_meta_f(r, M_HOST_CGROUP, "%s%s%s", linux_cgroup_kind_name(cg->kind), cg->why_not[0] ? ": " : "", cg->why_not);
+}
+
+// ---- facts
+// ------------------------------------------------------------------------------------------------------------------
+
+static void host_facts(struct run *r)
+{
+    struct linux_host host;
+    int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    linux_host_read(root, &host);
+    close(root);
+    run_meta(r, M_HOST_NAME, host.hostname);
+    run_meta_f(r, M_HOST_KERNEL, "%s %s", host.kernel, host.machine);
+    run_meta(r, M_HOST_OS, host.distro);
+    run_meta(r, M_HOST_LIBC, host.libc);
+    run_meta_f(r, M_HOST_CPUS, "%u", host.cpus);
+    run_meta_f(r, M_HOST_MEMORY, "%llu", (unsigned long long)host.memory_bytes);
+    run_meta(r, "host.boot_id", host.boot_id);
+}
+
+static void exe_facts(struct run *r, const struct linux_exe *exe)
+{
+    char hex[2 * 64 + 1];
+    run_meta(r, M_TARGET_EXE, r->exec_path);
+    if (exe->have_sha256) {
+        linux_hex(exe->sha256, sizeof exe->sha256, hex);
+        run_meta(r, M_TARGET_SHA256, hex);
+    }
+    if (exe->build_id_len) {
+        linux_hex(exe->build_id, exe->build_id_len, hex);
+        run_meta(r, M_TARGET_BUILD_ID, hex);
+    }
+}
+
+// What the profile's dump says of argv is redacted already; the array keeps the form a person typed.
+static void run_identity(struct run *r)
+{
+    char *dump = profile_dump(r->profile, true);
+    if (dump)
+        run_meta(r, M_PROFILE, dump);
+    free(dump);
+    run_meta(r, M_RUN, r->id);
+    run_meta(r, M_VERSION, SEEP_VERSION);
+    run_meta_f(r, M_INTERVAL, "%.17g", r->interval_s);
+    run_meta_f(r, M_DURATION, "%.17g", r->duration_s);
+}
+
+// Which program really runs, once the target is up: after exec chains and wrappers it is another than the command
+// named.
+void run_target_facts(struct run *r)
+{
+    char name[16] = "", path[LINUX_EXE_PATH_MAX] = "", exe_path[LINUX_EXE_PATH_MAX] = "", hex[129];
+    struct linux_exe exe;
+    struct seep_err err;
+    static const char *const kinds[] = {"", "http", "tcp", "log", "command"};
+    enum profile_ready kind = r->profile->target.ready.kind;
+    if (kind != READY_NONE && !r->adopting) {
+        run_meta_f(r, M_READY_S, "%.6f", r->ready.after_s);
+        run_meta_f(r, M_READY_HOW, "%s %s", kinds[kind],
+                   r->profile->target.ready.what ? r->profile->target.ready.what : "");
+    }
+    if (linux_allocator_of(r->sampler.proc_fd, r->target_pid, name, path, &err) == 0)
+        run_meta_f(r, M_TARGET_ALLOCATOR, "%s%s%s", name, path[0] ? " " : "", path);
+    if (linux_exe_of(r->sampler.proc_fd, r->target_pid, true, &exe, exe_path, &err) == 0) {
+        run_meta(r, M_TARGET_EXE, exe_path);
+        linux_hex(exe.sha256, sizeof exe.sha256, hex);
+        if (exe.have_sha256)
+            run_meta(r, M_TARGET_SHA256, hex);
+        linux_hex(exe.build_id, exe.build_id_len, hex);
+        run_meta(r, M_TARGET_BUILD_ID, hex);
+    }
+}
+
+// The budget the status line shows: of the first gate on heap.growth, else rss.growth.
+static void live_budget(struct run *r)
+{
+    static const char *const wanted[] = {"heap.growth", "rss.growth"};
+    for (size_t k = 0; k < 2 && isnan(r->live.budget_per_s); k++)
+        for (int i = 0; i < r->profile->n_gates; i++) {
+            struct judge_gate gate;
+            struct judge_gate_text text = {.gate = r->profile->gates[i].expr};
+            if (judge_gate_parse(&text, NULL, 0, &gate, NULL, NULL) == 0 && !strcmp(gate.metric, wanted[k]))
+                r->live.budget_per_s = gate.limit;
+        }
+}
+
+static void derive(struct run *r)
+{
+    r->interval_s = profile_interval_s(r->profile);
+    r->idle_interval_s = fmin(1.0, fmax(0.1, r->interval_s));
+    r->duration_s = r->profile->run.duration_s;
+    r->drain_s = profile_drain_s(r->profile);
+    r->began = clock_read();
+}
+
+static int make_parts(struct run *r, bool with_heap, bool sampled, struct seep_err *err)
+{
+    if (sampler_init(&r->sampler, err))
+        return -1;
+    if (with_heap) {
+        r->sampler.heap = heap_new(sampled, r->profile->attribution.sampling_mean_bytes, err);
+        if (!r->sampler.heap)
+            return -1;
+    }
+    r->writer.heap = r->sampler.heap;
+    r->sampler.cgroup = &r->cgroup;
+    if (live_init(&r->live, r->opt.quiet ? -1 : 2, r->duration_s, r->interval_s, err))
+        return -1;
+    snprintf(r->live.title, sizeof r->live.title, "%.60s", r->profile->name);
+    live_budget(r);
+    return 0;
+}
+
+int run_setup_new(struct run *r, struct seep_err *err)
+{
+    struct linux_exe exe;
+    char path[LINUX_EXE_PATH_MAX];
+    const struct profile_target *t = &r->profile->target;
+    derive(r);
+    if (!t->argv || t->argc == 0)
+        return seep_fail(err, SEEP_E_USAGE,
+                         "There is no command to run: give one after -- or as target.command in a profile");
+    if (linux_exe_find(t->argv[0], t->cwd, getenv("PATH"), path, err))
+        return -1;
+    r->exec_path = strdup(path);
+    if (!r->exec_path || find_parts(r, err) || read_exe(r, &exe, err) || set_user(r, err) || set_limits(r, err) ||
+        make_env(r, err))
+        return -1;
+    if (make_dir(r, err) || store_create(r->dir_fd, &r->store, err) || writer_init(&r->writer, r->store, NULL, err))
+        return -1;
+    run_identity(r);
+    host_facts(r);
+    exe_facts(r, &exe);
+    set_cgroup(r);
+    set_attribution(r, &exe);
+    if (make_parts(r, r->keeper.probe_path != NULL, r->keeper.sample_mean_bytes > 0, err))
+        return -1;
+    r->keeper.run_dir_fd = r->dir_fd;
+    r->keeper.exec_path = r->exec_path;
+    r->keeper.argv = (const char *const *)t->argv;
+    r->keeper.cwd = t->cwd;
+    static const enum keeper_output outputs[] = {KEEPER_OUTPUT_LOG, KEEPER_OUTPUT_TEE, KEEPER_OUTPUT_INHERIT};
+    r->keeper.output = outputs[r->opt.output];
+    if (keeper_start(&r->keeper, &r->link, err))
+        return -1;
+    r->linked = true;
+    r->sampler.root = r->link.keeper_pid;
+    return 0;
+}
+
+// ---- again: resume and finish
+// --------------------------------------------------------------------------------------------
+
+static int64_t meta_ns(struct store *st, const char *key)
+{
+    char *text = NULL;
+    int64_t v = SEEP_UNKNOWN;
+    if (store_get_meta(st, key, &text, NULL) == 0 && text)
+        v = strtoll(text, NULL, 10);
+    free(text);
+    return v;
+}
+
+static int read_profile(struct run *r, struct seep_err *err)
+{
+    char *text = NULL;
+    if (store_get_meta(r->store, M_PROFILE, &text, err))
+        return -1;
+    if (!text)
+        return seep_fail(err, SEEP_E_CORRUPT, "The run in '%.300s' holds no profile: it never started", r->dir);
+    int rc = profile_parse(text, strlen(text), "the profile in the store", &r->own_profile, err);
+    free(text);
+    r->profile = r->own_profile;
+    return rc;
+}
+
+static bool same_boot(struct run *r)
+{
+    struct linux_host host;
+    char *stored = NULL;
+    int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    linux_host_read(root, &host);
+    close(root);
+    store_get_meta(r->store, "host.boot_id", &stored, NULL);
+    bool same = stored && !strcmp(stored, host.boot_id);
+    free(stored);
+    return same;
+}
+
+static void read_progress(struct run *r)
+{
+    struct store_ticks ticks = {0};
+    int64_t mono = meta_ns(r->store, "measure.mono");
+    r->tick_index = store_last_tick(r->store) + 1;
+    if (mono != SEEP_UNKNOWN) {
+        r->has_measure = true;
+        r->measure_began = (struct seep_time){.mono_ns = mono,
+                                              .real_ns = meta_ns(r->store, "measure.real"),
+                                              .boot_ns = meta_ns(r->store, "measure.boot")};
+    }
+    if (store_read_ticks(r->store, &ticks, NULL) == 0 && ticks.n > 0) {
+        struct seep_time last = ticks.time[ticks.n - 1], now = clock_read();
+        int64_t missed = (int64_t)((double)(now.mono_ns - last.mono_ns) / 1e9 / r->interval_s);
+        r->has_last_stored = true;
+        r->last_stored = last;
+        if (r->adopting && now.mono_ns > last.mono_ns)
+            run_event_span(r, E_GAP, last, now, missed, "The supervisor was gone; the run was taken up again.");
+    }
+    store_free_ticks(&ticks);
+}
+
+static void read_cgroup(struct run *r)
+{
+    void *data = NULL;
+    size_t len = 0;
+    if (store_get_meta_blob(r->store, META_CGROUP, &data, &len, NULL) == 0 && data && len == sizeof r->cgroup)
+        memcpy(&r->cgroup, data, len);
+    free(data);
+}
+
+static bool stored_is(struct run *r, const char *key, const char *value)
+{
+    char *text = NULL;
+    store_get_meta(r->store, key, &text, NULL);
+    bool is = text && !strcmp(text, value);
+    free(text);
+    return is;
+}
+
+int run_setup_again(struct run *r, bool *alive, struct seep_err *err)
+{
+    *alive = false;
+    r->dir_fd = fs_open_dir(r->dir, false, err);
+    if (r->dir_fd < 0 || store_open_write(r->dir_fd, &r->store, err) || read_profile(r, err))
+        return -1;
+    if (writer_init(&r->writer, r->store, NULL, err))
+        return -1;
+    const char *slash = strrchr(r->dir, '/');
+    snprintf(r->id, sizeof r->id, "%.70s", slash ? slash + 1 : r->dir);
+    char *stored_id = NULL;
+    if (store_get_meta(r->store, M_RUN, &stored_id, NULL) == 0 && stored_id)
+        snprintf(r->id, sizeof r->id, "%.70s", stored_id);
+    free(stored_id);
+    derive(r);
+    bool sampled = stored_is(r, M_ATTRIBUTION, "sampled");
+    if (make_parts(r, sampled || stored_is(r, M_ATTRIBUTION, "exact"), sampled, err))
+        return -1;
+    read_cgroup(r);
+    bool boot = same_boot(r);
+    if (boot && keeper_attach(r->dir_fd, true, &r->link, err) == 0) {
+        r->linked = true;
+        *alive = true;
+        r->sampler.root = r->link.keeper_pid;
+    } else if (boot && err->code != SEEP_E_TARGET) {
+        return -1; // another supervisor, or another version: not ours to close
+    } else if (!boot) {
+        snprintf(r->outcome.text, sizeof r->outcome.text, "The machine was started anew during the run.");
+    }
+    read_progress(r);
+    return 0;
+}
+
+void run_setup_free(struct run *r)
+{
+    load_free(r->load);
+    r->load = NULL;
+    if (r->linked && !r->leave) {
+        struct seep_err err;
+        if (!r->keeper_lost)
+            keeper_shutdown(&r->link, &err);
+    }
+    if (r->linked)
+        keeper_close(&r->link);
+    if (!r->leave && r->cgroup.ours)
+        linux_cgroup_remove(&r->cgroup, NULL);
+    writer_free(&r->writer);
+    heap_free(r->sampler.heap);
+    sampler_free(&r->sampler);
+    live_free(&r->live);
+    store_close(r->store);
+    tick_free(r->notes);
+    for (size_t i = 0; i < r->n_window; i++)
+        free(r->window[i]);
+    free(r->window);
+    for (size_t i = 0; r->envp && r->envp[i]; i++)
+        free(r->envp[i]);
+    free(r->envp);
+    free(r->exec_path);
+    free(r->report_text);
+    profile_free(r->own_profile);
+    if (r->dir_fd >= 0)
+        close(r->dir_fd);
+}

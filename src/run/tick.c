@@ -1,0 +1,50 @@
+// One tick: see tick.h.
+#include "run/tick.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct run_series_info run_series_table[RUN_SERIES_N] = {
+#define X(id, name, unit, kind) {name, unit, SERIES_##kind},
+    RUN_SERIES(X)
+#undef X
+};
+
+struct run_tick *tick_new(void)
+{
+    struct run_tick *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    for (size_t i = 0; i < RUN_SERIES_N; i++)
+        t->value[i] = NAN;
+    for (size_t i = 0; i < LINUX_FD_KINDS; i++)
+        t->fd_kind[i] = NAN;
+    return t;
+}
+
+void tick_free(struct run_tick *t)
+{
+    if (!t)
+        return;
+    for (size_t i = 0; i < t->n_events; i++)
+        free(t->events[i].text);
+    free(t->loads);
+    free(t->stacks);
+    free(t->events);
+    free(t);
+}
+
+int tick_event(struct run_tick *t, const char *kind, struct seep_time from, struct seep_time to, int64_t count,
+               const char *text)
+{
+    struct tick_event *grown = realloc(t->events, (t->n_events + 1) * sizeof *grown);
+    if (!grown)
+        return -1;
+    t->events = grown;
+    char *copy = strdup(text ? text : "");
+    if (!copy)
+        return -1;
+    t->events[t->n_events++] = (struct tick_event){.kind = kind, .from = from, .to = to, .count = count, .text = copy};
+    return 0;
+}

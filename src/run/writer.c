@@ -1,0 +1,296 @@
+// From ticks to the store: see writer.h.
+#include "run/writer.h"
+#include "base/check.h"
+#include "run/heap.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int writer_init(struct run_writer *w, struct store *store, const struct run_heap *heap, struct seep_err *err)
+{
+    *w = (struct run_writer){.store = store, .heap = heap, .done_index = -1};
+    if (uv_mutex_init(&w->lock))
+        return seep_fail(err, SEEP_E_SYSTEM, "A lock cannot be made");
+    return 0;
+}
+
+void writer_free(struct run_writer *w)
+{
+    if (!w->store)
+        return;
+    for (size_t i = 0; i < w->n_queued; i++)
+        tick_free(w->queue[i]);
+    while (w->metas) {
+        struct writer_meta *next = w->metas->next;
+        free(w->metas->value);
+        free(w->metas);
+        w->metas = next;
+    }
+    uv_mutex_destroy(&w->lock);
+    free(w->module_id);
+    free(w->stack_id);
+    w->store = NULL;
+}
+
+void writer_put(struct run_writer *w, struct run_tick *t)
+{
+    uv_mutex_lock(&w->lock);
+    if (w->n_queued == WRITER_QUEUE) {
+        struct run_tick *oldest = w->queue[0];
+        if (w->dropped++ == 0)
+            w->dropped_from = oldest->time;
+        w->dropped_to = oldest->time;
+        tick_free(oldest);
+        memmove(w->queue, w->queue + 1, --w->n_queued * sizeof *w->queue);
+    }
+    w->queue[w->n_queued++] = t;
+    uv_mutex_unlock(&w->lock);
+}
+
+void writer_meta(struct run_writer *w, const char *key, const char *value)
+{
+    struct writer_meta *m = calloc(1, sizeof *m);
+    char *copy = strdup(value);
+    if (!m || !copy) {
+        free(m);
+        free(copy);
+        return;
+    }
+    snprintf(m->key, sizeof m->key, "%s", key);
+    m->value = copy;
+    uv_mutex_lock(&w->lock);
+    m->next = w->metas;
+    w->metas = m;
+    uv_mutex_unlock(&w->lock);
+}
+
+// In the order they were given: a later value of the same key wins.
+static void flush_metas(struct run_writer *w)
+{
+    uv_mutex_lock(&w->lock);
+    struct writer_meta *list = w->metas, *ordered = NULL;
+    w->metas = NULL;
+    uv_mutex_unlock(&w->lock);
+    while (list) {
+        struct writer_meta *next = list->next;
+        list->next = ordered;
+        ordered = list;
+        list = next;
+    }
+    while (ordered) {
+        struct writer_meta *next = ordered->next;
+        store_set_meta(w->store, ordered->key, ordered->value, &w->err);
+        free(ordered->value);
+        free(ordered);
+        ordered = next;
+    }
+}
+
+bool writer_waiting(struct run_writer *w)
+{
+    uv_mutex_lock(&w->lock);
+    bool any = w->n_queued > 0 || w->metas;
+    uv_mutex_unlock(&w->lock);
+    return any;
+}
+
+// Makes room for index i in a table of ids (0: not written yet).
+static bool id_slot(uint32_t **ids, size_t *cap, size_t i)
+{
+    if (i < *cap)
+        return true;
+    size_t want = *cap ? *cap : 256;
+    while (want <= i)
+        want *= 2;
+    uint32_t *grown = realloc(*ids, want * sizeof *grown);
+    if (!grown)
+        return false;
+    memset(grown + *cap, 0, (want - *cap) * sizeof *grown);
+    *ids = grown;
+    *cap = want;
+    return true;
+}
+
+static uint32_t module_id(struct run_writer *w, size_t index)
+{
+    if (!id_slot(&w->module_id, &w->cap_modules, index))
+        return 0;
+    if (w->module_id[index] == 0) {
+        struct heap_module m = heap_module(w->heap, index);
+        struct store_module sm = {.path = m.path, .build_id = m.build_id, .size = m.size};
+        if (store_module(w->store, &sm, &w->module_id[index], &w->err))
+            w->module_id[index] = 0;
+    }
+    return w->module_id[index];
+}
+
+static uint32_t stack_id(struct run_writer *w, uint32_t stack)
+{
+    if (!id_slot(&w->stack_id, &w->cap_stacks, stack))
+        return 0;
+    if (w->stack_id[stack])
+        return w->stack_id[stack];
+    struct heap_stack s = heap_stack(w->heap, stack);
+    struct store_frame frames[256];
+    size_t n = s.n_frames < 256 ? s.n_frames : 256;
+    for (size_t i = 0; i < n; i++) {
+        frames[i] = s.frames[i];
+        if (frames[i].module)
+            frames[i].module = module_id(w, frames[i].module - 1);
+    }
+    if (store_stack(w->store, s.flags, frames, n, &w->stack_id[stack], &w->err))
+        w->stack_id[stack] = 0;
+    return w->stack_id[stack];
+}
+
+uint32_t writer_stack_id(const struct run_writer *w, uint32_t stack)
+{
+    return stack < w->cap_stacks ? w->stack_id[stack] : 0;
+}
+
+static void add_point(struct run_writer *w, struct store_point *points, size_t *n, uint32_t *id, const char *name,
+                      const char *labels, enum seep_unit unit, enum store_series_kind kind, double value)
+{
+    if (isnan(value))
+        return;
+    uint32_t local = 0;
+    uint32_t *slot = id ? id : &local;
+    if (*slot == 0 && store_series(w->store, name, labels, units_name(unit), kind, slot, &w->err))
+        return;
+    points[(*n)++] = (struct store_point){.series = *slot, .value = value};
+}
+
+static void load_points(struct run_writer *w, const struct tick_load *l, struct store_point *points, size_t *n)
+{
+    static const char *const quantiles[TICK_QUANTILES] = {S_HTTP_P50, S_HTTP_P90, S_HTTP_P95, S_HTTP_P99, S_HTTP_P999};
+    char labels[160] = "";
+    if (l->scenario)
+        snprintf(labels, sizeof labels, "scenario=%.140s", l->scenario);
+    add_point(w, points, n, NULL, S_HTTP_REQUESTS, labels, UNIT_NONE, SERIES_COUNTER, l->requests);
+    add_point(w, points, n, NULL, S_HTTP_ERRORS, labels, UNIT_NONE, SERIES_COUNTER, l->errors);
+    add_point(w, points, n, NULL, S_HTTP_OK, labels, UNIT_NONE, SERIES_COUNTER, l->ok);
+    for (int q = 0; q < TICK_QUANTILES; q++)
+        add_point(w, points, n, NULL, quantiles[q], labels, UNIT_SECONDS, SERIES_GAUGE, l->quantile_s[q]);
+}
+
+static size_t all_points(struct run_writer *w, const struct run_tick *t, struct store_point *points)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < RUN_SERIES_N; i++) {
+        const struct run_series_info *info = &run_series_table[i];
+        add_point(w, points, &n, &w->series_id[i], info->name, "", info->unit, info->kind, t->value[i]);
+    }
+    for (size_t k = 0; k < LINUX_FD_KINDS; k++) {
+        char name[32];
+        snprintf(name, sizeof name, S_FD_PREFIX "%s", linux_fd_names[k]);
+        add_point(w, points, &n, &w->fd_id[k], name, "", UNIT_NONE, SERIES_GAUGE, t->fd_kind[k]);
+    }
+    for (size_t i = 0; i < t->n_loads; i++)
+        load_points(w, &t->loads[i], points, &n);
+    return n;
+}
+
+static size_t all_stacks(struct run_writer *w, const struct run_tick *t, struct store_stack_point *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_stacks; i++) {
+        const struct tick_stack *s = &t->stacks[i];
+        uint32_t id = stack_id(w, s->stack);
+        if (id)
+            out[n++] = (struct store_stack_point){.stack = id,
+                                                  .live_bytes = s->live_bytes,
+                                                  .live_blocks = s->live_blocks,
+                                                  .alloc_bytes = s->alloc_bytes,
+                                                  .alloc_blocks = s->alloc_blocks,
+                                                  .variance = s->variance};
+    }
+    return n;
+}
+
+static int write_tick(struct run_writer *w, const struct run_tick *t)
+{
+    size_t max_points = RUN_SERIES_N + LINUX_FD_KINDS + t->n_loads * (3 + TICK_QUANTILES);
+    struct store_point *points = malloc(max_points * sizeof *points);
+    struct store_stack_point *stacks = malloc((t->n_stacks + 1) * sizeof *stacks);
+    struct store_event *events = malloc((t->n_events + 1) * sizeof *events);
+    int rc = -1;
+    if (points && stacks && events) {
+        for (size_t i = 0; i < t->n_events; i++)
+            events[i] = (struct store_event){.kind = t->events[i].kind,
+                                             .from = t->events[i].from,
+                                             .to = t->events[i].to,
+                                             .count = t->events[i].count,
+                                             .text = t->events[i].text};
+        struct store_tick st = {.index = t->index,
+                                .time = t->time,
+                                .phase = t->phase,
+                                .late_ns = t->late_ns,
+                                .missed = t->missed,
+                                .points = points,
+                                .n_points = all_points(w, t, points),
+                                .stacks = stacks,
+                                .n_stacks = all_stacks(w, t, stacks),
+                                .events = events,
+                                .n_events = t->n_events};
+        rc = store_write_tick(w->store, &st, &w->err);
+    } else {
+        seep_fail(&w->err, SEEP_E_SYSTEM, "There is no memory to write a tick");
+    }
+    free(points);
+    free(stacks);
+    free(events);
+    return rc;
+}
+
+static void tell_dropped(struct run_writer *w)
+{
+    uv_mutex_lock(&w->lock);
+    int64_t n = w->dropped;
+    struct store_event e = {.kind = E_GAP,
+                            .from = w->dropped_from,
+                            .to = w->dropped_to,
+                            .count = n,
+                            .text = "The store could not keep up; the ticks that waited longest were given up."};
+    w->dropped = 0;
+    uv_mutex_unlock(&w->lock);
+    if (n > 0 && store_write_event(w->store, &e, &w->err)) {
+        uv_mutex_lock(&w->lock);
+        w->dropped += n;
+        w->dropped_from = e.from;
+        uv_mutex_unlock(&w->lock);
+    }
+}
+
+void writer_flush(struct run_writer *w)
+{
+    flush_metas(w);
+    for (;;) {
+        uv_mutex_lock(&w->lock);
+        struct run_tick *t = w->n_queued ? w->queue[0] : NULL;
+        if (t)
+            memmove(w->queue, w->queue + 1, --w->n_queued * sizeof *w->queue);
+        uv_mutex_unlock(&w->lock);
+        if (!t)
+            break;
+        if (write_tick(w, t)) {
+            w->failures++;
+            uv_mutex_lock(&w->lock);
+            if (w->dropped++ == 0)
+                w->dropped_from = t->time;
+            w->dropped_to = t->time;
+            uv_mutex_unlock(&w->lock);
+        } else {
+            w->failures = 0;
+            w->err.code = SEEP_OK;
+            uv_mutex_lock(&w->lock);
+            w->done_index = t->index;
+            w->done_count++;
+            uv_mutex_unlock(&w->lock);
+        }
+        tick_free(t);
+    }
+    if (w->dropped > 0)
+        tell_dropped(w);
+}
