@@ -79,6 +79,7 @@ struct profile_attr {
 struct profile_stage {
     double for_s;
     double to; // requests per second (open) or users (closed)
+    bool rate; // `to` is a rate; the same in all stages of a load
 };
 
 enum profile_think { THINK_NONE, THINK_FIXED, THINK_UNIFORM };
@@ -117,8 +118,8 @@ struct profile_load {
 
 // A gate as written; judge/gate.h parses the expression. Absent parts are NULL.
 struct profile_gate {
-    struct profile_where where; // of the expression's first character
-    char *expr, *warn, *over, *hold_for, *vs, *floor;
+    struct profile_where where;                       // of the expression's first character
+    char *expr, *warn, *over, *hold_for, *vs, *floor; // warn "true": the gate itself only warns
 };
 
 struct profile_shutdown {
@@ -164,8 +165,9 @@ struct profile_sources {
     const char *const *overrides; // "key.path=value", values parsed as YAML; applied last
     int n_overrides;
     const char *shipped_dir; // where shipped profiles are, e.g. <prefix>/share/seep/profiles
-    const char *const *argv; // the command after "--", or NULL
+    const char *const *argv; // the command after "--", or NULL; taken as it is, without variables
     int argc;
+    bool keep_unknown_vars; // leave ${name} that nobody set as it is, to show a profile that waits for its base_url
 };
 
 // Loads, merges and validates. On success *out is owned by the caller (profile_free). Errors carry "file:line:col:
@@ -184,6 +186,24 @@ char *profile_dump(const struct profile *p, bool redact);
 // Replaces every `${env:NAME}` in `text` by the environment's value. malloc'ed. NULL with an error when NAME is not
 // set.
 char *profile_expand_env(const char *text, struct seep_err *err);
+
+// An error that points into the profile: "file:line:col: sentence", the line and a caret, `column_offset` characters
+// right of `where`. Returns -1. Without a line (defaults) only the sentence.
+int profile_fail_at(const struct profile *p, const struct profile_where *where, int column_offset, struct seep_err *err,
+                    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+// `text` with what looks like a secret replaced by "[redacted]": URL user information, and values of names such as
+// password, token, secret, key, authorization in `name=value`, `--name=value`, `name: value` and JSON. malloc'ed.
+char *profile_redact_text(const char *text);
+
+// The same for one word of a command line; `before` is the word before it (NULL: none), so that "--password", "x" is
+// seen too. malloc'ed.
+char *profile_redact_word(const char *before, const char *word);
+
+// Every key of a profile, depth first: its path ("load.scenarios[].weight"), what its value looks like, its default
+// ("" for none) and its meaning.
+void profile_each_key(void (*each)(const char *path, const char *type, const char *def, const char *help, void *ctx),
+                      void *ctx);
 
 // What "auto" means for this profile (product.md): interval = duration/288 within 250 ms .. 5 min; drain 60 s, 25 s in
 // runs under 30 min; exact up to 1 h, else sampled.
