@@ -61,13 +61,14 @@ static void act_spawn(struct keeper *k)
     if (sys_errno) {
         k->failed = (struct keeper_failed){.stage = KEEPER_STAGE_FORK, .sys_errno = sys_errno};
         keeper_happens(k, HAPPENS_EXEC_FAILED);
+        keeper_reap(k);
     }
 }
 
+// Told to the supervisor only when the child is reaped, so that a SHUTDOWN that follows at once finds nobody.
 static void act_failed(struct keeper *k)
 {
     k->has_failed = true;
-    keeper_output_finish(k);
 }
 
 struct keeper_step {
@@ -85,7 +86,7 @@ static const struct keeper_step steps[KEEPER_STATES][HAPPENINGS] = {
                         [HAPPENS_SHUTDOWN] = GO(KEEPER_LEAVING, NULL),
                         [HAPPENS_ABSENT] = GO(KEEPER_LEAVING, NULL)},
     [KEEPER_STARTING] =
-        {[HAPPENS_EXEC_OK] = GO(KEEPER_RUNNING, act_started), [HAPPENS_EXEC_FAILED] = GO(KEEPER_EMPTY, act_failed)},
+        {[HAPPENS_EXEC_OK] = GO(KEEPER_RUNNING, act_started), [HAPPENS_EXEC_FAILED] = GO(KEEPER_LINGERING, act_failed)},
     [KEEPER_RUNNING] = {[HAPPENS_MAIN_EXIT] = GO(KEEPER_LINGERING, act_exited)},
     [KEEPER_LINGERING] = {[HAPPENS_ALL_GONE] = GO(KEEPER_EMPTY, keeper_output_finish)},
     [KEEPER_EMPTY] = {[HAPPENS_SHUTDOWN] = GO(KEEPER_LEAVING, NULL), [HAPPENS_ABSENT] = GO(KEEPER_LEAVING, NULL)},

@@ -215,7 +215,7 @@ void keeper_ctl_push(struct keeper *k)
     if (started && !(k->told & TOLD_STARTED))
         push_started(k, c);
     keeper_region_push(k, c, false);
-    if (k->has_failed)
+    if (k->has_failed && k->state == KEEPER_EMPTY)
         push_once(k, c, TOLD_FAILED, &(struct keeper_msg){.type = KEEPER_MSG_START_FAILED, .u.failed = k->failed});
     if (k->has_exited)
         push_once(k, c, TOLD_EXITED, &(struct keeper_msg){.type = KEEPER_MSG_EXITED, .u.exit = k->exit});
