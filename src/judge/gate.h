@@ -55,6 +55,7 @@ struct judge_gate {
     enum judge_unit unit;
     char gauge[JUDGE_NAME_MAX];
     double quantile;
+    bool scraped; // a series scraped from the target
     struct judge_label label[JUDGE_LABELS_MAX];
     size_t n_labels;
     enum judge_op op;

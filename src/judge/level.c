@@ -58,6 +58,47 @@ static void compare_levels(const double *before, size_t n_before, const double *
              judge_format(m, sizeof m, out->margin, unit), judge_format(l, sizeof l, limit, unit));
 }
 
+static int total_of(const struct judge_series *s, double baseline, struct judge_level *out)
+{
+    size_t n = s->n, q = n / 10 > 3 ? n / 10 : 3, first = n / 50 > 3 ? n / 50 : 3;
+    double *scratch = malloc(n * sizeof *scratch), start = baseline;
+    if (!scratch)
+        return -1;
+    memcpy(scratch, s->y, first * sizeof *scratch);
+    if (!isfinite(start))
+        start = judge_median(scratch, first);
+    memcpy(scratch, s->y + n - q, q * sizeof *scratch);
+    out->difference = judge_median(scratch, q) - start;
+    for (size_t i = 1; i < n; i++)
+        scratch[i - 1] = fabs(s->y[i] - s->y[i - 1]);
+    out->margin = 3 * 1.05 * judge_median(scratch, n - 1) / sqrt((double)q);
+    free(scratch);
+    return 0;
+}
+
+int judge_total_growth(const struct judge_series *series, const struct judge_options *o, struct judge_level *out)
+{
+    char d[32], m[32], l[32];
+    *out = (struct judge_level){.verdict = JUDGE_INCONCLUSIVE, .difference = NAN, .margin = NAN};
+    if (series->n < N_LEVEL || !all_finite(series->y, series->n)) {
+        snprintf(out->reason, sizeof out->reason, "%zu samples, at least %d finite ones are needed", series->n,
+                 N_LEVEL);
+        return 0;
+    }
+    if (total_of(series, o->baseline, out) != 0) {
+        snprintf(out->reason, sizeof out->reason, "memory ran out while judging");
+        return -1;
+    }
+    if (out->difference - out->margin > o->total_limit)
+        out->verdict = JUDGE_FAIL;
+    else if (out->difference + out->margin <= o->total_limit)
+        out->verdict = JUDGE_PASS;
+    snprintf(out->reason, sizeof out->reason, "grew by %s (+- %s) in total, limit %s",
+             judge_format(d, sizeof d, out->difference, o->unit), judge_format(m, sizeof m, out->margin, o->unit),
+             judge_format(l, sizeof l, o->total_limit, o->unit));
+    return 0;
+}
+
 int judge_close(const double *before, size_t n_before, const double *after, size_t n_after, double limit,
                 enum judge_unit unit, struct judge_level *out)
 {

@@ -28,6 +28,16 @@ struct window_fit {
     double p;
 };
 
+// What all stacks share.
+struct axis {
+    double x[M_MAX]; // in snapshots
+    size_t m;
+    double step_s; // seconds a snapshot
+    double delta;  // bytes over the run
+    double t_scale;
+    double sampling;
+};
+
 static double lag1(const double *e, size_t n)
 {
     double cross = 0, square = e[0] * e[0];
@@ -45,10 +55,12 @@ static double one_sided_p(double excess, double se, double nu)
     return 1 - judge_t_cdf(excess / se, nu);
 }
 
-// x is in snapshots, run is the length of the run in snapshots.
-static struct window_fit fit_window(const double *x, const double *y, size_t n, double run, double delta,
-                                    double sampling)
+// The window from snapshot `from` to the end; y begins there.
+static struct window_fit fit_window(const struct axis *axis, size_t from, const double *y)
 {
+    size_t n = axis->m - from;
+    const double *x = axis->x + from;
+    double run = (double)axis->m;
     double a, b, sse, sxx, e[M_MAX], mean = 0, nu = (double)n - 2;
     judge_line(x, y, n, &a, &b, &sse, &sxx);
     for (size_t i = 0; i < n; i++) {
@@ -61,19 +73,20 @@ static struct window_fit fit_window(const double *x, const double *y, size_t n, 
     double r1 = sse > 0 ? lag1(e, n) : 0;
     double r = fmin(fmax(r1 + 2 * (1 + 2 * fmax(r1, 0)) / (double)n, 0), .95);
     double nn = (double)n, v = sse / nu / sxx * (1 + r) / (1 - r);
-    v = fmax(v, sampling * (12 * mean / (nn * nn * nn) + 1.2 * fmax(b, 0) / nn));
-    double se = sqrt(v), t = judge_t95(nu);
+    v = fmax(v, axis->sampling * (12 * mean / (nn * nn * nn) + 1.2 * fmax(b, 0) / nn));
+    double se = sqrt(v), t = axis->t_scale * judge_t95(nu);
     return (struct window_fit){.slope = b,
                                .se = se,
                                .lo = b - t * se,
                                .hi = b + t * se,
-                               .mde = se * (t + judge_t80(nu)),
-                               .p = one_sided_p(b * run - delta, se * run, nu)};
+                               .mde = se * (judge_t95(nu) + judge_t80(nu)),
+                               .p = one_sided_p(b * run - axis->delta, se * run, nu)};
 }
 
 // p once the largest increment of the window is taken out: one step is not growth.
-static double p_without_step(const double *x, const double *y, size_t n, double run, double delta, double sampling)
+static double p_without_step(const struct axis *axis, size_t from, const double *y)
 {
+    size_t n = axis->m - from;
     double flat[M_MAX], jump = 0;
     size_t at = 0;
     for (size_t i = 1; i < n; i++) {
@@ -84,7 +97,7 @@ static double p_without_step(const double *x, const double *y, size_t n, double 
     }
     for (size_t i = 0; i < n; i++)
         flat[i] = at > 0 && i >= at ? y[i] - jump : y[i];
-    return fit_window(x, flat, n, run, delta, sampling).p;
+    return fit_window(axis, from, flat).p;
 }
 
 // Averages m snapshots of one array down to k; block means keep what they measured.
@@ -99,14 +112,6 @@ static void thin(const double *in, size_t m, double *out, size_t k)
     }
 }
 
-// What all stacks share.
-struct axis {
-    double x[M_MAX]; // in snapshots
-    size_t m;
-    double step_s; // seconds a snapshot
-    double delta;  // bytes over the run
-};
-
 static void make_axis(const struct judge_stacks_input *in, struct axis *axis)
 {
     double t[M_MAX];
@@ -115,6 +120,8 @@ static void make_axis(const struct judge_stacks_input *in, struct axis *axis)
     axis->step_s = (t[axis->m - 1] - t[0]) / (double)(axis->m - 1);
     for (size_t j = 0; j < axis->m; j++)
         axis->x[j] = (t[j] - t[0]) / axis->step_s;
+    axis->sampling = in->sampling_interval_bytes > 0 ? in->sampling_interval_bytes : 0;
+    axis->t_scale = in->t_scale > 1 ? in->t_scale : 1;
     axis->delta = delta_share * in->budget_per_s * axis->step_s * (double)axis->m;
 }
 
@@ -142,15 +149,15 @@ static bool seen(const double *y, size_t n)
 
 static void test_stack(const struct judge_stacks_input *in, const struct axis *axis, size_t s, struct judge_stack *out)
 {
-    double y[M_MAX], run = (double)axis->m, sampling = in->sampling_interval_bytes, mean = 0;
-    size_t a = axis->m / 4, h = axis->m / 2, na = axis->m - a, nh = axis->m - h;
+    double y[M_MAX], run = (double)axis->m, mean = 0;
+    size_t a = axis->m / 4, h = axis->m / 2, nh = axis->m - h;
     thin(in->live + s * in->m, in->m, y, axis->m);
-    struct window_fit all = fit_window(axis->x + a, y + a, na, run, axis->delta, sampling);
-    struct window_fit tail = fit_window(axis->x + h, y + h, nh, run, axis->delta, sampling);
+    struct window_fit all = fit_window(axis, a, y + a);
+    struct window_fit tail = fit_window(axis, h, y + h);
     double p = fmax(all.p, tail.p);
     if (p < false_discovery) {
-        p = fmax(p, p_without_step(axis->x + a, y + a, na, run, axis->delta, sampling));
-        p = fmax(p, p_without_step(axis->x + h, y + h, nh, run, axis->delta, sampling));
+        p = fmax(p, p_without_step(axis, a, y + a));
+        p = fmax(p, p_without_step(axis, h, y + h));
     }
     for (size_t i = h; i < axis->m; i++)
         mean += y[i] / (double)nh;

@@ -28,6 +28,7 @@ struct judge_stacks_input {
     const double *t_s;  // m, strictly increasing; snapshots roughly equally spaced
     const double *live; // n_stacks x m
     double budget_per_s;
+    double t_scale; // multiplies the t quantile of the intervals; 0 or 1 at the end of a run, 2 for early looks
     double sampling_interval_bytes; // mean of a sampling heap profiler; 0 in exact mode
     const double *survivor_bytes;   // optional, per stack: born in the first half and still live at the end
     size_t n_epochs;                // 0: no age profile

@@ -71,29 +71,15 @@ static size_t edge_count(size_t n)
     return n / 10 > 3 ? n / 10 : 3;
 }
 
-// Total growth over all samples given, its noise margin, and the answer to the total limit.
+// Total growth over all samples given: the same function that serves the gates.
 static int judge_total(const struct judge_window *w, const struct judge_options *o, struct judge_growth *out)
 {
-    size_t n = w->n, q = edge_count(n), first = n / 50 > 3 ? n / 50 : 3;
-    if (n < 10)
-        return 0;
-    double *scratch = malloc(n * sizeof *scratch);
-    if (!scratch)
+    struct judge_level level;
+    if (judge_total_growth(&(struct judge_series){w->t, w->y, w->n}, o, &level) != 0)
         return -1;
-    double end = median_of(w->y + n - q, q, scratch), start = o->baseline;
-    if (!isfinite(start))
-        start = median_of(w->y, first, scratch);
-    for (size_t i = 1; i < n; i++)
-        scratch[i - 1] = fabs(w->y[i] - w->y[i - 1]);
-    out->total_growth = end - start;
-    out->total_margin = 3 * 1.05 * judge_median(scratch, n - 1) / sqrt((double)q);
-    free(scratch);
-    if (!isfinite(o->total_limit))
-        return 0;
-    if (out->total_growth - out->total_margin > o->total_limit)
-        out->total_verdict = JUDGE_FAIL;
-    else if (out->total_growth + out->total_margin <= o->total_limit)
-        out->total_verdict = JUDGE_PASS;
+    out->total_growth = level.difference;
+    out->total_margin = level.margin;
+    out->total_verdict = isfinite(o->total_limit) ? level.verdict : JUDGE_PASS;
     return 0;
 }
 

@@ -89,6 +89,11 @@ struct judge_level {
     char reason[200];
 };
 
+// Total growth alone, against options->total_limit (NaN: inconclusive, with the numbers): the median of the last tenth
+// minus options->baseline or the median of the first 2 %. Fewer than 10 samples are inconclusive. Returns 0, or -1
+// without memory.
+int judge_total_growth(const struct judge_series *series, const struct judge_options *options, struct judge_level *out);
+
 // before and after hold the values only, in time order; fewer than 10 of either is inconclusive. Returns 0, or -1 when
 // memory ran out.
 int judge_close(const double *before, size_t n_before, const double *after, size_t n_after, double limit,

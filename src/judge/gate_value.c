@@ -1,0 +1,272 @@
+// Gates on values within windows of time: latencies, errors, rates, gauges. See gate.h.
+//
+// A window is one slice, or many: `over: each 5m` has one a window, `for: 60s` has slices of a quarter of that time,
+// and fails when four in a row violate. A quantile is only believed when its slice holds enough requests to have one (1
+// / (1 - q)); below that a slice can still fail, by its median, but not pass.
+#include "base/units.h"
+#include "judge/gate_eval.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SLICES_FOR = 4 };
+
+// Where the values of a gate come from: one of the two is set.
+struct source {
+    const struct judge_gauge *gauge;
+    const struct judge_load *load;
+};
+
+struct value {
+    double value;  // NaN: nothing observed
+    double median; // of a quantile's slice; NaN otherwise
+    bool few;      // too few requests for this quantile
+};
+
+// What all slices of a gate add up to.
+struct tally {
+    size_t slices;
+    size_t empty;
+    size_t few;
+    size_t violating;
+    size_t warning;
+    double run_s;     // length of the present row of violating slices
+    double longest_s; // of the longest row
+    double worst;
+    double worst_at_s;
+};
+
+static bool holds(enum judge_op op, double value, double limit)
+{
+    switch (op) {
+    case JUDGE_OP_LT:
+        return value < limit;
+    case JUDGE_OP_LE:
+        return value <= limit;
+    case JUDGE_OP_GT:
+        return value > limit;
+    case JUDGE_OP_GE:
+        return value >= limit;
+    }
+    return false;
+}
+
+static bool is_less(enum judge_op op)
+{
+    return op == JUDGE_OP_LT || op == JUDGE_OP_LE;
+}
+
+static uint64_t in_bucket(const struct judge_load *l, size_t from, size_t to, size_t b)
+{
+    uint64_t sum = 0;
+    for (size_t i = from; i < to; i++)
+        sum += l->bucket[i * l->n_buckets + b];
+    return sum;
+}
+
+// Quantile of the merged histograms of ticks [from, to), linear within its bucket; NaN when they are empty.
+static double quantile_of(const struct judge_load *l, size_t from, size_t to, double q, uint64_t total)
+{
+    double rank = fmax(1, ceil(q * (double)total)), before = 0;
+    for (size_t b = 0; b < l->n_buckets; b++) {
+        double here = (double)in_bucket(l, from, to, b);
+        if (here > 0 && before + here >= rank)
+            return l->edge_s[b] + (l->edge_s[b + 1] - l->edge_s[b]) * (rank - before) / here;
+        before += here;
+    }
+    return NAN;
+}
+
+static struct value quantile_value(const struct judge_gate *gate, const struct judge_load *l, size_t from, size_t to)
+{
+    uint64_t total = 0;
+    for (size_t b = 0; b < l->n_buckets; b++)
+        total += in_bucket(l, from, to, b);
+    if (total == 0)
+        return (struct value){NAN, NAN, false};
+    return (struct value){.value = quantile_of(l, from, to, gate->quantile, total),
+                          .median = quantile_of(l, from, to, .5, total),
+                          .few = (double)total * (1 - gate->quantile) < 1 - 1e-9};
+}
+
+static struct value load_value(const struct judge_gate *gate, const struct judge_load *l, double from_s, double to_s)
+{
+    struct value none = {NAN, NAN, false};
+    uint64_t requests = 0, errors = 0;
+    size_t from = 0, to;
+    while (from < l->n && l->t_s[from] <= from_s)
+        from++;
+    for (to = from; to < l->n && l->t_s[to] <= to_s; to++) {
+        requests += l->requests[to];
+        errors += l->errors ? l->errors[to] : 0;
+    }
+    if (to == from)
+        return none;
+    switch (gate->kind) {
+    case JUDGE_M_QUANTILE:
+        return quantile_value(gate, l, from, to);
+    case JUDGE_M_ERRORS:
+        none.value = requests > 0 ? (double)errors / (double)requests : NAN;
+        return none;
+    case JUDGE_M_RATE:
+        none.value = (double)requests / (to_s - from_s);
+        return none;
+    case JUDGE_M_REQUESTS:
+        none.value = (double)requests;
+        return none;
+    default:
+        return none;
+    }
+}
+
+static struct value gauge_value(const struct judge_gauge *g, double from_s, double to_s)
+{
+    struct judge_series s = judge_slice(&g->series, from_s, to_s);
+    double sum = 0;
+    for (size_t i = 0; i < s.n; i++)
+        sum += s.y[i];
+    return (struct value){s.n > 0 ? sum / (double)s.n : NAN, NAN, false};
+}
+
+static struct value value_of(const struct judge_gate *gate, const struct source *src, double from_s, double to_s)
+{
+    return src->load ? load_value(gate, src->load, from_s, to_s) : gauge_value(src->gauge, from_s, to_s);
+}
+
+static void add_slice(const struct judge_gate *gate, double limit, double warn, struct value v, double from_s,
+                      double to_s, struct tally *t)
+{
+    double shown = v.few ? v.median : v.value; // a quantile that cannot be told can still fail by its median
+    bool bad = isfinite(v.value) && !holds(gate->op, shown, limit);
+    t->slices++;
+    t->empty += !isfinite(v.value);
+    t->few += isfinite(v.value) && v.few && !bad;
+    t->violating += bad;
+    t->warning += isfinite(v.value) && !v.few && isfinite(warn) && !holds(gate->op, shown, warn);
+    t->run_s = bad ? t->run_s + to_s - from_s : 0;
+    t->longest_s = fmax(t->longest_s, t->run_s);
+    if (isfinite(v.value) && (isnan(t->worst) || (is_less(gate->op) ? v.value > t->worst : v.value < t->worst))) {
+        t->worst = v.value;
+        t->worst_at_s = from_s;
+    }
+}
+
+static double slice_length(const struct judge_gate *gate, double window_s)
+{
+    if (gate->over == JUDGE_OVER_EACH)
+        return gate->over_s;
+    return gate->for_s > 0 ? gate->for_s / SLICES_FOR : window_s;
+}
+
+static void tally_window(const struct judge_gate *gate, const struct source *src, double from, double to, double limit,
+                         double warn, struct tally *t)
+{
+    double step = slice_length(gate, to - from);
+    *t = (struct tally){.worst = NAN};
+    if (!(to > from))
+        return;
+    size_t n = (size_t)fmax(1, floor((to - from) / step + .5)); // a rest shorter than half a slice joins the last one
+    for (size_t i = 0; i < n; i++) {
+        double a = from + (double)i * step, b = i + 1 == n ? to : a + step;
+        add_slice(gate, limit, warn, value_of(gate, src, a, b), a, b, t);
+    }
+}
+
+// The limit against a baseline: its value plus the larger of the share and the floor.
+static bool limit_of(const struct judge_gate *gate, const struct judge_data *data, double share, double *limit)
+{
+    *limit = share;
+    if (!gate->vs_baseline)
+        return true;
+    for (size_t i = 0; i < data->n_baseline; i++) {
+        if (strcmp(data->baseline[i].name, gate->name) == 0 && isfinite(data->baseline[i].value)) {
+            double base = data->baseline[i].value;
+            *limit = base + fmax(fabs(base) * share, isfinite(gate->floor) ? gate->floor : 0);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void window_words(const struct judge_gate *gate, char *out, size_t size)
+{
+    char t[32];
+    if (gate->over == JUDGE_OVER_WHOLE)
+        snprintf(out, size, "over the whole run");
+    else
+        snprintf(out, size, "%s %s", gate->over == JUDGE_OVER_LAST ? "over the last" : "in the worst",
+                 units_duration(t, sizeof t, gate->over_s));
+}
+
+static void conclude(const struct judge_gate *gate, const struct tally *t, const struct value *whole, bool covered,
+                     struct judge_gate_result *out)
+{
+    char v[32], l[32], over[64], at[32];
+    window_words(gate, over, sizeof over);
+    judge_format(v, sizeof v, out->value, gate->unit);
+    judge_format(l, sizeof l, out->limit, gate->unit);
+    bool unclear = gate->for_s > 0 ? (t->few > 0 || t->empty > 0) && (whole->few || !isfinite(whole->value) ||
+                                                                      !holds(gate->op, whole->value, out->limit))
+                                   : t->few > 0 || t->empty > 0;
+    if (t->violating > 0 && t->longest_s >= gate->for_s * (1 - 1e-9))
+        judge_result(out, JUDGE_S_FAIL, "%s %s, limit %s %s%s%s", v, over, judge_op_name(gate->op), l,
+                     gate->for_s > 0 ? ", violated for " : "",
+                     gate->for_s > 0 ? units_duration(at, sizeof at, t->longest_s) : "");
+    else if (t->slices == t->empty)
+        judge_result(out, JUDGE_S_INCONCLUSIVE, "nothing was observed %s", over);
+    else if (!covered)
+        judge_result(out, JUDGE_S_INCONCLUSIVE, "%s, but the measured time is shorter than the window that is demanded",
+                     v);
+    else if (unclear && t->few > 0)
+        judge_result(out, JUDGE_S_INCONCLUSIVE, "too few requests for a %g %% quantile %s", 100 * gate->quantile, over);
+    else if (unclear)
+        judge_result(out, JUDGE_S_INCONCLUSIVE, "nothing was observed in %zu of %zu windows", t->empty, t->slices);
+    else if (t->warning > 0)
+        judge_result(out, JUDGE_S_WARN, "%s %s, above the warning level, limit %s %s", v, over, judge_op_name(gate->op),
+                     l);
+    else
+        judge_result(out, JUDGE_S_PASS, "%s %s, limit %s %s", v, over, judge_op_name(gate->op), l);
+}
+
+static bool find_source(const struct judge_gate *gate, const struct judge_data *data, struct source *src,
+                        struct judge_gate_result *out)
+{
+    if (gate->kind == JUDGE_M_GAUGE) {
+        src->gauge = judge_gauge_of(gate, data);
+        if (src->gauge && src->gauge->series.n > 0)
+            return true;
+        judge_result(out, JUDGE_S_INCONCLUSIVE, "%s",
+                     src->gauge && src->gauge->why_missing ? src->gauge->why_missing : "it was never observed");
+        return false;
+    }
+    src->load = judge_load_of(gate, data);
+    if (!src->load || src->load->n == 0)
+        judge_result(out, JUDGE_S_INCONCLUSIVE, "there was no load by that name");
+    return src->load && src->load->n > 0;
+}
+
+void judge_eval_value(const struct judge_gate *gate, const struct judge_data *data, struct judge_gate_result *out)
+{
+    struct source src = {NULL, NULL};
+    struct tally t;
+    double limit, warn, from = data->from_s, to = data->to_s;
+    if (!find_source(gate, data, &src, out))
+        return;
+    if (gate->over == JUDGE_OVER_LAST)
+        from = fmax(from, to - gate->over_s);
+    struct value whole = value_of(gate, &src, from, to);
+    out->value = whole.value;
+    if (!limit_of(gate, data, gate->limit, &limit) || !limit_of(gate, data, gate->warn, &warn)) {
+        judge_result(out, JUDGE_S_INCONCLUSIVE, "there is no baseline to compare with");
+        return;
+    }
+    out->limit = limit;
+    warn = isfinite(gate->warn) ? warn : NAN;
+    tally_window(gate, &src, from, to, limit, warn, &t);
+    bool sustained = gate->for_s > 0 && t.violating > 0 && t.longest_s >= gate->for_s * (1 - 1e-9);
+    if (gate->over == JUDGE_OVER_EACH || sustained)
+        out->value = t.worst;
+    bool covered = gate->over == JUDGE_OVER_WHOLE || gate->over_s <= 1.01 * (data->to_s - data->from_s);
+    conclude(gate, &t, &whole, covered, out);
+}
