@@ -1,0 +1,166 @@
+// `seep run`: the main job.
+#include "run/run.h"
+#include "cmd/command.h"
+#include "cmd/gates.h"
+#include "profile/profile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct run_opts {
+    struct cmd_list profiles, overrides;
+    const char *results, *name, *output;
+    double duration_s, interval_s;
+    bool detach, quiet;
+};
+
+static const struct run_opts defaults = {.output = "log"};
+
+static const struct cmd_option options[] = {
+    {.name = "profile",
+     .letter = 'p',
+     .arg = "PROFILE",
+     .type = CMD_LIST,
+     .offset = offsetof(struct run_opts, profiles),
+     .help = "a shipped profile or a file; may be given several times, later ones win key by key"},
+    {.name = "override",
+     .letter = 'o',
+     .arg = "KEY=VALUE",
+     .type = CMD_LIST,
+     .offset = offsetof(struct run_opts, overrides),
+     .help = "override a key of the profile, e.g. -o run.duration=5m (repeatable)"},
+    {.name = "duration",
+     .letter = 'd',
+     .arg = "TIME",
+     .type = CMD_DURATION,
+     .offset = offsetof(struct run_opts, duration_s),
+     .help = "how long to measure, e.g. 10m (short for -o run.duration=10m)"},
+    {.name = "interval",
+     .arg = "TIME",
+     .type = CMD_DURATION,
+     .offset = offsetof(struct run_opts, interval_s),
+     .help = "time between samples (default: duration/288, between 250ms and 5m)"},
+    CMD_OPTION_RESULTS(struct run_opts, results),
+    {.name = "name",
+     .arg = "ID",
+     .type = CMD_STRING,
+     .offset = offsetof(struct run_opts, name),
+     .help = "the run's id (default: date, time and four random digits)"},
+    {.name = "output",
+     .arg = "WHERE",
+     .type = CMD_CHOICE,
+     .choices = "log|tee|inherit",
+     .offset = offsetof(struct run_opts, output),
+     .help = "the target's output: captured, captured and shown, or left on this terminal (default log)"},
+    {.name = "detach",
+     .type = CMD_FLAG,
+     .offset = offsetof(struct run_opts, detach),
+     .help = "go into the background once the target is ready"},
+    {.name = "quiet",
+     .letter = 'q',
+     .type = CMD_FLAG,
+     .offset = offsetof(struct run_opts, quiet),
+     .help = "no progress lines"},
+    {0},
+};
+
+static const char *const description[] = {
+    "Runs a program for the time given, drives its load, samples memory and every other leakable resource, attributes "
+    "heap "
+    "growth to call stacks, judges growth rates against budgets, checks that the program shuts down in order, and says "
+    "PASS, FAIL "
+    "or INCONCLUSIVE with an exit code and a report.",
+    "Without a profile the target may be any command: its heap, each of its call stacks and its descriptors are judged "
+    "against "
+    "1 MB/h, 1 MB/h and 1/h. An end with status 0 before the time is over is then no fault.",
+    "The first Ctrl-C stops the target in order and judges what was measured; a second one ends it at once. Ctrl-\\ "
+    "leaves the "
+    "target running: see seep resume.",
+    NULL,
+};
+
+static const struct cmd_example examples[] = {
+    {"seep run --duration 2m -- redis-server --port 7001", "any program, no profile"},
+    {"seep run -p pr-10m -- ./server", "the ten-minute leak check of a pull request"},
+    {"seep run -p nightly-24h -p ours.yaml --detach", "a day's soak in the background"},
+    {0},
+};
+
+static int run(int argc, char **argv, void *opts);
+
+const struct cmd_command cmd_run = {
+    .name = "run",
+    .summary = "soak a program and judge whether it stays stable",
+    .usage = "[-- CMD [ARG]...]",
+    .description = description,
+    .options = options,
+    .examples = examples,
+    .opts_size = sizeof(struct run_opts),
+    .defaults = &defaults,
+    .run = run,
+    .first_stops = true,
+};
+
+// The short options become overrides, so that there is one way in for every value.
+static int load_profile(const struct run_opts *o, int argc, char **argv, struct profile **out, struct seep_err *err)
+{
+    char duration[64], interval[64];
+    const char **overrides = calloc((size_t)o->overrides.n + 2, sizeof *overrides);
+    if (!overrides)
+        return seep_fail(err, SEEP_E_SYSTEM, "There is no memory");
+    int n = 0;
+    for (int i = 0; i < o->overrides.n; i++)
+        overrides[n++] = o->overrides.items[i];
+    if (o->duration_s > 0) {
+        snprintf(duration, sizeof duration, "run.duration=%.9gs", o->duration_s);
+        overrides[n++] = duration;
+    }
+    if (o->interval_s > 0) {
+        snprintf(interval, sizeof interval, "run.interval=%.9gs", o->interval_s);
+        overrides[n++] = interval;
+    }
+    char *shipped = cmd_own_path("share/seep/profiles", err);
+    struct profile_sources sources = {.names = o->profiles.items,
+                                      .n_names = o->profiles.n,
+                                      .overrides = overrides,
+                                      .n_overrides = n,
+                                      .shipped_dir = shipped,
+                                      .argv = argc > 0 ? (const char *const *)argv : NULL,
+                                      .argc = argc};
+    int rc = shipped ? profile_load(&sources, out, err) : -1;
+    free(shipped);
+    free(overrides);
+    return rc;
+}
+
+static int run(int argc, char **argv, void *opts)
+{
+    const struct run_opts *o = opts;
+    struct profile *profile = NULL;
+    struct seep_err err = {0};
+    if (load_profile(o, argc, argv, &profile, &err))
+        return cmd_fail(&err);
+    if (cmd_check_gates(profile, &err)) {
+        profile_free(profile);
+        return cmd_fail(&err);
+    }
+    struct run_options ro = {.profile = profile,
+                             .results_dir = cmd_results_dir(o->results),
+                             .name = o->name,
+                             .output = !strcmp(o->output, "tee")       ? RUN_OUTPUT_TEE
+                                       : !strcmp(o->output, "inherit") ? RUN_OUTPUT_INHERIT
+                                                                       : RUN_OUTPUT_LOG,
+                             .detach = o->detach,
+                             .quiet = o->quiet};
+    struct run_result result;
+    int rc = run_start(&ro, &result, &err);
+    profile_free(profile);
+    if (rc)
+        return cmd_fail(&err);
+    if (result.in_background)
+        printf("%s\n", result.id);
+    else if (result.id[0])
+        printf("report  %s/report.html\n", result.dir);
+    return result.exit_code;
+}
