@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/esc.h"
 #include "base/fs.h"
+#include "base/near.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -52,6 +53,28 @@ int cmd_usage_error(const char *name, const char *fmt, ...)
     snprintf(lead, sizeof lead, "seep %s: ", name);
     print_safe(stderr, lead, text);
     fprintf(stderr, "See 'seep %s --help'.\n", name);
+    return CMD_USAGE;
+}
+
+static const char *command_name(size_t i, const void *ctx)
+{
+    (void)ctx;
+    size_t shown = 0;
+    for (size_t k = 0; cmd_commands[k]; k++)
+        if (!cmd_commands[k]->hidden && shown++ == i)
+            return cmd_commands[k]->name;
+    return NULL;
+}
+
+int cmd_unknown(const char *name)
+{
+    const char *meant = near_find(name, command_name, NULL);
+    char text[200];
+    if (meant)
+        snprintf(text, sizeof text, "there is no command '%.60s'; did you mean '%s'?", name, meant);
+    else
+        snprintf(text, sizeof text, "there is no command '%.60s'; 'seep help' lists all", name);
+    print_safe(stderr, "seep: ", text);
     return CMD_USAGE;
 }
 

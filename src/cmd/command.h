@@ -25,6 +25,12 @@ enum cmd_exit {
     CMD_TERMINATED = 143,  // SIGTERM
 };
 
+struct cmd_exit_info {
+    const char *status, *meaning;
+};
+extern const struct cmd_exit_info cmd_exits[];  // for help and manual, ended by a row without a status
+extern const struct cmd_option cmd_help_option; // --help, which every command has
+
 struct cmd_example {
     const char *line;  // as typed
     const char *about; // one clause
@@ -53,6 +59,9 @@ extern const struct cmd_command *const cmd_commands[];
 // The command of that name, or NULL.
 const struct cmd_command *cmd_find(const char *name);
 
+// "There is no command ...", with the nearest one. Returns CMD_USAGE.
+int cmd_unknown(const char *name);
+
 // Parses argv[1..] of `c` (argv[0] is its name), runs it, and flushes standard output. Returns the exit status.
 int cmd_dispatch(const struct cmd_command *c, int argc, char **argv);
 
@@ -77,7 +86,7 @@ char *cmd_own_path(const char *what, struct seep_err *err);
         .help = "where runs are kept (default ./results, or $SEEP_RESULTS)"                                            \
     }
 
-// help.c: the texts made from the tables.
+// help.c, man.c: the texts made from the tables.
 void cmd_print_help(FILE *out, const struct cmd_command *c);
 void cmd_print_overview(FILE *out);
 void cmd_print_man(FILE *out, const struct cmd_command *c); // section 1; NULL: the page seep(1)

@@ -143,7 +143,7 @@ static void one_key(const char *path, const struct schema_key *key, void *ctx)
 {
     struct keys_ctx *k = ctx;
     char type[128];
-    const char *def = key->flags & KEY_REQUIRED ? "required" : key->def ? key->def : "";
+    const char *def = key->flags & KEY_REQUIRED || key->type == KEY_FIXED ? "required" : key->def ? key->def : "";
     k->each(path, schema_type_text(key, type, sizeof type), def, key->help, k->ctx);
 }
 

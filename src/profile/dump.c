@@ -18,7 +18,7 @@ void schema_quantity(struct jsonw *w, const char *key, double value, enum seep_u
         return;
     }
     char text[48];
-    for (int digits = 6; digits <= 17; digits++) {
+    for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)
             break;
