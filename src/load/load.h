@@ -29,7 +29,7 @@ enum load_state {
     LOAD_READY,    // it may begin
     LOAD_RUNNING,  // requests arrive
     LOAD_STOPPING, // no new requests; those under way may finish
-    LOAD_STOPPED,  // none under way; may begin again
+    LOAD_STOPPED,  // none under way, all connections closed; may begin again
     LOAD_LOST,     // the worker is gone or broke the protocol; counts are the last ones it told
 };
 const char *load_state_name(enum load_state state);
@@ -50,12 +50,13 @@ enum load_error {
 };
 const char *load_error_name(enum load_error kind); // "dns", "connect", "tls", ... as in JSON
 
-// Cumulative since load_start, over all begins. offered >= started + dropped; started = completed + cancelled + under
-// way.
+// Cumulative since load_start, over all begins. offered = started + dropped + waiting; started = completed + cancelled
+// + under way. Those that wait are in the `offered` of LOAD_ALL only: their scenario is chosen when they start.
 struct load_counts {
-    uint64_t offered;   // starts the schedule asked for so far (closed model: requests the users wanted to start)
-    uint64_t started;   // really started
-    uint64_t dropped;   // given up: they waited longer than the scenario's timeout for a free connection
+    uint64_t offered; // starts the schedule asked for so far (closed model: requests the users wanted to start)
+    uint64_t started; // really started
+    uint64_t dropped; // given up: waited longer than the scenario's timeout for a free connection (that wait counts as
+                      // latency), or over 1 s for a generator that did not get to run (that does not)
     uint64_t completed; // finished, well or not: ok + the sum of errors
     uint64_t ok;
     uint64_t cancelled; // under way when the load was stopped and its grace ran out
@@ -73,10 +74,11 @@ struct load_generator {
     int64_t running_ns;   // time with the load on
     uint64_t cpu_us;      // user and system time of the worker while the load was on
     uint64_t connections; // opened so far
-    uint64_t lag_count;   // loop lag, probed every 100 ms: how late the loop woke
+    uint64_t lag_count;   // loop lag, probed every 20 ms: how late the loop woke
     uint64_t lag_sum_us, lag_max_us;
     uint64_t full_us;         // time during which all connections were in use
     uint32_t in_flight;       // now
+    uint32_t waiting;         // now: due, and not yet started
     uint32_t users;           // now (closed model)
     double target_rate_per_s; // of the schedule, now; NaN in the closed model
     uint64_t rss_bytes;       // of the worker

@@ -1,0 +1,35 @@
+// The engine of the worker: starts requests when the schedule says so, and counts what comes of them.
+//
+// One libuv loop, no threads of ours. Memory is fixed by the profile: a slot per connection, a user per user, counters
+// and two histograms per scenario; what waits for a free connection is not queued but remembered as a position in the
+// schedule.
+#ifndef SEEP_LOAD_ENGINE_H
+#define SEEP_LOAD_ENGINE_H
+
+#include "load/load.h"
+#include <uv.h>
+
+struct engine;
+
+// p stays the caller's and must outlive the engine. on_idle is called when a load that began has ended and nothing is
+// under way any more; on_note tells, once per scenario and kind of error, of its first occurrence.
+struct engine_hooks {
+    void (*on_idle)(void *ctx);
+    void (*on_note)(void *ctx, const char *text);
+    void *ctx;
+};
+int engine_open(uv_loop_t *loop, const struct profile *p, uint64_t seed, struct engine_hooks hooks, struct engine **out,
+                struct seep_err *err);
+// The loop must run until nothing is left before it is closed (handles are closed asynchronously).
+void engine_close(struct engine *e);
+
+void engine_begin(struct engine *e, double from_s);
+void engine_stop(struct engine *e, double grace_s);
+bool engine_running(const struct engine *e);
+
+const struct load_counts *engine_counts(const struct engine *e, int scenario);
+// What was recorded since the caller last reset it.
+struct load_hist *engine_delta(struct engine *e, int scenario, enum load_hist_kind kind);
+void engine_generator(const struct engine *e, struct load_generator *out);
+
+#endif

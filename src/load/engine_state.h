@@ -1,0 +1,88 @@
+// The inside of the engine, shared by engine.c (phases, the turn, opening and closing) and engine_requests.c (starting
+// and ending requests). Nobody else includes it.
+#ifndef SEEP_LOAD_ENGINE_STATE_H
+#define SEEP_LOAD_ENGINE_STATE_H
+
+#include "load/engine.h"
+#include "load/request.h"
+#include "load/schedule.h"
+#include "load/sockets.h"
+#include "load/users.h"
+
+#define LATE_NS 10000000 // started later than this is late
+
+enum engine_phase { ENGINE_IDLE, ENGINE_RUNNING, ENGINE_FINISHING };
+
+struct slot {
+    CURL *easy;
+    struct request_reply reply;
+    int scenario; // whose options `easy` has
+    int user;     // -1 in the open model
+    bool busy;
+    int64_t intended_ns, started_ns;
+    int next_free; // slot, -1: the last
+};
+
+struct scenario_state {
+    struct request_plan plan;
+    struct load_counts counts;
+    struct load_hist delta[LOAD_HIST_KINDS];
+    bool told[LOAD_ERRORS]; // the first error of a kind was noted
+    int first_free;         // slots whose options are this scenario's
+};
+
+struct engine {
+    const struct profile_load *load;
+    struct engine_hooks hooks;
+    uv_check_t check;
+    uv_poll_t alarm;
+    uv_timer_t house;
+    int alarm_fd;
+    int64_t alarm_ns, house_ns;
+    struct sockets sockets;
+
+    struct load_schedule schedule;
+    struct load_pick pick;
+    struct load_arrivals due, next; // what the clock has passed, and what is to start next
+    int next_scenario;              // of `next`; -1: not chosen yet
+    struct load_users users;
+    struct load_rng rng;
+
+    struct scenario_state *scenario; // n_scenarios
+    struct slot *slot;               // n_slots
+    int n_slots, n_made, in_flight;
+
+    enum engine_phase phase;
+    double from_s;
+    int64_t begin_ns, end_ns, deadline_ns; // end: by load.duration; deadline: of finishing. INT64_MAX: none
+    int64_t full_ns;                       // the last moment at which all slots were busy
+    struct load_generator generator;       // of what is over; engine_generator() adds what is going on
+    uint64_t cpu_begin_us;
+};
+
+// The moment of the monotonic clock at which the schedule is at t_s; INT64_MAX: never.
+static inline int64_t engine_moment(const struct engine *e, double t_s)
+{
+    double ns = (t_s - e->from_s) * 1e9;
+    return ns < 9e18 ? e->begin_ns + (int64_t)ns : INT64_MAX;
+}
+
+static inline bool engine_slot_available(const struct engine *e)
+{
+    return e->in_flight < e->n_slots;
+}
+
+static inline uint64_t engine_us(int64_t ns)
+{
+    return ns < 0 ? 0 : ((uint64_t)ns + 500) / 1000;
+}
+
+// engine_requests.c. Each returns whether it did anything; starts are bounded, so that replies are taken in between.
+bool engine_reap(struct engine *e);
+bool engine_start_arrivals(struct engine *e, int64_t now_ns);
+bool engine_start_users(struct engine *e, int64_t now_ns);
+void engine_cancel_all(struct engine *e);
+// Open model: gives up what waited for a connection and now never starts.
+void engine_drop_waiting(struct engine *e, int64_t now_ns);
+
+#endif

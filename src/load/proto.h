@@ -1,0 +1,64 @@
+// What supervisor and worker say to each other, over a SOCK_SEQPACKET pair: one message, one packet.
+//
+// Both are the same program, so structs go as they are, behind a version that holds their sizes. The supervisor checks
+// everything it gets; the worker trusts its supervisor.
+#ifndef SEEP_LOAD_PROTO_H
+#define SEEP_LOAD_PROTO_H
+
+#include "load/load.h"
+
+enum proto_type {
+    // to the worker
+    PROTO_HELLO = 1, // struct proto_hello; a memfd with the profile rides along (SCM_RIGHTS)
+    PROTO_BEGIN,     // struct proto_begin
+    PROTO_STOP,      // struct proto_stop
+    PROTO_ASK,       // report now
+    // to the supervisor
+    PROTO_STATE = 16, // arg: enum load_state
+    PROTO_HIST,       // arg: scenario * LOAD_HIST_KINDS + kind; hist_pack() of what is new since the last one
+    PROTO_COUNTS,     // arg: scenario; struct load_counts, cumulative
+    PROTO_GENERATOR,  // struct load_generator; the last of a report
+    PROTO_NOTE,       // arg: level; text
+    PROTO_FAILED,     // text: the worker ends
+};
+
+#define PROTO_MAGIC   0x64616f6cu // "load"
+#define PROTO_VERSION ((uint32_t)(1 + sizeof(struct load_counts) * 16 + sizeof(struct load_generator) * 65536))
+
+enum {
+    PROTO_TEXT_MAX = 512,
+    PROTO_PAYLOAD_MAX = HIST_BLOB_MAX,
+    PROTO_PROFILE_MAX = 16 * 1024 * 1024,
+    PROTO_SNDBUF = 512 * 1024, // the kernel cuts it to what it allows; a packet must fit
+};
+
+struct proto_head {
+    uint32_t magic, version;
+    uint16_t type, zero;
+    uint32_t arg;
+    uint32_t len; // of the payload, which follows
+    uint32_t zero2;
+};
+
+struct proto_hello {
+    uint32_t report_interval_ms, zero;
+    uint64_t seed;
+};
+
+struct proto_begin {
+    double from_s;
+};
+
+struct proto_stop {
+    double grace_s; // INFINITY allowed
+};
+
+// Sends one packet without waiting. 0, or -1 with errno (EAGAIN: the other side does not read). pass_fd: -1 for none.
+int proto_send(int fd, enum proto_type type, uint32_t arg, const void *payload, size_t len, int pass_fd);
+
+// Receives one packet without waiting into head and payload (`size` bytes). 1: got one, whose head is valid and whose
+// payload is all there; 0: the other side is gone; -1: nothing there (errno EAGAIN) or broken (errno EBADMSG, ...).
+// *passed_fd (may be NULL) is the descriptor that came along, or -1.
+int proto_receive(int fd, struct proto_head *head, void *payload, size_t size, int *passed_fd);
+
+#endif
