@@ -4,37 +4,38 @@
 // `reserved` or go to the end; every change that an old reader would misread raises SEEP_WIRE_VERSION. All integers are
 // native-endian (both sides are one machine), naturally aligned, of fixed width. The region is created, sized, sealed
 // and initialised by the keeper (seep_region.h) and mapped MAP_SHARED by the probe; positions of all sections follow
-// from the region's size alone (seep_layout_compute), so a reader takes NOTHING about the layout from the region itself.
+// from the region's size alone (seep_layout_compute), so a reader takes NOTHING about the layout from the region
+// itself.
 //
-// TRUST. The target owns its address space and can write anything here at any time. A reader copies out first, validates
-// the copy, and bounds its own work; a value here is evidence, never an index to be used as is.
+// TRUST. The target owns its address space and can write anything here at any time. A reader copies out first,
+// validates the copy, and bounds its own work; a value here is evidence, never an index to be used as is.
 #ifndef SEEP_WIRE_H
 #define SEEP_WIRE_H
 
 #include <stdint.h>
 
-#define SEEP_WIRE_MAGIC 0x31455249575045ull // "EPWIRE1"
-#define SEEP_WIRE_VERSION 1u
-#define SEEP_ENV_PROBE "SEEP_PROBE"         // <hex>:<flags>; the socket is abstract, "\0seep-<hex>"
-#define SEEP_SOCKET_PREFIX "seep-"
+#define SEEP_WIRE_MAGIC     0x31455249575045ull // "EPWIRE1"
+#define SEEP_WIRE_VERSION   1u
+#define SEEP_ENV_PROBE      "SEEP_PROBE" // <hex>:<flags>; the socket is abstract, "\0seep-<hex>"
+#define SEEP_SOCKET_PREFIX  "seep-"
 #define SEEP_SOCKET_HEX_MAX 64
 
-#define SEEP_CHUNK_BYTES (32u << 10)        // unit of the pool
-#define SEEP_RANGE_SHIFT 17                 // one live chunk covers 128 KiB of address space ...
-#define SEEP_GRANULE_SHIFT 5                // ... with one word for each 32 bytes
-#define SEEP_LIVE_LEVELS 4                  // blocks that start within one granule: 8-byte size classes give four
-#define SEEP_LARGE_BYTES (128u << 10)       // from here on a block lives in the side table
-#define SEEP_EPOCHS 1024u
-#define SEEP_THREAD_SLOTS 256u
-#define SEEP_SHARDS 4u                      // shard 0 is shared (locked adds), 1..3 belong to one thread each
-#define SEEP_FRAMES_MAX 128u
+#define SEEP_CHUNK_BYTES       (32u << 10)  // unit of the pool
+#define SEEP_RANGE_SHIFT       17           // one live chunk covers 128 KiB of address space ...
+#define SEEP_GRANULE_SHIFT     5            // ... with one word for each 32 bytes
+#define SEEP_LIVE_LEVELS       4            // blocks that start within one granule: 8-byte size classes give four
+#define SEEP_LARGE_BYTES       (128u << 10) // from here on a block lives in the side table
+#define SEEP_EPOCHS            1024u
+#define SEEP_THREAD_SLOTS      256u
+#define SEEP_SHARDS            4u // shard 0 is shared (locked adds), 1..3 belong to one thread each
+#define SEEP_FRAMES_MAX        128u
 #define SEEP_STACK_ENTRY_BYTES 256u
-#define SEEP_STACKS_PER_CHUNK (SEEP_CHUNK_BYTES / SEEP_STACK_ENTRY_BYTES)
-#define SEEP_FRAMES_PER_CHUNK (SEEP_CHUNK_BYTES / 8u)
-#define SEEP_STACK_IDS_MAX (1u << 24)
+#define SEEP_STACKS_PER_CHUNK  (SEEP_CHUNK_BYTES / SEEP_STACK_ENTRY_BYTES)
+#define SEEP_FRAMES_PER_CHUNK  (SEEP_CHUNK_BYTES / 8u)
+#define SEEP_STACK_IDS_MAX     (1u << 24)
 #define SEEP_MODULE_PATH_BYTES 384u
-#define SEEP_BUILD_ID_BYTES 32u
-#define SEEP_RING_SLOT_BYTES (32u << 10)
+#define SEEP_BUILD_ID_BYTES    32u
+#define SEEP_RING_SLOT_BYTES   (32u << 10)
 
 // Stack ids with a meaning of their own.
 enum { SEEP_STACK_NONE = 0, SEEP_STACK_OTHER = 1, SEEP_STACK_NESTED = 2, SEEP_STACK_FIRST = 3 };
@@ -49,8 +50,8 @@ enum seep_hello_reason {
 struct seep_hello {
     uint64_t magic;
     uint32_t version;
-    uint32_t reason;         // enum seep_hello_reason
-    uint32_t pid;            // as the process sees itself; the keeper trusts SO_PEERCRED, not this
+    uint32_t reason; // enum seep_hello_reason
+    uint32_t pid;    // as the process sees itself; the keeper trusts SO_PEERCRED, not this
     uint32_t parent_pid;
     uint64_t as_limit_bytes; // RLIMIT_AS, UINT64_MAX when there is none: ask for a region well below it
     uint64_t reserved[3];
@@ -62,20 +63,21 @@ enum seep_answer { SEEP_ANSWER_NONE = 0, SEEP_ANSWER_REGION = 1 };
 struct seep_hello_reply {
     uint64_t magic;
     uint32_t version;
-    uint32_t answer;         // enum seep_answer
+    uint32_t answer; // enum seep_answer
     uint64_t region_bytes;
     uint64_t reserved[3];
 };
 
-// ---- page 0: the header, written by the keeper at creation and by the probe afterwards ---------------------------------
+// ---- page 0: the header, written by the keeper at creation and by the probe afterwards
+// ---------------------------------
 
 enum seep_probe_state { SEEP_PROBE_EMPTY = 0, SEEP_PROBE_ON = 1, SEEP_PROBE_OFF = 2 };
 enum seep_off_reason {
     SEEP_OFF_NOT = 0,
-    SEEP_OFF_RLIMIT = 1,    // the address space limit leaves no room
-    SEEP_OFF_VERSION = 2,   // keeper and probe differ
-    SEEP_OFF_STALLED = 3,   // the probe's own watchdog
-    SEEP_OFF_CONTROL = 4,   // the supervisor asked
+    SEEP_OFF_RLIMIT = 1,  // the address space limit leaves no room
+    SEEP_OFF_VERSION = 2, // keeper and probe differ
+    SEEP_OFF_STALLED = 3, // the probe's own watchdog
+    SEEP_OFF_CONTROL = 4, // the supervisor asked
 };
 enum seep_alloc_kind {
     SEEP_ALLOC_UNKNOWN = 0,
@@ -85,8 +87,15 @@ enum seep_alloc_kind {
     SEEP_ALLOC_MIMALLOC = 4,
 };
 enum seep_entry_point {
-    SEEP_EP_REALLOC, SEEP_EP_MEMALIGN, SEEP_EP_MMAP, SEEP_EP_MUNMAP, SEEP_EP_MREMAP, SEEP_EP_BRK, SEEP_EP_NEW,
-    SEEP_EP_DLCLOSE, SEEP_EP_COUNT = 16
+    SEEP_EP_REALLOC,
+    SEEP_EP_MEMALIGN,
+    SEEP_EP_MMAP,
+    SEEP_EP_MUNMAP,
+    SEEP_EP_MREMAP,
+    SEEP_EP_BRK,
+    SEEP_EP_NEW,
+    SEEP_EP_DLCLOSE,
+    SEEP_EP_COUNT = 16
 };
 
 struct seep_allocator_stats {
@@ -99,9 +108,9 @@ struct seep_allocator_stats {
     uint64_t retained_bytes;
     uint64_t mapped_bytes;
     uint64_t metadata_bytes;
-    uint64_t cost_ns;         // of the last read
-    uint64_t time_ns;         // CLOCK_MONOTONIC of the last read
-    uint64_t tick;            // the request this answers
+    uint64_t cost_ns; // of the last read
+    uint64_t time_ns; // CLOCK_MONOTONIC of the last read
+    uint64_t tick;    // the request this answers
     uint64_t reserved[5];
 };
 
@@ -111,51 +120,54 @@ struct seep_header {
     uint32_t header_bytes;
     uint64_t total_bytes;
     // hello, by the probe
-    uint32_t state;           // enum seep_probe_state, stored last
+    uint32_t state; // enum seep_probe_state, stored last
     uint32_t off_reason;
     uint32_t pid;
-    uint32_t forked;          // the process inherited blocks this region knows nothing of
-    uint64_t attach_time_ns;  // CLOCK_MONOTONIC
-    uint64_t map_address;     // where the region lies in the target: its RSS is the probe's, not the program's
+    uint32_t forked;         // the process inherited blocks this region knows nothing of
+    uint64_t attach_time_ns; // CLOCK_MONOTONIC
+    uint64_t map_address;    // where the region lies in the target: its RSS is the probe's, not the program's
     uint64_t map_bytes;
     uint64_t exe_base;
-    uint64_t flags;           // SEEP_HDR_*
+    uint64_t flags; // SEEP_HDR_*
     uint64_t reserved0[6];
     // cursors, on a line of their own
     _Alignas(64) uint64_t pool_next; // next free chunk of the pool; chunk 0 is never used
-    uint64_t stack_count;     // ids below this exist
+    uint64_t stack_count;            // ids below this exist
     uint64_t frame_next;
     uint64_t module_count;
-    uint64_t ring_head;       // records ever started
+    uint64_t ring_head; // records ever started
     uint64_t pool_spare;
-    uint64_t reserved1[2];
+    uint64_t module_lock; // of the target's threads among themselves; readers never look
+    uint64_t thread_hint;
     // counters (added to atomically, rarely)
-    _Alignas(64) uint64_t unknown_frees;  // frees of blocks not in the live set, exact mode
-    uint64_t nested;          // calls that interrupted the probe itself: counted under SEEP_STACK_NESTED
-    uint64_t pool_full;       // chunks wanted and not to be had
-    uint64_t live_overflow;   // blocks that found no place in the live set
-    uint64_t samples_lost;    // the same in sampled mode
+    _Alignas(64) uint64_t unknown_frees; // frees of blocks not in the live set, exact mode
+    uint64_t nested;                     // calls that interrupted the probe itself: counted under SEEP_STACK_NESTED
+    uint64_t pool_full;                  // chunks wanted and not to be had
+    uint64_t live_overflow;              // blocks that found no place in the live set
+    uint64_t samples_lost;               // the same in sampled mode
     uint64_t truncated_walks;
     uint64_t slow_walks;
     uint64_t rule_misses;
-    uint64_t ring_lost;       // copies of stacks that found no free slot
+    uint64_t ring_lost; // copies of stacks that found no free slot
     uint64_t map_overflow;
     uint64_t module_overflow;
     uint64_t rule_flushes;
-    uint64_t early_bytes;     // handed out of the static pool before the allocator was known
-    uint64_t child_timeouts;  // forked children that got no answer in time
+    uint64_t early_bytes;         // handed out of the static pool before the allocator was known
+    uint64_t child_timeouts;      // forked children that got no answer in time
     uint64_t allocator_map_bytes; // mmap by the allocator itself, net
-    uint64_t reserved2[17];
+    uint64_t maps_lock;
+    uint64_t reserved2[16];
     uint64_t entry_points[SEEP_EP_COUNT];
     struct seep_allocator_stats allocator;
     char exe_path[512];
 };
 #define SEEP_HDR_NO_FIND_OBJECT 1u // old libc: modules found through the link map
-#define SEEP_HDR_EXACT_SEEN 2u     // exact mode was on at some time: the free filter does not hold
-#define SEEP_HDR_SECCOMP 4u        // the program restricted its system calls
-#define SEEP_HDR_NEW_HOOKED 8u     // operator new belongs to the allocator and is recorded itself
+#define SEEP_HDR_EXACT_SEEN     2u // exact mode was on at some time: the free filter does not hold
+#define SEEP_HDR_SECCOMP        4u // the program restricted its system calls
+#define SEEP_HDR_NEW_HOOKED     8u // operator new belongs to the allocator and is recorded itself
 
-// ---- control: written by keeper and supervisor only -------------------------------------------------------------------
+// ---- control: written by keeper and supervisor only
+// -------------------------------------------------------------------
 //
 // `word` is all a hooked call looks at, so that one load decides: epoch, mean and tick are always consistent.
 //   bits 0..9 epoch   bit 10 off   bits 16..23 tick   bits 24..63 mean sampling interval in bytes, 0 = exact
@@ -166,13 +178,14 @@ struct seep_control {
     uint64_t reserved[5];
     _Alignas(64) uint64_t mean_of_epoch[SEEP_EPOCHS]; // 0 = exact; written before `word` names the epoch
 };
-#define SEEP_WORD_EPOCH(w) ((uint32_t)((w) & 1023u))
-#define SEEP_WORD_OFF 1024u
-#define SEEP_WORD_TICK(w) ((uint32_t)((w) >> 16 & 255u))
-#define SEEP_WORD_MEAN(w) ((w) >> 24)
-#define SEEP_WORD(epoch, tick, mean) ((uint64_t)(mean) << 24 | (uint64_t)((tick) & 255u) << 16 | ((epoch) & 1023u))
+#define SEEP_WORD_EPOCH(w)           ((uint32_t)((w)&1023u))
+#define SEEP_WORD_OFF                1024u
+#define SEEP_WORD_TICK(w)            ((uint32_t)((w) >> 16 & 255u))
+#define SEEP_WORD_MEAN(w)            ((w) >> 24)
+#define SEEP_WORD(epoch, tick, mean) ((uint64_t)(mean) << 24 | (uint64_t)((tick)&255u) << 16 | ((epoch)&1023u))
 
-// ---- threads: totals in usable bytes, the same in both modes ----------------------------------------------------------
+// ---- threads: totals in usable bytes, the same in both modes
+// ----------------------------------------------------------
 
 struct seep_thread_slot {
     uint32_t owner; // thread id, 0 free; slot 0 is everybody's
@@ -182,35 +195,37 @@ struct seep_thread_slot {
     uint64_t spare;
 };
 
-// ---- modules: append only ----------------------------------------------------------------------------------------------
+// ---- modules: append only
+// ----------------------------------------------------------------------------------------------
 
 struct seep_module {
-    uint32_t state;      // 0 being written, 1 complete, 2 the code is gone (unload_epoch says since when)
+    uint32_t state; // 0 being written, 1 complete, 2 the code is gone (unload_epoch says since when)
     uint32_t build_id_bytes;
     uint64_t start, end; // of the mapping, absolute
     uint64_t bias;       // absolute address minus address in the file's own numbering
     uint32_t load_epoch, unload_epoch;
     uint64_t time_ns;
-    uint64_t tag;        // the loader's identity of the object; means nothing outside
+    uint64_t tag; // the loader's identity of the object; means nothing outside
     uint8_t build_id[SEEP_BUILD_ID_BYTES];
     char path[SEEP_MODULE_PATH_BYTES]; // "" for the main program, see exe_path
     uint64_t reserved[5];
 };
 
-// ---- stacks --------------------------------------------------------------------------------------------------------------
+// ---- stacks
+// --------------------------------------------------------------------------------------------------------------
 
 enum seep_class { SEEP_CLASS_HEAP = 0, SEEP_CLASS_MMAP = 1, SEEP_CLASS_MMAP_FILE = 2 };
 #define SEEP_STACK_TRUNCATED 1u  // the walker had no rule: the outermost frames are missing
-#define SEEP_STACK_CUT 2u        // deeper than SEEP_FRAMES_MAX
+#define SEEP_STACK_CUT       2u  // deeper than SEEP_FRAMES_MAX
 #define SEEP_STACK_HEURISTIC 4u  // a frame pointer was believed
-#define SEEP_STACK_SIGNAL 8u     // goes through a signal frame
-#define SEEP_STACK_DEAD 16u      // lost the race to be interned; carries nothing
-#define SEEP_STACK_READY 32u
+#define SEEP_STACK_SIGNAL    8u  // goes through a signal frame
+#define SEEP_STACK_DEAD      16u // lost the race to be interned; carries nothing
+#define SEEP_STACK_READY     32u
 
 // A frame: bits 0..46 the pc, bit 47 set if it is the exact pc (above a signal frame) and not a return address,
 // bits 48..63 the index into the module log, 0 unknown (generated code).
-#define SEEP_FRAME_PC(f) ((f) & 0x7fffffffffffull)
-#define SEEP_FRAME_EXACT (1ull << 47)
+#define SEEP_FRAME_PC(f)     ((f)&0x7fffffffffffull)
+#define SEEP_FRAME_EXACT     (1ull << 47)
 #define SEEP_FRAME_MODULE(f) ((uint32_t)((f) >> 48))
 
 // Bytes and blocks only ever grow. Blocks count in 1/256 so that sampled weights need no rounding that matters.
@@ -223,8 +238,8 @@ struct seep_stack {
     uint64_t hash;
     uint32_t frame_offset; // in the frame space: chunk = offset / SEEP_FRAMES_PER_CHUNK
     uint16_t frames;
-    uint8_t klass;         // enum seep_class
-    uint8_t flags;         // SEEP_STACK_*
+    uint8_t klass; // enum seep_class
+    uint8_t flags; // SEEP_STACK_*
     uint32_t birth_epoch;
     uint32_t reserved[3];
     struct seep_shard shared;
@@ -233,7 +248,8 @@ struct seep_stack {
     } own[SEEP_SHARDS - 1]; // one cache line each
 };
 
-// ---- live set --------------------------------------------------------------------------------------------------------------
+// ---- live set
+// --------------------------------------------------------------------------------------------------------------
 
 // Directory entry: address range (address >> 17) + 1 and up to four chunks of words, one per block within a granule.
 struct seep_live_range {
@@ -242,12 +258,12 @@ struct seep_live_range {
     uint64_t reserved;
 };
 // A word: bit 0 present, 1..2 offset in the granule / 8, 3 reserved, 4..13 epoch, 14..37 stack, 38..63 requested bytes.
-#define SEEP_LIVE_WORD(sub, epoch, stack, size) \
+#define SEEP_LIVE_WORD(sub, epoch, stack, size)                                                                        \
     (1ull | (uint64_t)(sub) << 1 | (uint64_t)(epoch) << 4 | (uint64_t)(stack) << 14 | (uint64_t)(size) << 38)
-#define SEEP_LIVE_SUB(w) ((uint32_t)((w) >> 1 & 3u))
+#define SEEP_LIVE_SUB(w)   ((uint32_t)((w) >> 1 & 3u))
 #define SEEP_LIVE_EPOCH(w) ((uint32_t)((w) >> 4 & 1023u))
 #define SEEP_LIVE_STACK(w) ((uint32_t)((w) >> 14 & 0xffffffu))
-#define SEEP_LIVE_SIZE(w) ((w) >> 38)
+#define SEEP_LIVE_SIZE(w)  ((w) >> 38)
 
 // Side table (large blocks) and map table alike. address: 0 never used, 1 being written, 2 removed.
 struct seep_side_block {
@@ -257,15 +273,25 @@ struct seep_side_block {
     uint32_t epoch;
     uint64_t reserved;
 };
-#define SEEP_SIDE_BUSY 1u
-#define SEEP_SIDE_GONE 2u
+#define SEEP_SIDE_BUSY   1u
+#define SEEP_SIDE_GONE   2u
 #define SEEP_SIDE_PROBES 64u
 
-// ---- copied stacks -----------------------------------------------------------------------------------------------------------
+// ---- copied stacks
+// -----------------------------------------------------------------------------------------------------------
 
 enum seep_ring_why { SEEP_RING_CHECK = 0, SEEP_RING_NEW = 1, SEEP_RING_TRUNCATED = 2 };
-enum { SEEP_REG_RBX, SEEP_REG_RBP, SEEP_REG_R12, SEEP_REG_R13, SEEP_REG_R14, SEEP_REG_R15, SEEP_REG_RSP, SEEP_REG_RIP,
-       SEEP_REGS };
+enum {
+    SEEP_REG_RBX,
+    SEEP_REG_RBP,
+    SEEP_REG_R12,
+    SEEP_REG_R13,
+    SEEP_REG_R14,
+    SEEP_REG_R15,
+    SEEP_REG_RSP,
+    SEEP_REG_RIP,
+    SEEP_REGS
+};
 
 // Registers are those inside the probe; the copied bytes start at RSP. Unwound from there, the frames that lie in the
 // probe itself come first and are to be dropped; what follows must equal `frame`.
@@ -282,7 +308,8 @@ struct seep_ring_record {
     uint8_t bytes[SEEP_RING_SLOT_BYTES - 8 - 24 - 8 * SEEP_REGS - 8 * SEEP_FRAMES_MAX];
 };
 
-// ---- the probe's own caches: nothing a reader needs -------------------------------------------------------------------------
+// ---- the probe's own caches: nothing a reader needs
+// -------------------------------------------------------------------------
 
 struct seep_rule_slot {
     uint64_t check; // key ^ rule: a torn pair matches no key
@@ -296,7 +323,7 @@ struct seep_walk_slot {
     uint64_t pc[3];
     uint64_t sp, bp;
     uint32_t generation;
-    uint32_t reach;    // highest offset looked at
+    uint32_t reach; // highest offset looked at
     uint16_t checks;
     uint8_t bp_matters;
     uint8_t flags;

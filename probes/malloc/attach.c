@@ -1,0 +1,266 @@
+// How a process gets its region, and how the probe stays off.
+//
+// At the first hooked call (or in the constructor) the probe asks the keeper over an abstract socket named in the
+// environment; the answer carries a sealed memfd, which is mapped and closed: no descriptor is held, so a program may
+// close them all. A forked child finds its control page wiped, which reads FRESH, and asks anew. Everything is bounded:
+// 200 ms in all, and a process whose siblings already waited in vain does not even try.
+#include "malloc/probe.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define ATTACH_LIMIT_NS  200000000ull
+#define RLIMIT_AS_NUMBER 9
+
+extern char **environ;
+
+struct probe_page *probe_page;
+struct probe_region probe_region;
+__thread struct probe_tls probe_tls;
+uint32_t probe_no_syscalls, probe_seccomp, probe_flags;
+
+static char socket_hex[SEEP_SOCKET_HEX_MAX + 1];
+static uint32_t init_state; // 0 not looked yet, 1 being looked, 2 known
+
+static const char *find_setting(void)
+{
+    for (char **e = environ; e && *e; e++)
+        if (!strncmp(*e, SEEP_ENV_PROBE "=", sizeof SEEP_ENV_PROBE))
+            return *e + sizeof SEEP_ENV_PROBE;
+    return NULL;
+}
+
+// <hex>:<flags>, flags decimal. -1 for anything else.
+static int parse_setting(const char *s)
+{
+    size_t n = 0;
+    for (; (s[n] >= '0' && s[n] <= '9') || (s[n] >= 'a' && s[n] <= 'f'); n++) {
+        if (n == SEEP_SOCKET_HEX_MAX)
+            return -1;
+        socket_hex[n] = s[n];
+    }
+    socket_hex[n] = 0;
+    if (n == 0 || s[n] != ':')
+        return -1;
+    for (s += n + 1; *s >= '0' && *s <= '9'; s++)
+        probe_flags = probe_flags * 10 + (uint32_t)(*s - '0');
+    return *s ? -1 : 0;
+}
+
+// The control page: private, wiped on fork. Without MADV_WIPEONFORK (Linux 4.14) there is no safe way; stay off.
+static struct probe_page *make_page(void)
+{
+    long p = sys6(SYS_mmap, 0, 4096, 3, 0x22, -1, 0);
+    if (sys_failed(p))
+        return NULL;
+    if (sys_failed(sys3(SYS_madvise, p, 4096, 18))) {
+        sys3(SYS_munmap, p, 4096, 0);
+        return NULL;
+    }
+    return (struct probe_page *)p;
+}
+
+static void init_process(void)
+{
+    uint32_t none = 0;
+    if (!environ || !__atomic_compare_exchange_n(&init_state, &none, 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return;
+    const char *setting = find_setting();
+    if (setting && parse_setting(setting) == 0) {
+        probe_modules_init();
+        probe_allocator_init();
+        store_release(&probe_page, make_page());
+    }
+    store_release(&init_state, 2);
+}
+
+static int wait_for(int fd, short events, uint64_t until_ns)
+{
+    struct {
+        int fd;
+        short events, revents;
+    } p = {fd, events, 0};
+    for (;;) {
+        uint64_t now = sys_now_ns();
+        if (now >= until_ns)
+            return -1;
+        struct sys_timespec left = {0, (long)(until_ns - now)};
+        long n = sys6(SYS_ppoll, (long)&p, 1, (long)&left, 0, 0, 0);
+        if (n == 1)
+            return 0;
+        if (n != -4) // EINTR
+            return -1;
+    }
+}
+
+static int connect_keeper(void)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    size_t n = strlen(socket_hex), head = sizeof SEEP_SOCKET_PREFIX - 1;
+    memcpy(a.sun_path + 1, SEEP_SOCKET_PREFIX, head);
+    memcpy(a.sun_path + 1 + head, socket_hex, n);
+    long fd = sys3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (sys_failed(fd))
+        return -1;
+    long len = (long)(offsetof(struct sockaddr_un, sun_path) + 1 + head + n);
+    if (sys_failed(sys3(SYS_connect, fd, (long)&a, len))) {
+        sys3(SYS_close, fd, 0, 0);
+        return -1;
+    }
+    return (int)fd;
+}
+
+static uint64_t address_space_limit(void)
+{
+    uint64_t limit[2] = {UINT64_MAX, UINT64_MAX};
+    sys6(SYS_prlimit64, 0, RLIMIT_AS_NUMBER, 0, (long)limit, 0, 0);
+    return limit[0];
+}
+
+static int send_hello(int fd, unsigned reason)
+{
+    struct seep_hello h = {.magic = SEEP_WIRE_MAGIC, .version = SEEP_WIRE_VERSION, .reason = reason};
+    h.pid = (uint32_t)sys3(SYS_getpid, 0, 0, 0);
+    h.parent_pid = (uint32_t)sys3(SYS_getppid, 0, 0, 0);
+    h.as_limit_bytes = address_space_limit();
+    return sys6(SYS_sendto, fd, (long)&h, sizeof h, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0) == sizeof h ? 0 : -1;
+}
+
+// The descriptor in the reply, -1 for none. Surplus descriptors cannot come: the buffer holds one.
+static int receive_reply(int fd, struct seep_hello_reply *reply)
+{
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec iov = {reply, sizeof *reply};
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    memset(&control, 0, sizeof control);
+    long n = sys3(SYS_recvmsg, fd, (long)&m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    int got = -1;
+    if (m.msg_controllen >= sizeof(struct cmsghdr) && control.head.cmsg_level == SOL_SOCKET &&
+        control.head.cmsg_type == SCM_RIGHTS && control.head.cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(&got, CMSG_DATA(&control.head), sizeof got);
+    if (n == sizeof *reply && reply->magic == SEEP_WIRE_MAGIC && reply->version == SEEP_WIRE_VERSION &&
+        reply->answer == SEEP_ANSWER_REGION)
+        return got;
+    if (got >= 0)
+        sys3(SYS_close, got, 0, 0);
+    return -1;
+}
+
+static void set_pointers(struct probe_region *r, uint8_t *base)
+{
+    const struct seep_layout *l = &r->layout;
+    r->header = (struct seep_header *)base;
+    r->control = (struct seep_control *)(base + l->control_offset);
+    r->threads = (struct seep_thread_slot *)(base + l->threads_offset);
+    r->modules = (struct seep_module *)(base + l->modules_offset);
+    r->rules = (struct seep_rule_slot *)(base + l->rules_offset);
+    r->walks = (struct seep_walk_slot *)(base + l->walks_offset);
+    r->filter = base + l->filter_offset;
+    r->index = (uint64_t *)(base + l->index_offset);
+    r->stack_dir = (uint32_t *)(base + l->stack_dir_offset);
+    r->frame_dir = (uint32_t *)(base + l->frame_dir_offset);
+    r->live_dir = (struct seep_live_range *)(base + l->live_dir_offset);
+    r->side = (struct seep_side_block *)(base + l->side_offset);
+    r->maps = (struct seep_side_block *)(base + l->maps_offset);
+    r->ring = base + l->ring_offset;
+    r->pool = base + l->pool_offset;
+}
+
+// Maps the memfd (or as much of it as a tight address space allows) and leaves the hello in the header.
+static int map_region(int fd, const struct seep_hello_reply *reply, unsigned reason)
+{
+    struct probe_region r = {.serial = probe_region.serial + 1};
+    if (seep_layout_compute(reply->region_bytes, &r.layout) < 0)
+        return -1;
+    uint64_t limit = address_space_limit(), bytes = reply->region_bytes;
+    if (limit != UINT64_MAX && bytes > limit / 8)
+        bytes = limit / 8 / SEEP_CHUNK_BYTES * SEEP_CHUNK_BYTES;
+    if (bytes < r.layout.pool_offset + 16ull * SEEP_CHUNK_BYTES)
+        return -1;
+    long p = sys6(SYS_mmap, 0, (long)bytes, 3, 1, fd, 0);
+    if (sys_failed(p))
+        return -1;
+    set_pointers(&r, (uint8_t *)p);
+    r.mapped_bytes = bytes;
+    r.pid = (uint32_t)sys3(SYS_getpid, 0, 0, 0);
+    struct seep_header *h = r.header;
+    if (h->magic != SEEP_WIRE_MAGIC || h->version != SEEP_WIRE_VERSION || probe_stacks_init(&r) < 0) {
+        sys3(SYS_munmap, p, (long)bytes, 0);
+        return -1;
+    }
+    h->pid = r.pid;
+    h->forked = reason == SEEP_HELLO_FORKED;
+    h->attach_time_ns = sys_now_ns();
+    h->map_address = (uint64_t)p;
+    h->map_bytes = bytes;
+    h->flags |= probe_seccomp ? SEEP_HDR_SECCOMP : 0;
+    h->flags |= probe_flags & PROBE_FLAG_NO_FIND_OBJECT ? SEEP_HDR_NO_FIND_OBJECT : 0;
+    h->flags |= probe_real.new_start && probe_real.new_start == probe_real.allocator_start ? SEEP_HDR_NEW_HOOKED : 0;
+    sys3(SYS_readlink, (long)"/proc/self/exe", (long)h->exe_path, sizeof h->exe_path - 1);
+    store_release(&h->state, SEEP_PROBE_ON);
+    probe_region = r;
+    return 0;
+}
+
+// 0 with the region in place; -1: off for good in this process.
+static int attach_now(unsigned reason)
+{
+    struct seep_header *parent = probe_region.header;
+    if (probe_seccomp || (parent && load_relaxed(&parent->child_timeouts) >= 3))
+        return -1;
+    uint64_t until = sys_now_ns() + ATTACH_LIMIT_NS;
+    struct seep_hello_reply reply;
+    int fd = connect_keeper(), region = -1, ret = -1;
+    if (fd < 0)
+        return -1;
+    if (send_hello(fd, reason) == 0) {
+        if (wait_for(fd, 1, until) == 0)
+            region = receive_reply(fd, &reply);
+        else if (parent)
+            add_relaxed(&parent->child_timeouts, 1);
+    }
+    sys3(SYS_close, fd, 0, 0);
+    if (region >= 0) {
+        ret = map_region(region, &reply, reason);
+        sys3(SYS_close, region, 0, 0);
+    }
+    return ret;
+}
+
+struct probe_region *probe_attach(void)
+{
+    if (unlikely(load_acquire(&init_state) == 0)) {
+        if (!load_acquire(&probe_real.free))
+            return NULL;
+        init_process();
+    }
+    struct probe_page *page = load_acquire(&probe_page);
+    uint32_t fresh = PROBE_FRESH;
+    if (!page || load_relaxed(&page->phase) != PROBE_FRESH ||
+        !__atomic_compare_exchange_n(&page->phase, &fresh, PROBE_ATTACHING, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return NULL;
+    unsigned reason = probe_region.header ? SEEP_HELLO_FORKED : SEEP_HELLO_IMAGE;
+    int ok = attach_now(reason) == 0;
+    if (ok)
+        probe_tls.busy = 0; // what the parent was at when it forked is no business of ours
+    store_release(&page->phase, ok ? PROBE_ON : PROBE_OFF);
+    return ok ? &probe_region : NULL;
+}
+
+void probe_turn_off(uint32_t reason)
+{
+    struct probe_page *page = probe_page;
+    store_relaxed(&probe_region.header->off_reason, reason);
+    store_release(&probe_region.header->state, SEEP_PROBE_OFF);
+    store_release(&page->phase, PROBE_OFF);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    probe_need_real();
+    probe_get();
+}

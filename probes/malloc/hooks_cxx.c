@@ -1,0 +1,123 @@
+// operator new and delete in all their forms.
+//
+// Where they live in the same object as malloc (jemalloc, tcmalloc, mimalloc) they do not pass by our malloc and are
+// recorded here. Elsewhere (libstdc++) they call malloc, which is hooked, and these are nothing but a jump. What they
+// throw passes through: nothing here needs cleaning up.
+#include "malloc/probe.h"
+
+#include <stdlib.h>
+
+#define RTLD_LAZY_NOLOAD (1 | 4)
+__asm__(".symver dlopen_old, dlopen@GLIBC_2.2.5");
+void *dlopen_old(const char *file, int mode);
+__asm__(".symver dlsym_old, dlsym@GLIBC_2.2.5");
+void *dlsym_old(void *handle, const char *name);
+
+typedef void *(*new_fn)(size_t, uintptr_t, uintptr_t);
+typedef void (*delete_fn)(void *, uintptr_t, uintptr_t);
+
+// A C program that loads a C++ plug-in later: the C++ library is not behind us but beside us.
+static void *find_late(const char *name)
+{
+    static const char *const libraries[] = {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"};
+    for (unsigned i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        void *handle = dlopen_old(libraries[i], RTLD_LAZY_NOLOAD);
+        void *symbol = handle ? dlsym_old(handle, name) : NULL;
+        if (symbol)
+            return symbol;
+    }
+    return NULL;
+}
+
+static void *resolve(void **slot, const char *name)
+{
+    void *symbol = load_acquire(slot);
+    if (likely(symbol != NULL))
+        return symbol;
+    symbol = probe_dlsym_next(name);
+    if (!symbol)
+        symbol = find_late(name);
+    if (symbol)
+        store_release(slot, symbol);
+    return symbol;
+}
+
+static inline int recorded_here(void)
+{
+    return probe_real.new_start && probe_real.new_start == probe_real.allocator_start;
+}
+
+static __attribute__((noinline)) void *new_recorded(new_fn real, size_t size, uintptr_t a, uintptr_t b, void *frame)
+{
+    void *p = real(size, a, b);
+    if (p)
+        probe_on_alloc(p, size, frame);
+    return p;
+}
+
+static __attribute__((noinline)) void delete_recorded(delete_fn real, void *p, uintptr_t a, uintptr_t b, void *frame)
+{
+    struct probe_freed f;
+    if (p)
+        probe_on_free(p, frame, &f);
+    real(p, a, b);
+}
+
+// Without any C++ library to be found there is still memory to be had; what cannot be had cannot be thrown either.
+static void *new_without(size_t size)
+{
+    void *p = malloc(size ? size : 1);
+    if (!p)
+        __builtin_trap();
+    return p;
+}
+
+#define NEW(name)                                                                                                      \
+    PROBE_EXPORT void *name(size_t size, uintptr_t a, uintptr_t b);                                                    \
+    static void *real_##name;                                                                                          \
+    PROBE_EXPORT void *name(size_t size, uintptr_t a, uintptr_t b)                                                     \
+    {                                                                                                                  \
+        probe_need_real();                                                                                             \
+        new_fn real = (new_fn)resolve(&real_##name, #name);                                                            \
+        if (unlikely(!real))                                                                                           \
+            return new_without(size);                                                                                  \
+        if (recorded_here())                                                                                           \
+            return new_recorded(real, size, a, b, __builtin_frame_address(0));                                         \
+        return real(size, a, b);                                                                                       \
+    }
+
+#define DELETE(name)                                                                                                   \
+    PROBE_EXPORT void name(void *p, uintptr_t a, uintptr_t b);                                                         \
+    static void *real_##name;                                                                                          \
+    PROBE_EXPORT void name(void *p, uintptr_t a, uintptr_t b)                                                          \
+    {                                                                                                                  \
+        probe_need_real();                                                                                             \
+        delete_fn real = (delete_fn)resolve(&real_##name, #name);                                                      \
+        if (unlikely(!real || (p && probe_early_owns(p))))                                                             \
+            free(p);                                                                                                   \
+        else if (recorded_here())                                                                                      \
+            delete_recorded(real, p, a, b, __builtin_frame_address(0));                                                \
+        else                                                                                                           \
+            real(p, a, b);                                                                                             \
+    }
+
+NEW(_Znwm)
+NEW(_Znam)
+NEW(_ZnwmRKSt9nothrow_t)
+NEW(_ZnamRKSt9nothrow_t)
+NEW(_ZnwmSt11align_val_t)
+NEW(_ZnamSt11align_val_t)
+NEW(_ZnwmSt11align_val_tRKSt9nothrow_t)
+NEW(_ZnamSt11align_val_tRKSt9nothrow_t)
+DELETE(_ZdlPv)
+DELETE(_ZdaPv)
+DELETE(_ZdlPvm)
+DELETE(_ZdaPvm)
+DELETE(_ZdlPvRKSt9nothrow_t)
+DELETE(_ZdaPvRKSt9nothrow_t)
+DELETE(_ZdlPvSt11align_val_t)
+DELETE(_ZdaPvSt11align_val_t)
+DELETE(_ZdlPvmSt11align_val_t)
+DELETE(_ZdaPvmSt11align_val_t)
+DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t)
+DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t)

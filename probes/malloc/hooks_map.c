@@ -1,0 +1,163 @@
+// mmap and its kin as a class of their own, and the calls that tell the probe what it must know: code that goes away,
+// system calls that become deadly.
+//
+// What the allocator maps for itself (recognised by the caller's address) is not the program's doing; it is only
+// summed.
+#include "malloc/probe.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define FRAME  __builtin_frame_address(0)
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
+static inline int from_allocator(uintptr_t caller)
+{
+    return caller >= probe_real.allocator_start && caller < probe_real.allocator_end;
+}
+
+static void count_entry(enum seep_entry_point e, int64_t allocator_bytes)
+{
+    struct probe_region *r = probe_get();
+    if (!r)
+        return;
+    add_relaxed(&r->header->entry_points[e], 1);
+    if (allocator_bytes)
+        add_relaxed(&r->header->allocator_map_bytes, (uint64_t)allocator_bytes);
+}
+
+static inline __attribute__((always_inline)) void *map_with(void *addr, size_t bytes, int prot, int flags, int fd,
+                                                            off_t offset, uintptr_t caller, void *frame)
+{
+    probe_need_real();
+    if (unlikely(!probe_real.mmap)) {
+        errno = ENOSYS;
+        return MAP_FAILED;
+    }
+    int own = from_allocator(caller);
+    void *p = probe_real.mmap(addr, bytes, prot, flags, fd, offset);
+    if (p == MAP_FAILED)
+        return p;
+    count_entry(SEEP_EP_MMAP, own ? (int64_t)bytes : 0);
+    if (flags & MAP_FIXED)
+        add_relaxed(&probe_map_generation, 1);
+    if (!own) {
+        if (flags & MAP_FIXED)
+            probe_on_unmap(p, bytes, frame);
+        probe_on_map(p, bytes, flags & MAP_ANONYMOUS ? SEEP_CLASS_MMAP : SEEP_CLASS_MMAP_FILE, frame);
+    }
+    return p;
+}
+
+PROBE_EXPORT void *mmap(void *addr, size_t bytes, int prot, int flags, int fd, off_t offset)
+{
+    return map_with(addr, bytes, prot, flags, fd, offset, CALLER, FRAME);
+}
+
+PROBE_EXPORT void *mmap64(void *addr, size_t bytes, int prot, int flags, int fd, long offset)
+{
+    return map_with(addr, bytes, prot, flags, fd, offset, CALLER, FRAME);
+}
+
+PROBE_EXPORT int munmap(void *addr, size_t bytes)
+{
+    probe_need_real();
+    if (unlikely(!probe_real.munmap)) {
+        errno = ENOSYS;
+        return -1;
+    }
+    int own = from_allocator(CALLER);
+    count_entry(SEEP_EP_MUNMAP, own ? -(int64_t)bytes : 0);
+    add_relaxed(&probe_map_generation, 1);
+    // Out of the books first. It fails only for arguments that name no mapping at all.
+    if (!own && bytes && !((uintptr_t)addr & 4095))
+        probe_on_unmap(addr, bytes, FRAME);
+    return probe_real.munmap(addr, bytes);
+}
+
+PROBE_EXPORT void *mremap(void *addr, size_t old_bytes, size_t bytes, int flags, ...)
+{
+    va_list ap;
+    va_start(ap, flags);
+    void *wanted = flags & MREMAP_FIXED ? va_arg(ap, void *) : NULL;
+    va_end(ap);
+    probe_need_real();
+    if (unlikely(!probe_real.mremap)) {
+        errno = ENOSYS;
+        return MAP_FAILED;
+    }
+    int own = from_allocator(CALLER);
+    void *p = probe_real.mremap(addr, old_bytes, bytes, flags, wanted);
+    if (p == MAP_FAILED)
+        return p;
+    count_entry(SEEP_EP_MREMAP, own ? (int64_t)bytes - (int64_t)old_bytes : 0);
+    add_relaxed(&probe_map_generation, 1);
+    if (!own) {
+        probe_on_unmap(addr, old_bytes, FRAME);
+        probe_on_map(p, bytes, SEEP_CLASS_MMAP, FRAME);
+    }
+    return p;
+}
+
+PROBE_EXPORT int brk(void *end)
+{
+    probe_need_real();
+    count_entry(SEEP_EP_BRK, 0);
+    if (likely(probe_real.brk != NULL))
+        return probe_real.brk(end);
+    errno = ENOSYS;
+    return -1;
+}
+
+PROBE_EXPORT void *sbrk(intptr_t by)
+{
+    probe_need_real();
+    count_entry(SEEP_EP_BRK, 0);
+    if (likely(probe_real.sbrk != NULL))
+        return probe_real.sbrk(by);
+    errno = ENOSYS;
+    return (void *)-1;
+}
+
+// Not dlopen: who wraps it breaks the caller's RPATH.
+PROBE_EXPORT int dlclose(void *handle)
+{
+    probe_need_real();
+    struct probe_region *r = probe_get();
+    if (unlikely(!probe_real.dlclose))
+        return -1;
+    if (r) {
+        add_relaxed(&r->header->entry_points[SEEP_EP_DLCLOSE], 1);
+        probe_code_changed(r); // before, so that destructors that allocate leave nothing behind that survives ...
+    }
+    int ret = probe_real.dlclose(handle);
+    if (r)
+        probe_code_changed(r); // ... and after, when the code is gone
+    return ret;
+}
+
+PROBE_EXPORT int prctl(int option, ...)
+{
+    va_list ap;
+    va_start(ap, option);
+    unsigned long a = va_arg(ap, unsigned long), b = va_arg(ap, unsigned long), c = va_arg(ap, unsigned long),
+                  d = va_arg(ap, unsigned long);
+    va_end(ap);
+    probe_need_real();
+    if (option == PR_SET_SECCOMP) {
+        struct probe_region *r = probe_get();
+        probe_seccomp = 1;
+        if (a == 1)
+            probe_no_syscalls = 1;
+        if (r)
+            __atomic_fetch_or(&r->header->flags, SEEP_HDR_SECCOMP, __ATOMIC_RELAXED);
+    }
+    if (likely(probe_real.prctl != NULL))
+        return probe_real.prctl(option, a, b, c, d);
+    errno = ENOSYS;
+    return -1;
+}

@@ -1,0 +1,148 @@
+// The live set: every block that is alive, found by address without locks.
+//
+// A sparse shadow of the address space: the directory maps each 128 KiB range to a chunk with one word per 32 bytes.
+// Blocks of small size classes can share a granule; each further one goes to the same granule of a further chunk of the
+// range. Large blocks go to a side table. A word is only ever written by the thread that has the block, except the
+// claim of an empty word, which is a compare-and-swap; so nothing here can be torn or block.
+#include "malloc/probe.h"
+
+#define DIR_PROBES 64u
+
+static inline uint64_t mix(uint64_t x)
+{
+    x *= 0x9e3779b97f4a7c15ull;
+    return x ^ x >> 29;
+}
+
+static inline struct seep_live_range *range_find(struct probe_region *r, uint64_t key)
+{
+    uint32_t mask = r->layout.live_dir - 1;
+    uint32_t at = (uint32_t)(mix(key) >> 16);
+    for (uint32_t i = 0; i < DIR_PROBES; i++) {
+        struct seep_live_range *e = &r->live_dir[(at + i) & mask];
+        uint64_t have = load_acquire(&e->key);
+        if (likely(have == key))
+            return e;
+        if (!have)
+            return NULL;
+    }
+    return NULL;
+}
+
+static struct seep_live_range *range_make(struct probe_region *r, uint64_t key)
+{
+    uint32_t mask = r->layout.live_dir - 1;
+    uint32_t at = (uint32_t)(mix(key) >> 16);
+    for (uint32_t i = 0; i < DIR_PROBES; i++) {
+        struct seep_live_range *e = &r->live_dir[(at + i) & mask];
+        uint64_t have = load_acquire(&e->key);
+        if (!have && __atomic_compare_exchange_n(&e->key, &have, key, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            return e;
+        if (have == key)
+            return e;
+    }
+    return NULL;
+}
+
+static inline uint32_t side_hash(uintptr_t address)
+{
+    return (uint32_t)(mix(address >> 4) >> 20);
+}
+
+int probe_side_insert(struct seep_side_block *table, uint32_t entries, uintptr_t address, const struct probe_block *b)
+{
+    uint32_t at = side_hash(address);
+    for (uint32_t i = 0; i < SEEP_SIDE_PROBES; i++) {
+        struct seep_side_block *e = &table[(at + i) & (entries - 1)];
+        uint64_t have = load_relaxed(&e->address);
+        if (have != 0 && have != SEEP_SIDE_GONE)
+            continue;
+        if (!__atomic_compare_exchange_n(&e->address, &have, SEEP_SIDE_BUSY, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+            continue;
+        store_relaxed(&e->size, b->size);
+        store_relaxed(&e->stack, b->stack);
+        store_relaxed(&e->epoch, b->epoch);
+        store_release(&e->address, address);
+        return 0;
+    }
+    return -1;
+}
+
+int probe_side_remove(struct seep_side_block *table, uint32_t entries, uintptr_t address, struct probe_block *b)
+{
+    uint32_t at = side_hash(address);
+    for (uint32_t i = 0; i < SEEP_SIDE_PROBES; i++) {
+        struct seep_side_block *e = &table[(at + i) & (entries - 1)];
+        uint64_t have = load_acquire(&e->address);
+        if (!have)
+            return -1;
+        if (have != address)
+            continue;
+        *b = (struct probe_block){.size = e->size, .stack = e->stack, .epoch = e->epoch};
+        return __atomic_compare_exchange_n(&e->address, &have, SEEP_SIDE_GONE, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
+                   ? 0
+                   : -1;
+    }
+    return -1;
+}
+
+static inline uint32_t granule_of(uintptr_t address)
+{
+    return (uint32_t)(address >> SEEP_GRANULE_SHIFT) & ((1u << (SEEP_RANGE_SHIFT - SEEP_GRANULE_SHIFT)) - 1);
+}
+
+int probe_live_insert(struct probe_region *r, uintptr_t address, const struct probe_block *b)
+{
+    if (b->size >= SEEP_LARGE_BYTES || (address & 7))
+        return probe_side_insert(r->side, r->layout.side, address, b);
+    uint64_t key = (address >> SEEP_RANGE_SHIFT) + 1;
+    struct seep_live_range *range = range_find(r, key);
+    if (unlikely(!range) && !(range = range_make(r, key)))
+        return probe_side_insert(r->side, r->layout.side, address, b);
+    uint32_t granule = granule_of(address);
+    uint64_t word = SEEP_LIVE_WORD(address >> 3 & 3, b->epoch, b->stack, b->size);
+    for (uint32_t level = 0; level < SEEP_LIVE_LEVELS; level++) {
+        uint32_t chunk = probe_chunk_at(r, &range->chunk[level]);
+        if (unlikely(!chunk))
+            break;
+        uint64_t *cell = (uint64_t *)probe_chunk(r, chunk) + granule, empty = 0;
+        if (load_relaxed(cell))
+            continue;
+        if (likely(__atomic_compare_exchange_n(cell, &empty, word, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
+            return 0;
+    }
+    return probe_side_insert(r->side, r->layout.side, address, b);
+}
+
+// The word of this address among the levels of its range.
+static inline uint64_t *cell_find(struct probe_region *r, uintptr_t address, uint64_t *word)
+{
+    struct seep_live_range *range = range_find(r, (address >> SEEP_RANGE_SHIFT) + 1);
+    if (!range)
+        return NULL;
+    uint32_t granule = granule_of(address), sub = address >> 3 & 3;
+    for (uint32_t level = 0; level < SEEP_LIVE_LEVELS; level++) {
+        uint32_t chunk = load_acquire(&range->chunk[level]);
+        if (!chunk)
+            return NULL;
+        uint64_t *cell = (uint64_t *)probe_chunk(r, chunk) + granule;
+        *word = load_relaxed(cell);
+        if (likely((*word & 1) && SEEP_LIVE_SUB(*word) == sub))
+            return cell;
+    }
+    return NULL;
+}
+
+int probe_live_remove(struct probe_region *r, uintptr_t address, struct probe_block *b)
+{
+    uint64_t word = 0;
+    uint64_t *cell = address & 7 ? NULL : cell_find(r, address, &word);
+    if (unlikely(!cell))
+        return probe_side_remove(r->side, r->layout.side, address, b);
+    // Not an exchange: only a double free by the program itself could race here, and that is undefined already.
+    store_relaxed(cell, 0);
+    b->size = SEEP_LIVE_SIZE(word);
+    b->stack = SEEP_LIVE_STACK(word);
+    b->epoch = SEEP_LIVE_EPOCH(word);
+    return 0;
+}

@@ -1,0 +1,277 @@
+// Inside the probe: its state, and what its files offer each other.
+//
+// Everything here runs in somebody else's program, inside its malloc. The rules (README.md): no lock that could be held
+// across fork or a signal on the way of a malloc, no allocation, no libc call that could take a lock or set errno, no
+// file descriptor kept, nothing printed, nothing ended. When in doubt the probe is off.
+#ifndef PROBE_H
+#define PROBE_H
+
+#include "malloc/sys.h"
+#include "seep_region.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define likely(x)           __builtin_expect(!!(x), 1)
+#define unlikely(x)         __builtin_expect(!!(x), 0)
+#define PROBE_EXPORT        __attribute__((visibility("default")))
+#define load_relaxed(p)     __atomic_load_n((p), __ATOMIC_RELAXED)
+#define load_acquire(p)     __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define add_relaxed(p, v)   __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
+
+// Where the process stands. FRESH is what a forked or raw-cloned child reads, because the page is wiped on fork; a
+// vfork child shares the page and records as its parent, whose heap it uses.
+enum probe_phase { PROBE_FRESH = 0, PROBE_ATTACHING = 1, PROBE_ON = 2, PROBE_OFF = 3 };
+
+struct probe_page {
+    uint32_t phase;
+};
+
+// The region as this process sees it. Written once by attach, before the page says PROBE_ON.
+struct probe_region {
+    struct seep_header *header;
+    struct seep_control *control;
+    struct seep_thread_slot *threads;
+    struct seep_module *modules;
+    struct seep_rule_slot *rules;
+    struct seep_walk_slot *walks;
+    uint8_t *filter;
+    uint64_t *index;
+    uint32_t *stack_dir;
+    uint32_t *frame_dir;
+    struct seep_live_range *live_dir;
+    struct seep_side_block *side;
+    struct seep_side_block *maps;
+    uint8_t *ring;
+    uint8_t *pool;
+    struct seep_layout layout;
+    uint64_t mapped_bytes;
+    uint32_t serial; // counts attachments: a thread's slot belongs to one of them
+    uint32_t pid;
+};
+
+// Per thread, in static TLS: plain data, at most 64 bytes, no destructor.
+struct probe_tls {
+    uintptr_t busy;    // frame address of the hook at work, 0 when none
+    uint64_t word;     // control word the countdown was drawn under
+    int64_t countdown; // bytes to the next sample
+    uint64_t random;
+    uintptr_t stack_low, stack_high; // readable bounds of the stack last walked
+    uint32_t map_generation;         // those bounds hold while this equals probe_map_generation; 0: for ever
+    uint16_t slot;
+    uint16_t serial;
+    uint16_t walks;
+    uint16_t in_real; // inside the allocator itself: its own mmaps are not the program's
+};
+_Static_assert(sizeof(struct probe_tls) <= 64, "static TLS is scarce");
+
+extern struct probe_page *probe_page;
+extern struct probe_region probe_region;
+extern __thread struct probe_tls probe_tls;
+extern uint32_t probe_map_generation; // raised when memory that might be a stack goes away
+extern uint32_t probe_generation;     // raised when code may have gone away: cached rules and walks end here
+extern uint32_t probe_no_syscalls;    // the program asked the kernel to kill it for system calls
+extern uint32_t probe_seccomp;        // the program restricted its system calls: its children do not attach
+extern uint32_t probe_flags;          // PROBE_FLAG_*, from the environment
+#define PROBE_FLAG_NO_FIND_OBJECT 1u
+#define PROBE_FLAG_NO_WALK_CACHE  2u
+#define PROBE_FLAG_NO_RULE_CACHE  4u
+
+// attach.c
+// --------------------------------------------------------------------------------------------------------------- The
+// slow way to a region: attaches once, NULL when the probe is off in this process.
+struct probe_region *probe_attach(void);
+
+static inline struct probe_region *probe_get(void)
+{
+    struct probe_page *page = load_relaxed(&probe_page);
+    if (likely(page && load_acquire(&page->phase) == PROBE_ON))
+        return &probe_region;
+    return probe_attach();
+}
+void probe_turn_off(uint32_t reason);
+
+// pool.c
+// ----------------------------------------------------------------------------------------------------------------- A
+// zeroed chunk of the pool by number, 0 when the ceiling is reached. probe_chunk_unused takes one back (a lost race).
+uint32_t probe_chunk_new(struct probe_region *r);
+void probe_chunk_unused(struct probe_region *r, uint32_t chunk);
+// The chunk in a directory cell, made on demand; 0 when there is none to be had.
+uint32_t probe_chunk_at(struct probe_region *r, uint32_t *cell);
+
+static inline void *probe_chunk(const struct probe_region *r, uint32_t chunk)
+{
+    return r->pool + (uint64_t)chunk * SEEP_CHUNK_BYTES;
+}
+
+// live.c
+// -----------------------------------------------------------------------------------------------------------------
+struct probe_block {
+    uint64_t size;
+    uint32_t stack;
+    uint32_t epoch;
+};
+// 0, or -1 when there is no room.
+int probe_live_insert(struct probe_region *r, uintptr_t address, const struct probe_block *b);
+// 0 and the block, or -1 when the address is not known.
+int probe_live_remove(struct probe_region *r, uintptr_t address, struct probe_block *b);
+int probe_side_insert(struct seep_side_block *table, uint32_t entries, uintptr_t address, const struct probe_block *b);
+int probe_side_remove(struct seep_side_block *table, uint32_t entries, uintptr_t address, struct probe_block *b);
+
+// modules.c
+// --------------------------------------------------------------------------------------------------------------
+struct probe_object {
+    uintptr_t start, end; // mapping
+    uintptr_t bias;
+    const uint8_t *eh_frame_hdr; // NULL: no unwind information
+    const char *path;
+    uintptr_t tag;
+};
+// Looks the object up that holds pc, without any lock. Returns 0, or -1 for generated code.
+int probe_object_find(uintptr_t pc, struct probe_object *o);
+// Its index in the module log, appended when new; 0 when the log is full.
+uint32_t probe_module_index(struct probe_region *r, const struct probe_object *o);
+// Code may have been unloaded: forget every cached rule and walk.
+void probe_code_changed(struct probe_region *r);
+void probe_modules_init(void);
+
+// cfi.c
+// ------------------------------------------------------------------------------------------------------------------
+// Registers followed through frames; PROBE_R_RA is the return address column.
+enum { PROBE_R_RBX = 3, PROBE_R_RBP = 6, PROBE_R_RSP = 7, PROBE_R_R12 = 12, PROBE_R_RA = 16, PROBE_REGS = 17 };
+enum probe_cfi_kind {
+    CFI_SAME,
+    CFI_UNDEFINED,
+    CFI_OFFSET,
+    CFI_VAL_OFFSET,
+    CFI_REGISTER,
+    CFI_EXPRESSION,
+    CFI_VAL_EXPRESSION
+};
+struct probe_cfi_reg {
+    int32_t value;  // offset from the CFA, register number, or offset of the expression from the object's start
+    uint16_t bytes; // of the expression
+    uint8_t kind;
+};
+struct probe_cfi_row {
+    struct probe_cfi_reg reg[PROBE_REGS];
+    int32_t cfa_offset; // or where its expression is
+    uint16_t cfa_bytes; // expression length, 0: register + offset
+    uint8_t cfa_reg;
+    uint8_t signal_frame;
+};
+// The unwind row that holds at pc (for a return address: pass pc - 1). -1: none.
+int probe_cfi_row(const struct probe_object *o, uintptr_t pc, struct probe_cfi_row *row);
+
+// walk.c, walk_slow.c
+// ------------------------------------------------------------------------------------------------------
+struct probe_walk {
+    uintptr_t low, high; // readable
+    uint64_t sp, bp;
+    uint32_t map_generation;
+    uint32_t frames;
+    uint32_t flags; // SEEP_STACK_*
+    uint64_t frame[SEEP_FRAMES_MAX];
+};
+// Whether the eight bytes at address can be read; widens the bounds of w upwards when they can.
+int probe_readable(struct probe_walk *w, uintptr_t address);
+void probe_bounds(struct probe_walk *w, uintptr_t sp);
+// The stack id of the caller whose hook has this frame address.
+#define WALK_HIT 0x100u // the stack was remembered
+uint32_t probe_stack_id(struct probe_region *r, const uintptr_t *hook_frame, unsigned klass, unsigned *flags);
+// The complete walk with all registers, for frames whose rule needs more than sp and bp. Fills frames and flags.
+void probe_capture(uint64_t *reg);
+void probe_walk_slow(struct probe_region *r, struct probe_walk *w, uintptr_t hook_sp);
+uint64_t probe_frame_word(struct probe_region *r, uintptr_t pc, int exact, struct probe_object *o, int *known);
+
+// stacks.c
+// --------------------------------------------------------------------------------------------------------------- The
+// id of this stack, made when new; SEEP_STACK_OTHER past the ceilings. *is_new says which.
+uint32_t probe_intern(struct probe_region *r, const uint64_t *frame, uint32_t frames, unsigned klass, unsigned flags,
+                      int *is_new);
+struct seep_stack *probe_stack(const struct probe_region *r, uint32_t id);
+int probe_stacks_init(struct probe_region *r);
+
+// ring.c
+// -----------------------------------------------------------------------------------------------------------------
+void probe_ring_copy(struct probe_region *r, const struct probe_walk *w, uint32_t stack, unsigned why);
+
+// record.c
+// --------------------------------------------------------------------------------------------------------------- A
+// block is born / about to be freed. frame: __builtin_frame_address(0) of the hook.
+void probe_on_alloc(void *p, size_t size, const void *frame);
+// Takes the block out of the books; *b tells what was known so that a failed realloc can put it back.
+struct probe_freed {
+    struct probe_block block;
+    size_t usable;
+    int known;   // it was in the live set
+    int counted; // it entered the totals
+};
+void probe_on_free(void *p, const void *frame, struct probe_freed *f);
+void probe_undo_free(void *p, const void *frame, const struct probe_freed *f);
+// Adds to the counters of a stack. mean: of the block's epoch, 0 for exact.
+enum probe_way { COUNT_ALLOC, COUNT_FREE, COUNT_UNFREE };
+void probe_count(struct probe_region *r, uint32_t stack, uint64_t mean, uint64_t size, enum probe_way way, int nested);
+// Marks this thread as inside the probe; 0 when it already was: the caller runs in a signal handler that interrupted
+// us, and may use nothing but atomics.
+int probe_enter(const void *frame);
+static inline void probe_leave(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    probe_tls.busy = 0;
+}
+// Brings the thread up to the control word and gives it its slot.
+void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t word);
+
+// maps.c
+// -----------------------------------------------------------------------------------------------------------------
+void probe_on_map(void *p, size_t bytes, unsigned klass, const void *frame);
+void probe_on_unmap(void *p, size_t bytes, const void *frame);
+
+// allocators/stats.c
+// -----------------------------------------------------------------------------------------------------
+void probe_allocator_init(void);
+void probe_allocator_read(struct probe_region *r, uint32_t tick);
+
+// real.c: what is behind us
+// ----------------------------------------------------------------------------------------------
+struct probe_real {
+    void *(*malloc)(size_t);
+    void *(*calloc)(size_t, size_t);
+    void *(*realloc)(void *, size_t);
+    int (*posix_memalign)(void **, size_t, size_t);
+    void *(*aligned_alloc)(size_t, size_t);
+    void *(*memalign)(size_t, size_t);
+    void *(*valloc)(size_t);
+    void *(*pvalloc)(size_t);
+    void (*free)(void *);
+    void (*free_sized)(void *, size_t);
+    void (*free_aligned_sized)(void *, size_t, size_t);
+    size_t (*usable)(void *);
+    int (*dlclose)(void *);
+    void *(*mmap)(void *, size_t, int, int, int, long);
+    int (*munmap)(void *, size_t);
+    void *(*mremap)(void *, size_t, size_t, int, ...);
+    int (*brk)(void *);
+    void *(*sbrk)(intptr_t);
+    int (*prctl)(int, ...);
+    uintptr_t allocator_start, allocator_end; // the object malloc lives in
+    uintptr_t new_start;                      // the object operator new lives in
+};
+extern struct probe_real probe_real;
+void probe_real_init(void);
+static inline void probe_need_real(void)
+{
+    if (unlikely(!load_acquire(&probe_real.free)))
+        probe_real_init();
+}
+void *probe_dlsym_next(const char *name);
+void *probe_dlsym_default(const char *name);
+// The static pool for calls before the allocator is known.
+void *probe_early_alloc(size_t bytes, size_t alignment);
+int probe_early_owns(const void *p);
+size_t probe_early_usable(const void *p);
+
+#endif

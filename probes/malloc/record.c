@@ -1,0 +1,347 @@
+// What a hooked call writes: totals of the thread, the block, the counters of its stack.
+//
+// Two kinds of callers. The usual one owns its thread's slot and, if the slot is among the first, a shard of every
+// stack's counters, and adds without locked instructions. A nested one (a signal handler that interrupted the probe)
+// uses only the shared slot and shard, with locked adds, and does not walk.
+//
+// Sampling is Poisson in bytes: a thread counts down an exponentially distributed number of bytes; the allocation that
+// crosses zero is recorded with the weight 1/p, p = 1 - exp(-size/mean). The exponential has no memory, so drawing anew
+// whenever the control word changes biases nothing, and the weight follows from the block's size and the mean of its
+// epoch, so alloc and free agree for ever.
+#include "malloc/probe.h"
+
+#include <string.h>
+
+// ---- threads
+// ------------------------------------------------------------------------------------------------------------
+
+int probe_enter(const void *frame)
+{
+    struct probe_tls *t = &probe_tls;
+    uintptr_t busy = t->busy, here = (uintptr_t)frame;
+    // A frame below ours on the same stack that claims to be at work was left by longjmp.
+    if (unlikely(busy) && !(busy < here && busy >= t->stack_low && here < t->stack_high))
+        return 0;
+    t->busy = here;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return 1;
+}
+
+static int thread_gone(uint32_t pid, uint32_t tid)
+{
+    return sys3(SYS_tgkill, pid, tid, 0) == -3;
+}
+
+// A slot of the thread's own: a free one, or one whose thread is gone. 0: shares slot 0.
+static uint16_t slot_claim(struct probe_region *r, uint32_t tid)
+{
+    for (uint32_t i = 1; i < 4; i++) { // the first three own a shard: worth a look each time
+        uint32_t owner = 0;
+        if (__atomic_compare_exchange_n(&r->threads[i].owner, &owner, tid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+            return (uint16_t)i;
+    }
+    uint64_t start = add_relaxed(&r->header->thread_hint, 1);
+    for (uint32_t i = 0; i < 6; i++) {
+        uint32_t at = 1 + (uint32_t)((start + i) % (SEEP_THREAD_SLOTS - 1));
+        uint32_t owner = load_relaxed(&r->threads[at].owner);
+        if (owner && (probe_no_syscalls || !thread_gone(r->pid, owner)))
+            continue;
+        if (__atomic_compare_exchange_n(&r->threads[at].owner, &owner, tid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+            return (uint16_t)at;
+    }
+    return 0;
+}
+
+static uint64_t random_next(struct probe_tls *t)
+{
+    t->random ^= t->random << 13;
+    t->random ^= t->random >> 7;
+    t->random ^= t->random << 17;
+    return t->random * 0x2545f4914f6cdd1dull;
+}
+
+// ---- a little arithmetic without libm
+// --------------------------------------------------------------------------------------
+
+// -ln(u) for u in (0, 1], to 1e-9.
+static double minus_log(double u)
+{
+    union {
+        double d;
+        uint64_t u;
+    } x = {.d = u};
+    int exponent = (int)(x.u >> 52 & 2047) - 1023;
+    x.u = (x.u & 0xfffffffffffffull) | 1023ull << 52;
+    double m = x.d;
+    if (m > 1.4142135623730951) {
+        m *= 0.5;
+        exponent++;
+    }
+    double z = (m - 1) / (m + 1), z2 = z * z;
+    double s = z * (2 + z2 * (2.0 / 3 + z2 * (2.0 / 5 + z2 * (2.0 / 7 + z2 * (2.0 / 9 + z2 * (2.0 / 11))))));
+    return -(s + exponent * 0.6931471805599453);
+}
+
+// 1 - exp(-x) for x >= 0, to 1e-12 relative.
+static double one_minus_exp(double x)
+{
+    if (x > 40)
+        return 1;
+    int halvings = 0;
+    while (x > 1.0 / 16) {
+        x *= 0.5;
+        halvings++;
+    }
+    double p = x * (1 - x / 2 * (1 - x / 3 * (1 - x / 4 * (1 - x / 5 * (1 - x / 6 * (1 - x / 7))))));
+    while (halvings--)
+        p = p * (2 - p); // 1 - (1 - p)^2
+    return p;
+}
+
+static int64_t draw_countdown(struct probe_tls *t, uint64_t mean)
+{
+    double u = ((double)(random_next(t) >> 11) + 1) * 0x1p-53;
+    return (int64_t)(minus_log(u) * (double)mean);
+}
+
+void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t word)
+{
+    if (t->serial != (uint16_t)r->serial) {
+        uint32_t tid = (uint32_t)sys3(SYS_gettid, 0, 0, 0);
+        t->serial = (uint16_t)r->serial;
+        t->slot = slot_claim(r, tid);
+        t->random = (sys_now_ns() ^ (uint64_t)tid << 32 ^ (uintptr_t)t) | 1;
+        random_next(t);
+    }
+    uint64_t mean = SEEP_WORD_MEAN(word);
+    if (mean)
+        t->countdown = draw_countdown(t, mean);
+    else
+        __atomic_fetch_or(&r->header->flags, SEEP_HDR_EXACT_SEEN, __ATOMIC_RELEASE);
+    t->word = word;
+}
+
+// ---- counters
+// --------------------------------------------------------------------------------------------------------------
+
+static inline void bump(uint64_t *cell, uint64_t by, int shared)
+{
+    if (shared)
+        add_relaxed(cell, by);
+    else
+        store_relaxed(cell, load_relaxed(cell) + by);
+}
+
+void probe_count(struct probe_region *r, uint32_t stack, uint64_t mean, uint64_t size, enum probe_way way, int nested)
+{
+    struct seep_stack *s = probe_stack(r, stack);
+    uint32_t slot = probe_tls.slot;
+    int shared = nested || slot == 0 || slot >= SEEP_SHARDS;
+    struct seep_shard *shard = shared ? &s->shared : &s->own[slot - 1].shard;
+    uint64_t bytes = size, blocks = SEEP_BLOCK_Q8;
+    if (mean) {
+        uint64_t counted = size ? size : 1;
+        double p = one_minus_exp((double)counted / (double)mean);
+        bytes = (uint64_t)((double)size / p + 0.5);
+        blocks = (uint64_t)(SEEP_BLOCK_Q8 / p + 0.5);
+    }
+    if (way == COUNT_UNFREE) {
+        bytes = 0 - bytes;
+        blocks = 0 - blocks;
+    }
+    bump(way == COUNT_ALLOC ? &shard->alloc_bytes : &shard->free_bytes, bytes, shared);
+    bump(way == COUNT_ALLOC ? &shard->alloc_blocks_q8 : &shard->free_blocks_q8, blocks, shared);
+}
+
+static void count_total(struct probe_region *r, uint64_t usable, enum probe_way way, int nested)
+{
+    uint32_t slot = nested ? 0 : probe_tls.slot;
+    struct seep_thread_slot *s = &r->threads[slot];
+    bump(way == COUNT_ALLOC ? &s->alloc_bytes : &s->free_bytes, way == COUNT_UNFREE ? 0 - usable : usable, slot == 0);
+    bump(way == COUNT_ALLOC ? &s->alloc_blocks : &s->free_blocks, way == COUNT_UNFREE ? ~0ull : 1, slot == 0);
+}
+
+static size_t usable_of(void *p, size_t otherwise)
+{
+    return probe_real.usable ? probe_real.usable(p) : otherwise;
+}
+
+// ---- the filter of sampled mode: which addresses may be samples
+// --------------------------------------------------------------
+
+static inline uint8_t *filter_cell(struct probe_region *r, const void *p)
+{
+    return &r->filter[((uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ull >> 40 & (r->layout.filter - 1)];
+}
+
+static void filter_add(struct probe_region *r, const void *p, int by)
+{
+    uint8_t *cell = filter_cell(r, p), old = load_relaxed(cell);
+    do {
+        if (old == 255) // stuck: this cell lets everything through from now on
+            return;
+    } while (!__atomic_compare_exchange_n(cell, &old, (uint8_t)(old + by), 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+}
+
+static inline int filtered_out(struct probe_region *r, const void *p)
+{
+    return !(load_relaxed(&r->header->flags) & SEEP_HDR_EXACT_SEEN) && !load_relaxed(filter_cell(r, p));
+}
+
+// ---- a block is born
+// -----------------------------------------------------------------------------------------------------------
+
+static void insert_block(struct probe_region *r, void *p, size_t usable, const struct probe_block *b, uint64_t mean,
+                         int nested)
+{
+    if (likely(probe_live_insert(r, (uintptr_t)p, b) == 0)) {
+        if (mean)
+            filter_add(r, p, 1);
+        probe_count(r, b->stack, mean, b->size, COUNT_ALLOC, nested);
+    } else if (mean) {
+        add_relaxed(&r->header->samples_lost, 1);
+    } else {
+        add_relaxed(&r->header->live_overflow, 1);
+        probe_count(r, SEEP_STACK_OTHER, 0, usable, COUNT_ALLOC, nested);
+    }
+}
+
+static void alloc_nested(struct probe_region *r, void *p, size_t size, size_t usable)
+{
+    uint64_t word = load_acquire(&r->control->word);
+    struct probe_block b = {.size = size, .stack = SEEP_STACK_NESTED, .epoch = SEEP_WORD_EPOCH(word)};
+    add_relaxed(&r->header->nested, 1);
+    count_total(r, usable, COUNT_ALLOC, 1);
+    if (!SEEP_WORD_MEAN(word))
+        insert_block(r, p, usable, &b, 0, 1);
+}
+
+static void answer_tick(struct probe_region *r, uint64_t word)
+{
+    uint32_t tick = SEEP_WORD_TICK(word);
+    uint64_t done = load_relaxed(&r->header->allocator.tick);
+    if (done != tick &&
+        __atomic_compare_exchange_n(&r->header->allocator.tick, &done, tick, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        probe_allocator_read(r, tick);
+}
+
+// The control word changed since this thread last looked.
+static __attribute__((noinline)) int word_changed(struct probe_region *r, struct probe_tls *t, uint64_t word,
+                                                  const void *frame)
+{
+    if (word & SEEP_WORD_OFF) {
+        probe_turn_off(SEEP_OFF_CONTROL);
+        return -1;
+    }
+    probe_thread_refresh(r, t, word);
+    if (SEEP_WORD_TICK(word) != load_relaxed(&r->header->allocator.tick)) {
+        unsigned flags = 0;
+        probe_stack_id(r, frame, SEEP_CLASS_HEAP, &flags);
+        if (!(flags & SEEP_STACK_SIGNAL)) // never from a handler: the allocator may be at work below
+            answer_tick(r, word);
+    }
+    return 0;
+}
+
+static inline int take_sample(struct probe_tls *t, size_t size, uint64_t mean)
+{
+    t->countdown -= (int64_t)(size ? size : 1);
+    if (likely(t->countdown >= 0))
+        return 0;
+    t->countdown = draw_countdown(t, mean);
+    return 1;
+}
+
+void probe_on_alloc(void *p, size_t size, const void *frame)
+{
+    struct probe_region *r = probe_get();
+    struct probe_tls *t = &probe_tls;
+    if (unlikely(!r))
+        return;
+    size_t usable = usable_of(p, size);
+    if (unlikely(!probe_enter(frame))) {
+        alloc_nested(r, p, size, usable);
+        return;
+    }
+    uint64_t word = load_acquire(&r->control->word);
+    if (unlikely(word != t->word || t->serial != (uint16_t)r->serial) && word_changed(r, t, word, frame) < 0) {
+        probe_leave();
+        return;
+    }
+    count_total(r, usable, COUNT_ALLOC, 0);
+    uint64_t mean = SEEP_WORD_MEAN(word);
+    if (!mean || take_sample(t, size, mean)) {
+        unsigned flags;
+        struct probe_block b = {.size = size, .epoch = SEEP_WORD_EPOCH(word)};
+        b.stack = probe_stack_id(r, frame, SEEP_CLASS_HEAP, &flags);
+        insert_block(r, p, usable, &b, mean, 0);
+        struct seep_thread_slot *s = &r->threads[t->slot];
+        bump(&s->walks, 1, t->slot == 0);
+        if (flags & WALK_HIT)
+            bump(&s->walk_hits, 1, t->slot == 0);
+    }
+    probe_leave();
+}
+
+// ---- and dies
+// --------------------------------------------------------------------------------------------------------------------
+
+static void free_unknown(struct probe_region *r, size_t usable, uint64_t mean, int nested)
+{
+    if (mean)
+        return;
+    add_relaxed(&r->header->unknown_frees, 1);
+    if (load_relaxed(&r->header->live_overflow))
+        probe_count(r, SEEP_STACK_OTHER, 0, usable, COUNT_FREE, nested);
+}
+
+void probe_on_free(void *p, const void *frame, struct probe_freed *f)
+{
+    struct probe_region *r = probe_get();
+    struct probe_tls *t = &probe_tls;
+    f->counted = f->known = 0;
+    if (unlikely(!r))
+        return;
+    int nested = !probe_enter(frame);
+    uint64_t word = load_acquire(&r->control->word);
+    if (unlikely(!nested && t->serial != (uint16_t)r->serial))
+        probe_thread_refresh(r, t, word);
+    f->usable = usable_of(p, 0);
+    f->counted = 1;
+    count_total(r, f->usable, COUNT_FREE, nested);
+    if (!SEEP_WORD_MEAN(word) || !filtered_out(r, p)) {
+        f->known = probe_live_remove(r, (uintptr_t)p, &f->block) == 0;
+        if (likely(f->known)) {
+            uint64_t mean = load_relaxed(&r->control->mean_of_epoch[f->block.epoch % SEEP_EPOCHS]);
+            probe_count(r, f->block.stack, mean, f->block.size, COUNT_FREE, nested);
+            if (mean)
+                filter_add(r, p, -1);
+        } else {
+            free_unknown(r, f->usable, SEEP_WORD_MEAN(word), nested);
+        }
+    }
+    if (!nested)
+        probe_leave();
+}
+
+// A realloc failed: the block is as it was.
+void probe_undo_free(void *p, const void *frame, const struct probe_freed *f)
+{
+    struct probe_region *r = f->counted ? probe_get() : NULL;
+    if (!r)
+        return;
+    int nested = !probe_enter(frame);
+    count_total(r, f->usable, COUNT_UNFREE, nested);
+    if (f->known) {
+        uint64_t mean = load_relaxed(&r->control->mean_of_epoch[f->block.epoch % SEEP_EPOCHS]);
+        if (probe_live_insert(r, (uintptr_t)p, &f->block) == 0) {
+            probe_count(r, f->block.stack, mean, f->block.size, COUNT_UNFREE, nested);
+            if (mean)
+                filter_add(r, p, 1);
+        } else {
+            add_relaxed(&r->header->live_overflow, 1);
+        }
+    }
+    if (!nested)
+        probe_leave();
+}
