@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+# Detached runs, and what happens when supervisor, keeper or both are killed.
+load ../lib/seep.bash
+setup() { seep_setup; }
+teardown() { seep_teardown; }
+
+start() { # start NAME DURATION
+    "$SEEP" run --detach --name "$1" --duration "$2" -o target.life=service -- "$TARGETS/leak_c" 0 >/dev/null
+    DIR=$SEEP_RESULTS/$1
+}
+supervisor() { "$SEEP" status "$1" | sed -n 's/.*supervisor \([0-9]*\).*/\1/p' | head -n 1; }
+target() { "$SEEP" status "$1" | sed -n 's/.*target \([0-9]*\).*/\1/p' | head -n 1; }
+samples() { "$SEEP" status "$1" | sed -n 's/.* \([0-9]*\) samples.*/\1/p' | head -n 1; }
+has_samples() { [ "$(samples "$1")" -ge "$2" ]; }
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+@test "D01 detach, status, stop, wait: the verdict's own exit code" {
+    start d 60s
+    "$SEEP" status d | grep -q '^running'
+    wait_for 10 has_samples d 3
+    "$SEEP" stop d
+    run "$SEEP" wait d
+    [ "$status" -eq 3 ]
+    run "$SEEP" status d
+    [[ "$output" == ended* ]]
+    verdict d 'v["shutdown"]["status"] == "pass"'
+}
+
+@test "D02 wait has a limit" {
+    start d 60s
+    run "$SEEP" wait d --timeout 200ms
+    [ "$status" -eq 3 ]
+    "$SEEP" stop d
+    "$SEEP" wait d || true
+}
+
+@test "D03 the supervisor is killed: the target runs on, resume goes on with a recorded gap" {
+    start r 6s
+    wait_for 10 has_samples r 5
+    local sup tgt
+    sup=$(supervisor r) tgt=$(target r)
+    kill -9 "$sup"
+    wait_for 5 gone "$sup"
+    kill -0 "$tgt"
+    run "$SEEP" status r
+    [ "$status" -eq 3 ]
+    [[ "$output" == orphaned* ]]
+    run "$SEEP" resume -q r
+    echo "$output"
+    [ "$status" -eq 3 ] || [ "$status" -eq 0 ]
+    wait_for 5 gone "$tgt"
+    verdict r 'len(v["evidence"]["gaps"]) >= 1'
+    verdict r 'v["shutdown"]["status"] == "pass"'
+    valid_verdict r
+}
+
+@test "D04 the supervisor is killed: finish judges what there is" {
+    start f 60s
+    wait_for 10 has_samples f 5
+    local sup tgt
+    sup=$(supervisor f) tgt=$(target f)
+    kill -9 "$sup"
+    wait_for 5 gone "$sup"
+    run "$SEEP" finish -q f
+    echo "$output"
+    [ "$status" -eq 3 ]
+    wait_for 5 gone "$tgt"
+    verdict f 'v["evidence"]["samples"] >= 5'
+}
+
+@test "D05 supervisor and keeper are killed: the run is closed as lost, nothing is signalled" {
+    start k 60s
+    wait_for 10 has_samples k 5
+    local sup tgt keeper
+    sup=$(supervisor k) tgt=$(target k)
+    keeper=$(awk '{print $4}' "/proc/$tgt/stat")
+    kill -9 "$sup" "$keeper"
+    wait_for 5 gone "$sup"
+    wait_for 5 gone "$keeper"
+    kill -0 "$tgt"
+    run "$SEEP" finish -q k
+    echo "$output"
+    [ "$status" -eq 4 ]
+    kill -0 "$tgt"
+    kill -9 "$tgt"
+    verdict k 'v["verdict"] == "target_failed" and v["evidence"]["samples"] >= 5'
+}
+
+@test "D06 the keeper is killed: the run goes on and says so, the exit status is not made up" {
+    start e 4s
+    wait_for 10 has_samples e 5
+    local tgt keeper
+    tgt=$(target e)
+    keeper=$(awk '{print $4}' "/proc/$tgt/stat")
+    kill -9 "$keeper"
+    run "$SEEP" wait e
+    wait_for 5 gone "$tgt"
+    [ "$status" -ne 0 ]
+    "$SEEP" report e -f json | grep -q keeper
+}
+
+@test "D07 Ctrl-C stops in order, judges, exit 130; TERM gives 143" {
+    "$SEEP" run -q --name i --duration 60s -- "$TARGETS/leak_c" 0 >out.txt 2>&1 &
+    local pid=$!
+    wait_for 10 has_samples i 5
+    kill -INT "$pid"
+    local code=0
+    wait "$pid" || code=$?
+    [ "$code" -eq 130 ]
+    verdict i 'v["shutdown"]["status"] == "pass" and v["evidence"]["samples"] >= 5'
+    "$SEEP" run -q --name t --duration 60s -- "$TARGETS/leak_c" 0 >out.txt 2>&1 &
+    pid=$!
+    wait_for 10 has_samples t 5
+    kill -TERM "$pid"
+    code=0
+    wait "$pid" || code=$?
+    [ "$code" -eq 143 ]
+}
+
+@test "D08 a target that ignores TERM: killed after its patience, exit 5" {
+    run "$SEEP" run -q --name ig --duration 3s -o shutdown.within=1s -o 'gates=["rss.total_growth < 1GB"]' -- "$TARGETS/term_ignore"
+    echo "$output"
+    [ "$status" -eq 5 ]
+    verdict ig 'v["shutdown"]["status"] == "fail"'
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env bats
+# The demo service under its own load: what scripts/demo shows, shorter.
+load ../lib/seep.bash
+setup() { seep_setup; PORT=$(free_port); }
+teardown() { seep_teardown; }
+
+soak() { # soak NAME DEMO-ARGUMENTS...
+    local name=$1
+    shift
+    run "$SEEP" run -q -p demo --name "$name" --duration 25s -o run.drain=2s -o "vars.base_url=http://127.0.0.1:$PORT" -- \
+        "$TARGETS/demo_service" --port "$PORT" --session-ttl 3 "$@"
+    echo "$output"
+}
+
+@test "E01 the planted leak is found: FAIL, function with file and line, bytes per operation" {
+    soak leak --leak login
+    [ "$status" -eq 1 ]
+    verdict leak 'v["stacks"][0]["frames"][0]["function"].startswith("audit")'
+    verdict leak 'v["stacks"][0]["frames"][0]["line"] > 0'
+    verdict leak 'v["stacks"][0]["per_op"]["login"] > 0'
+    verdict leak 'v["load"]["requests"] > 1000'
+    valid_verdict leak
+}
+
+@test "E02 the leak off: PASS, back to the baseline, port released" {
+    soak fixed
+    [ "$status" -eq 0 ]
+    verdict fixed 'v["shutdown"]["status"] == "pass"'
+    valid_verdict fixed
+}

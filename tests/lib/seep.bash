@@ -1,0 +1,75 @@
+# What every case needs: where seep is, a results directory of its own, free ports, waiting with a limit, and the check that nothing
+# is left behind.
+seep_setup() {
+    : "${SEEP_BUILD:?the build directory}" "${SEEP_SOURCE:?the source directory}"
+    SEEP=$SEEP_BUILD/bin/seep
+    TARGETS=$SEEP_BUILD/targets
+    WORK=$(mktemp -d "${TMPDIR:-/tmp}/seep-case.XXXXXX")
+    export SEEP_RESULTS=$WORK/results
+    cd "$WORK" || return 1
+}
+
+# Every process of a run carries the work directory in its environment or arguments; none may be left.
+seep_left() {
+    local pid
+    for pid in $(ls /proc | grep -E '^[0-9]+$'); do
+        [ "$pid" != $$ ] && [ "$pid" != "$BASHPID" ] || continue
+        if { tr '\0' '\n' <"/proc/$pid/environ"; } 2>/dev/null | grep -qxF "SEEP_RESULTS=$SEEP_RESULTS"; then
+            case "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)" in
+            *bats* | *"bash "*seep.bash* | "" | "grep "* | "tr "* | "ls "*) ;;
+            *) echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)" ;;
+            esac
+        fi
+    done
+}
+
+seep_teardown() {
+    cd / || return 1
+    local left tries
+    for tries in $(seq 20); do
+        left=$(seep_left)
+        [ -n "$left" ] || break
+        sleep 0.1
+    done
+    if [ -n "$left" ]; then
+        echo "left behind: $left" >&2
+        local pid
+        while read -r pid _; do kill -9 "$pid" 2>/dev/null; done <<<"$left"
+        [ -n "${KEEP:-}" ] || rm -rf "$WORK"
+        return 1
+    fi
+    [ -n "${KEEP:-}" ] || rm -rf "$WORK"
+}
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds, asking every 50 ms.
+wait_for() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.05
+    done
+}
+
+# verdict RUN-NAME PYTHON-EXPRESSION: evaluates over the verdict as `v`; true or printed value.
+verdict() {
+    python3 - "$SEEP_RESULTS/$1/verdict.json" "$2" <<'PY'
+import json, sys
+v = json.load(open(sys.argv[1]))
+r = eval(sys.argv[2])
+print(r)
+sys.exit(0 if r not in (False, None) else 1)
+PY
+}
+
+# valid_verdict RUN-NAME: against the schema we ship.
+valid_verdict() {
+    python3 - "$SEEP_SOURCE/docs/schema/seep.verdict.1.json" "$SEEP_RESULTS/$1/verdict.json" <<'PY'
+import json, sys, jsonschema
+jsonschema.validate(json.load(open(sys.argv[2])), json.load(open(sys.argv[1])))
+PY
+}
