@@ -79,7 +79,6 @@ enum linux_fd_kind {
     LINUX_FD_PIDFD,
     LINUX_FD_IO_URING,
     LINUX_FD_DEVICE,
-    LINUX_FD_DIRECTORY, // only told apart from files by linux_fds_list()
     LINUX_FD_OTHER,
     LINUX_FD_KINDS
 };
