@@ -226,6 +226,8 @@ struct store_stack_matrix {
 };
 int store_read_stack_matrix(struct store *st, struct store_stack_matrix *out, struct seep_err *err);
 void store_free_stack_matrix(struct store_stack_matrix *mx);
+// All five values of each stack as of its last tick, in the order of store_list_stacks(); NAN: not known. free(*out).
+int store_read_stack_last(struct store *st, struct store_stack_point **out, size_t *n, struct seep_err *err);
 
 struct store_module_info {
     uint32_t id;
