@@ -280,6 +280,7 @@ static void one_turn(struct keeper *k)
 static void leave(struct keeper *k)
 {
     unlinkat(k->run_dir_fd, KEEPER_SOCKET_NAME, 0);
+    unlinkat(k->run_dir_fd, KEEPER_EXIT_NAME ".tmp", 0); // still there when the target never ran
     if (k->cfg->remove_cgroup && !keeper_ctl_master(k))
         for (int i = 0; i < KEEPER_JOIN_MAX; i++)
             if (keeper_string(k, k->cfg->join[i]))
