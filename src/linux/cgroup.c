@@ -58,10 +58,14 @@ static bool join_path(char *out, const char *a, const char *b, const char *c)
 }
 
 // Makes dir; proves that it is ours to use by what the kernel put in it.
-static bool make_group(const char *dir, const char *proof)
+static bool make_group(struct linux_cgroup *cg, const char *dir, const char *proof)
 {
-    if (mkdir(dir, 0755) < 0)
-        return false; // a name clash is somebody else's group
+    if (mkdir(dir, 0755) < 0) {
+        if (errno == EEXIST) // somebody else's group: never shared, never written to
+            snprintf(cg->why_not, sizeof cg->why_not, "a control group \"%.140s\" exists already, so none is used",
+                     dir);
+        return false;
+    }
     if (exists(dir, proof))
         return true;
     int saved = errno;
@@ -93,7 +97,7 @@ static bool create_v2(const char *mount, const char *self, const char *name, str
 {
     char own[LINUX_PATH_MAX], parent[LINUX_PATH_MAX], dir[LINUX_PATH_MAX];
     if (!own_path(self, "", own, sizeof own) || !join_path(parent, mount, own, "") || !exists(parent, "cgroup.procs") ||
-        !join_path(dir, parent, "", name) || !make_group(dir, "cgroup.procs"))
+        !join_path(dir, parent, "", name) || !make_group(cg, dir, "cgroup.procs"))
         return false;
     add_dir(cg, dir);
     if (exists(dir, "cgroup.kill"))
@@ -128,7 +132,7 @@ static bool create_v1(const char *root, const char *self, const char *name, cons
             return true;
         }
     }
-    if (!make_group(dir, proof))
+    if (!make_group(cg, dir, proof))
         return false;
     add_dir(cg, dir);
     copy_path(role, dir);
@@ -139,6 +143,14 @@ static bool create_v1(const char *root, const char *self, const char *name, cons
 
 static void explain(struct linux_cgroup *cg, int sys_errno)
 {
+    if (cg->why_not[0]) {
+        char clash[sizeof cg->why_not];
+        memcpy(clash, cg->why_not, sizeof clash);
+        linux_cgroup_remove(cg, NULL);
+        memset(cg, 0, sizeof *cg);
+        memcpy(cg->why_not, clash, sizeof clash);
+        return;
+    }
     if (cg->kind == LINUX_CGROUP_NONE)
         snprintf(
             cg->why_not, sizeof cg->why_not,
