@@ -80,9 +80,9 @@ const char *cmd_results_dir(const char *given);
 char *cmd_own_path(const char *what, struct seep_err *err);
 
 // The row of --results every command that touches runs has; the field is a `const char *`.
-#define CMD_OPTION_RESULTS(type, field)                                                                                \
+#define CMD_OPTION_RESULTS(opts, member)                                                                               \
     {                                                                                                                  \
-        .name = "results", .arg = "DIR", .type = CMD_STRING, .offset = offsetof(type, field),                          \
+        .name = "results", .arg = "DIR", .type = CMD_STRING, .offset = offsetof(opts, member),                         \
         .help = "where runs are kept (default ./results, or $SEEP_RESULTS)"                                            \
     }
 

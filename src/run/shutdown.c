@@ -111,10 +111,10 @@ static int write_ports(struct run_shutdown *sd, int proc_fd, struct store *st, s
     return rc;
 }
 
-static int set_number(struct store *st, const char *key, const char *format, double value, struct seep_err *err)
+static int set_number(struct store *st, const char *key, int decimals, double value, struct seep_err *err)
 {
     char text[40];
-    snprintf(text, sizeof text, format, value);
+    snprintf(text, sizeof text, "%.*f", decimals, value);
     return store_set_meta(st, key, text, err);
 }
 
@@ -123,14 +123,14 @@ int shutdown_write(struct run_shutdown *sd, int proc_fd, struct store *st, struc
     if (!sd->sent)
         return store_set_meta(st, M_SHUTDOWN_SKIPPED,
                               sd->skipped[0] ? sd->skipped : "The target was not stopped by seep.", err);
-    if (set_number(st, M_SHUTDOWN_SIGNAL, "%.0f", sd->signal, err) ||
-        set_number(st, M_SHUTDOWN_SENT, "%.0f", (double)sd->sent_at.real_ns, err))
+    if (set_number(st, M_SHUTDOWN_SIGNAL, 0, sd->signal, err) ||
+        set_number(st, M_SHUTDOWN_SENT, 0, (double)sd->sent_at.real_ns, err))
         return -1;
-    if (!isnan(sd->after_s) && set_number(st, M_SHUTDOWN_AFTER, "%.6f", sd->after_s, err))
+    if (!isnan(sd->after_s) && set_number(st, M_SHUTDOWN_AFTER, 6, sd->after_s, err))
         return -1;
     if (sd->killed && store_set_meta(st, M_SHUTDOWN_KILLED, "yes", err))
         return -1;
-    if (sd->children_left >= 0 && (set_number(st, M_SHUTDOWN_CHILDREN, "%.0f", sd->children_left, err) ||
+    if (sd->children_left >= 0 && (set_number(st, M_SHUTDOWN_CHILDREN, 0, sd->children_left, err) ||
                                    store_set_meta(st, M_SHUTDOWN_CHILDREN_WHAT, sd->children_names, err)))
         return -1;
     return sd->looked ? write_ports(sd, proc_fd, st, err) : 0;
