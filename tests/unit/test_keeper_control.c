@@ -308,9 +308,12 @@ static void killed_keeper(void **state)
     (void)state;
     struct rig r;
     rig_prepare(&r, "kill_parent", "9");
+    r.argv[2] = "wait";
     rig_run(&r);
+    rig_until(&r, &r.has_started);
+    rig_until_log(&r, "ready");
+    kill(r.started.pid, SIGUSR1);
     rig_until(&r, &r.is_lost);
-    assert_true(r.has_started);
     uint64_t dropped = 0;
     int rc;
     for (int64_t deadline = rig_now_ms() + RIG_LIMIT_MS;;) {
