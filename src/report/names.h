@@ -61,18 +61,44 @@
 #define S_SEEP_RSS      "seep.rss"      // bytes, gauge: the supervisor itself
 #define S_SEEP_CPU      "seep.cpu"      // seconds, counter
 
-// Load, per scenario: labels "scenario=NAME"; the whole load has labels "".
-#define S_HTTP_REQUESTS "http.requests" // count, counter
-#define S_HTTP_ERRORS   "http.errors"   // count, counter
-#define S_HTTP_OK       "http.ok"       // count, counter
-#define S_HTTP_P50      "http.p50"      // s, gauge: of the requests finished within the tick
-#define S_HTTP_P90      "http.p90"
-#define S_HTTP_P95      "http.p95"
-#define S_HTTP_P99      "http.p99"
-#define S_HTTP_P999     "http.p999"
-#define S_HTTP_BEHIND   "http.behind" // s, gauge: how far the generator is behind its schedule
-// store_histogram(): the latencies of the whole run so far, a load/hist.h blob per scenario, same labels.
+// Load, per scenario: labels "scenario=NAME"; the whole load has labels "". The counters are those of struct
+// load_counts.
+#define S_HTTP_REQUESTS     "http.requests"  // count, counter: completed, well or not
+#define S_HTTP_ERRORS       "http.errors"    // count, counter: the sum of all kinds
+#define S_HTTP_OK           "http.ok"        // count, counter
+#define S_HTTP_OFFERED      "http.offered"   // count, counter
+#define S_HTTP_STARTED      "http.started"   // count, counter
+#define S_HTTP_DROPPED      "http.dropped"   // count, counter
+#define S_HTTP_CANCELLED    "http.cancelled" // count, counter
+#define S_HTTP_LATE         "http.late"      // count, counter
+#define S_HTTP_LATE_SELF    "http.late_self" // count, counter
+#define S_HTTP_SENT         "http.sent"      // bytes, counter
+#define S_HTTP_RECEIVED     "http.received"  // bytes, counter
+#define S_HTTP_ERROR_PREFIX "http.error."    // + load_error_name(kind): count, counter
+#define S_HTTP_P50          "http.p50"       // s, gauge: latency of the requests finished within the tick
+#define S_HTTP_P90          "http.p90"
+#define S_HTTP_P95          "http.p95"
+#define S_HTTP_P99          "http.p99"
+#define S_HTTP_P999         "http.p999"
+// The generator (struct load_generator), labels "".
+#define S_LOAD_RUNNING     "load.running"     // s, counter: time with the load on
+#define S_LOAD_CPU         "load.cpu"         // s, counter
+#define S_LOAD_RSS         "load.rss"         // bytes, gauge
+#define S_LOAD_CONNECTIONS "load.connections" // count, counter
+#define S_LOAD_LAG_COUNT   "load.lag_count"   // count, counter
+#define S_LOAD_LAG_SUM     "load.lag_sum"     // s, counter
+#define S_LOAD_LAG_MAX     "load.lag_max"     // s, gauge: the worst so far
+#define S_LOAD_FULL        "load.full"        // s, counter: all connections in use
+#define S_LOAD_TARGET_RATE "load.target_rate" // 1/s, gauge
+// store_histogram(), load/hist.h blobs over the whole run so far, labels as above.
 #define H_HTTP_LATENCY "http.latency"
+#define H_HTTP_SERVICE "http.service"
+// The same kind of blob for a window: the latencies of the requests finished since the window before, ending at tick
+// INDEX. At most some 300 windows a run. Labels H_WINDOW_LABELS of scenario and index; for the whole load
+// H_WINDOW_LABELS_ALL. Gates with `over: last 5m` or `each` on a quantile need them.
+#define H_HTTP_WINDOW       "http.latency.window"
+#define H_WINDOW_LABELS     "scenario=%s,tick=%lld"
+#define H_WINDOW_LABELS_ALL "tick=%lld"
 
 // ---- stacks ---------------------------------------------------------------------------------------------------
 // Stack points go with every k-th tick, k chosen so that a planned run has 48 to 96 of them (at least 24 in short
@@ -137,6 +163,10 @@
 #define M_SHUTDOWN_PORT_WHAT     "shutdown.port.names" // "tcp 127.0.0.1:8080"
 #define M_SHUTDOWN_FILES         "shutdown.files"      // socket files left behind, "" for none; absent: not looked
 // The levels before the signal are found from the ticks: PHASE_BASELINE against PHASE_CLOSE.
+
+#define M_LOAD_SUMMARY "load.summary" // the driver's own summary: the object `load` of seep.load/1
+#define M_LOAD_SATURATED                                                                                               \
+    "load.saturated" // a sentence, when the generator was the bottleneck: http gates then decide nothing
 
 // Unreachable proof of one stack: key M_UNREACHABLE_PREFIX + stack id, value "BLOCKS CHECKED SCANS".
 #define M_UNREACHABLE_PREFIX "unreachable."

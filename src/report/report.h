@@ -18,6 +18,7 @@
 #include "judge/stacks.h"
 #include "judge/trend.h"
 #include "judge/verdict.h"
+#include "load/load.h"
 #include "profile/profile.h"
 #include "report/names.h"
 #include "resolve/resolve.h"
@@ -26,7 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REPORT_STACKS_DEFAULT = 200, REPORT_PERCENTILES = 5 };
+enum { REPORT_STACKS_DEFAULT = 200 };
 
 // What a reader of the run wants from report_build(). Zeroed means: everything, by the profile in the store.
 enum report_skip {
@@ -126,20 +127,6 @@ struct report_shutdown {
     double back_limit_bytes; // NAN: not demanded
 };
 
-struct report_scenario {
-    const char *name; // NULL: all of them
-    double requests, errors, rate_per_s;
-    double latency_s[REPORT_PERCENTILES]; // p50 p90 p95 p99 p99.9
-    double max_s, mean_s;
-};
-
-struct report_load {
-    bool present;
-    struct report_scenario total;
-    struct report_scenario *scenarios;
-    size_t n_scenarios;
-};
-
 struct report_event {
     const char *kind, *text;
     double from_s, to_s; // on the axis of the report
@@ -205,7 +192,8 @@ struct report {
     size_t n_per_op;
 
     struct report_shutdown shutdown;
-    struct report_load load;
+    bool has_load;
+    struct load_summary load; // of the whole run; names owned by the report
     struct report_evidence evidence;
 
     // Charts: the axis is seconds from the first tick of the measure phase (earlier ticks are negative).

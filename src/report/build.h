@@ -1,0 +1,129 @@
+// The making of a report, step by step; private to src/report. Each build_*.c fills one part of struct report from the
+// store and from what earlier steps left in struct build. The order of the steps stands in report_build().
+#ifndef SEEP_REPORT_BUILD_H
+#define SEEP_REPORT_BUILD_H
+
+#include "report/arena.h"
+#include "report/report.h"
+
+enum { REPORT_MAGIC = 0x52455054 };
+
+// A gauge over the measured time: ticks with a finite value only, the probe's own share taken away.
+struct build_gauge {
+    const char *name; // as in gates: "rss", "heap", ...
+    double *t_s, *y;
+    size_t n;
+    double quantum;
+    enum judge_unit unit;
+    double baseline; // median of the idle baseline; NAN
+    const char *why_missing;
+};
+
+enum { BUILD_GAUGES_MAX = 64 };
+
+struct build {
+    struct report *r;
+    struct store *st;
+    struct report_options opt;
+    const struct profile *profile;
+    struct profile *own_profile; // freed at the end
+    struct report_arena *arena;
+
+    struct store_ticks ticks;
+    size_t measure_first, measure_end; // ticks [first, end) of the measure phase; equal when there are none
+    struct store_series_info *series;
+    size_t n_series;
+
+    struct build_gauge gauges[BUILD_GAUGES_MAX];
+    size_t n_gauges;
+    struct judge_span *excluded; // paused and suspended, on the axis of the report
+    size_t n_excluded;
+    struct judge_options judge_options; // warm-up, period, exclusions, interval; budget by gate
+
+    struct judge_load *loads; // whole load first, then each scenario
+    size_t n_loads;
+    struct judge_load *loads_whole; // the same as one row with all latencies, for gates over the whole run
+
+    struct judge_stacks_input stacks_input; // n_stacks 0: none
+    struct judge_stacks judged_stacks;
+    struct store_stack_info *stack_infos;
+    size_t n_stack_infos;
+    struct store_stack_matrix matrix;
+    double *stack_t_s;
+    double *ages;               // per stack, slices of the measured time by birth, oldest first; NAN unknown
+    double *unreachable;        // per stack: share of the checked blocks; NAN not checked
+    bool *allowed;              // per stack; NULL when the profile allows nothing
+    const char **allowed_why;   // per stack: the profile's reason, NULL: not allowed
+    const char *stacks_missing; // a sentence; NULL when there are stacks
+};
+
+// Out of memory, said in one way.
+int build_no_memory(struct seep_err *err);
+
+// build_meta.c: facts by name.
+int build_meta(struct build *b, struct seep_err *err);
+// One fact as a copy in the arena, or NULL; errors only when the store cannot be read.
+int build_get(struct build *b, const char *key, const char **value, struct seep_err *err);
+double build_number(const char *text);   // NAN for NULL and for what is no number
+int64_t build_integer(const char *text); // SEEP_UNKNOWN likewise
+
+// build_series.c: ticks, axis, gauges, charts.
+int build_ticks(struct build *b, struct seep_err *err);
+// The values of a series aligned with the ticks, malloc'ed; *values NULL when there is no such series.
+int build_values(struct build *b, const char *name, const char *labels, double **values, struct seep_err *err);
+// The middle of n > 0 values; reorders x.
+double build_median(double *x, size_t n);
+// Turns a cumulative counter into rates per second, in place; NAN where there is none.
+void build_rates(const double *t_s, double *values, size_t n);
+int build_charts(struct build *b, struct seep_err *err);
+// build_gauges.c
+int build_gauges(struct build *b, struct seep_err *err);
+const struct build_gauge *build_find_gauge(const struct build *b, const char *name);
+// rss or pss (or their shmem part) without the probe's own region, aligned with the ticks; like build_values().
+int build_resident(struct build *b, const char *name, double **values, struct seep_err *err);
+// The median of a gauge's raw values over the ticks of a phase; at least one needed, else NAN. values: aligned.
+double build_phase_median(const struct build *b, const double *values, enum store_phase phase);
+
+// build_events.c: events, exclusions, evidence.
+int build_events(struct build *b, struct seep_err *err);
+int build_evidence(struct build *b, struct seep_err *err);
+
+// build_load.c: loads for gates, the load's summary, growth per operation.
+int build_load(struct build *b, struct seep_err *err);
+// How often each scenario had run at each of the times t_s (n, ascending): ops->counts is n x k, k 0 without a load.
+struct build_ops {
+    double *counts;
+    size_t k;
+    const char *names[JUDGE_PEROP_MAX]; // borrowed from the list of series
+};
+int build_operations(struct build *b, const double *t_s, size_t n, struct build_ops *ops, struct seep_err *err);
+void build_ops_free(struct build_ops *ops);
+// The growth of y per operation: *out becomes the known ones.
+int build_per_op(struct build *b, const struct build_ops *ops, const double *t_s, const double *y, size_t n,
+                 struct report_per_op **out, size_t *n_out, struct seep_err *err);
+
+// build_stacks.c: reads the stacks and prepares the test; after the gates: ranks and fills the list.
+int build_stacks_read(struct build *b, struct seep_err *err);
+int build_stacks(struct build *b, struct seep_err *err);
+void build_stacks_free(struct build *b);
+struct build_unreachable {
+    int64_t blocks, checked, scans; // SEEP_UNKNOWN where not looked
+};
+struct build_unreachable build_read_unreachable(struct build *b, uint32_t stack);
+// build_frames.c: fills the frames of n stacks whose ids are set, named and tidied.
+int build_frames(struct build *b, struct report_stack *stacks, size_t n, struct seep_err *err);
+
+// build_gates.c: growths, gates, the final word.
+int build_growths(struct build *b, struct seep_err *err);
+int build_gates(struct build *b, struct seep_err *err);
+// Bytes per second that one stack may grow: of the gate on stacks, else on the heap, else 1 MB/h.
+double build_stack_budget(const struct build *b);
+int build_final(struct build *b, struct seep_err *err);
+
+// build_explain.c
+int build_explain(struct build *b, struct seep_err *err);
+
+// build_shutdown.c
+int build_shutdown(struct build *b, struct seep_err *err);
+
+#endif

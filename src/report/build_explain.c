@@ -1,0 +1,141 @@
+// Where the growth of resident memory sits: straight lines through its parts over the judged window.
+//
+// Lines, not the best model of each part: least squares is linear in the values, so the slopes of parts that add up to
+// the whole add up to the slope of the whole, and what is left over is really unexplained. The interval of each allows
+// for the lag-1 correlation of its residuals, as the per-stack test does.
+#include "report/build.h"
+#include <math.h>
+#include <stdlib.h>
+
+static const struct judge_rate unknown = {.slope_per_s = NAN, .lo_per_s = NAN, .hi_per_s = NAN};
+enum { POINTS_MIN = 10 };
+static const double z95 = 1.645; // one-sided 95 %
+
+static double lag1(const double *e, size_t n)
+{
+    double cross = 0, square = 0;
+    for (size_t i = 0; i < n; i++) {
+        square += e[i] * e[i];
+        cross += i > 0 ? e[i] * e[i - 1] : 0;
+    }
+    return square > 0 ? cross / square : 0;
+}
+
+// y is overwritten by its residuals.
+static struct judge_rate line_rate(const double *t, double *y, size_t n)
+{
+    if (n < POINTS_MIN)
+        return unknown;
+    double tm = 0, ym = 0, sxx = 0, sxy = 0, sse = 0, nn = (double)n;
+    for (size_t i = 0; i < n; i++) {
+        tm += t[i] / nn;
+        ym += y[i] / nn;
+    }
+    for (size_t i = 0; i < n; i++) {
+        sxx += (t[i] - tm) * (t[i] - tm);
+        sxy += (t[i] - tm) * (y[i] - ym);
+    }
+    double slope = sxy / sxx;
+    for (size_t i = 0; i < n; i++) {
+        y[i] -= ym + slope * (t[i] - tm);
+        sse += y[i] * y[i];
+    }
+    double r1 = lag1(y, n), r = fmin(fmax(r1 + 2 * (1 + 2 * fmax(r1, 0)) / nn, 0), .95);
+    double half = z95 * sqrt(sse / (nn - 2) / sxx * (1 + r) / (1 - r));
+    return (struct judge_rate){.slope_per_s = slope, .lo_per_s = slope - half, .hi_per_s = slope + half};
+}
+
+// Aligned values of all that the parts are made of; NULL where there is no such series.
+enum source { RSS, HEAP, HEAP_RESIDENT, ALLOC_RESIDENT, THREAD_STACKS, MMAP, RSS_FILE, RSS_SHMEM, PROBE, SOURCES };
+
+static int read_sources(struct build *b, double *v[SOURCES], struct seep_err *err)
+{
+    static const char *const names[SOURCES] = {[RSS] = S_RSS,
+                                               [HEAP] = S_HEAP_LIVE,
+                                               [HEAP_RESIDENT] = S_HEAP_RESIDENT,
+                                               [ALLOC_RESIDENT] = S_ALLOC_RESIDENT,
+                                               [MMAP] = S_MMAP_ANON,
+                                               [RSS_FILE] = S_RSS_FILE,
+                                               [THREAD_STACKS] = S_THREAD_STACKS,
+                                               [RSS_SHMEM] = S_RSS_SHMEM,
+                                               [PROBE] = S_PROBE_RSS};
+    for (int i = 0; i < SOURCES; i++) {
+        int failed = i == RSS_SHMEM ? build_resident(b, names[i], &v[i], err)
+                                    : build_values(b, names[i], "", &v[i], err); // rss whole: the probe is a part here
+        if (failed)
+            return -1;
+    }
+    return 0;
+}
+
+static double value_of(double *const v[SOURCES], enum source s, size_t i)
+{
+    return v[s] == NULL ? NAN : v[s][i];
+}
+
+// What the allocator holds resident beyond what is live: its own figure, else its mappings seen from outside.
+static double fragmentation_at(double *const v[SOURCES], size_t i)
+{
+    double resident = value_of(v, ALLOC_RESIDENT, i);
+    if (isnan(resident))
+        resident = value_of(v, HEAP_RESIDENT, i);
+    return resident - value_of(v, HEAP, i);
+}
+
+static double part_at(double *const v[SOURCES], enum judge_part part, size_t i)
+{
+    switch (part) {
+    case JUDGE_PART_HEAP:
+        return value_of(v, HEAP, i);
+    case JUDGE_PART_FRAGMENTATION:
+        return fragmentation_at(v, i);
+    case JUDGE_PART_THREAD_STACKS:
+        return value_of(v, THREAD_STACKS, i);
+    case JUDGE_PART_MMAP:
+        return value_of(v, MMAP, i);
+    case JUDGE_PART_FILE:
+        return value_of(v, RSS_FILE, i);
+    case JUDGE_PART_SHMEM:
+        return value_of(v, RSS_SHMEM, i);
+    case JUDGE_PART_PROBE:
+        return value_of(v, PROBE, i);
+    case JUDGE_PART_UNEXPLAINED:
+    case JUDGE_PARTS:
+        break;
+    }
+    return NAN;
+}
+
+// JUDGE_PARTS stands for the whole.
+static struct judge_rate rate_of(struct build *b, double *const v[SOURCES], enum judge_part part, double *t, double *y)
+{
+    double from = isfinite(b->r->warmup_end_s) ? b->r->warmup_end_s : 0;
+    size_t n = 0;
+    for (size_t i = b->measure_first; i < b->measure_end; i++) {
+        double value = part == JUDGE_PARTS ? value_of(v, RSS, i) : part_at(v, part, i);
+        if (b->r->t_s[i] < from || !isfinite(value))
+            continue;
+        t[n] = b->r->t_s[i];
+        y[n++] = value;
+    }
+    return line_rate(t, y, n);
+}
+
+int build_explain(struct build *b, struct seep_err *err)
+{
+    double *v[SOURCES] = {0}, *t = malloc((b->ticks.n + 1) * sizeof *t), *y = malloc((b->ticks.n + 1) * sizeof *y);
+    int failed = t == NULL || y == NULL ? build_no_memory(err) : read_sources(b, v, err);
+    if (!failed) {
+        struct judge_rate parts[JUDGE_PARTS];
+        for (int p = 0; p < JUDGE_PARTS; p++)
+            parts[p] = rate_of(b, v, (enum judge_part)p, t, y);
+        b->r->explained_whole = rate_of(b, v, JUDGE_PARTS, t, y);
+        b->r->explained_known = isfinite(b->r->explained_whole.slope_per_s);
+        judge_explain(&b->r->explained_whole, parts, b->r->explained);
+    }
+    for (int i = 0; i < SOURCES; i++)
+        free(v[i]);
+    free(t);
+    free(y);
+    return failed;
+}

@@ -1,0 +1,370 @@
+// Stacks: the matrix of live bytes over the measured time, the test of all of them, and the ranked list.
+#include "report/build.h"
+#include <fnmatch.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { AGE_SLICES = 12, PER_OP_STACKS = 20, SPARK_POINTS = 48 };
+
+static const char *why_no_stacks(struct build *b)
+{
+    const struct report_evidence *e = &b->r->evidence;
+    if (b->opt.skip & REPORT_SKIP_STACKS)
+        return "Stacks were not looked at.";
+    if (e->attribution_reason != NULL)
+        return e->attribution_reason;
+    if (e->attribution != NULL && strcmp(e->attribution, "off") == 0)
+        return "Attribution is off in the profile.";
+    return "No call stacks were recorded.";
+}
+
+// ---- reading --------------------------------------------------------------------------------------------------------
+
+static size_t position_of_tick(const struct build *b, int64_t index)
+{
+    size_t lo = 0, hi = b->ticks.n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (b->ticks.index[mid] < index)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < b->ticks.n && b->ticks.index[lo] == index ? lo : SIZE_MAX;
+}
+
+static bool is_excluded(const struct build *b, double t_s)
+{
+    for (size_t i = 0; i < b->n_excluded; i++)
+        if (t_s >= b->excluded[i].from_s && t_s <= b->excluded[i].to_s)
+            return true;
+    return false;
+}
+
+// The columns of the matrix that lie in the measured time: their numbers and times.
+static size_t measured_columns(struct build *b, size_t *columns, double *t_s)
+{
+    size_t n = 0;
+    for (size_t j = 0; j < b->matrix.m; j++) {
+        size_t at = position_of_tick(b, b->matrix.ticks[j]);
+        if (at < b->measure_first || at >= b->measure_end)
+            continue;
+        double t = b->r->t_s[at];
+        if (is_excluded(b, t) || (n > 0 && t <= t_s[n - 1]))
+            continue;
+        columns[n] = j;
+        t_s[n++] = t;
+    }
+    return n;
+}
+
+// Moves the kept columns together, row by row, in place.
+static void keep_columns(double *values, size_t n_rows, size_t m, const size_t *columns, size_t n)
+{
+    for (size_t s = 0; s < n_rows; s++)
+        for (size_t j = 0; j < n; j++)
+            values[s * n + j] = values[s * m + columns[j]];
+}
+
+static int read_matrix(struct build *b, struct seep_err *err)
+{
+    if (store_list_stacks(b->st, &b->stack_infos, &b->n_stack_infos, err) != 0)
+        return -1;
+    if (store_read_stack_matrix(b->st, &b->matrix, err) != 0)
+        return -1;
+    struct store_stack_matrix *mx = &b->matrix;
+    if (mx->n_stacks != b->n_stack_infos)
+        return seep_fail(err, SEEP_E_CORRUPT, "The store lists %zu call stacks and has bytes for %zu.",
+                         b->n_stack_infos, mx->n_stacks);
+    size_t *columns = malloc((mx->m + 1) * sizeof *columns);
+    b->stack_t_s = malloc((mx->m + 1) * sizeof *b->stack_t_s);
+    if (columns == NULL || b->stack_t_s == NULL) {
+        free(columns);
+        return build_no_memory(err);
+    }
+    size_t n = measured_columns(b, columns, b->stack_t_s);
+    keep_columns(mx->live_bytes, mx->n_stacks, mx->m, columns, n);
+    keep_columns(mx->live_blocks, mx->n_stacks, mx->m, columns, n);
+    mx->m = n;
+    free(columns);
+    return 0;
+}
+
+// ---- ages -----------------------------------------------------------------------------------------------------------
+
+// The slice of the measured time in which an epoch lies, by its middle.
+static size_t slice_of_epoch(const struct build *b, const struct seep_time *began, size_t n_epochs, size_t e)
+{
+    int64_t zero = b->ticks.time[b->measure_first].mono_ns;
+    double from = (double)(began[e].mono_ns - zero) / 1e9;
+    double to = e + 1 < n_epochs ? (double)(began[e + 1].mono_ns - zero) / 1e9 : b->r->measure_to_s;
+    double first = b->stack_t_s[0], span = b->stack_t_s[b->matrix.m - 1] - first;
+    double place = floor(((from + to) / 2 - first) / span * AGE_SLICES);
+    return (size_t)fmin(fmax(place, 0), AGE_SLICES - 1);
+}
+
+static int read_age(struct build *b, size_t s, const size_t *slice, size_t n_epochs, double *row, bool *any,
+                    struct seep_err *err)
+{
+    uint64_t *bytes = NULL, *blocks = NULL;
+    size_t n = 0;
+    if (store_read_ages(b->st, b->stack_infos[s].id, &bytes, &blocks, &n, err) != 0)
+        return -1;
+    for (size_t i = 0; i < AGE_SLICES; i++)
+        row[i] = n == 0 ? NAN : 0;
+    for (size_t e = 0; e < n && e < n_epochs; e++)
+        row[slice[e]] += (double)bytes[e];
+    *any |= n > 0;
+    free(bytes);
+    free(blocks);
+    return 0;
+}
+
+static int read_ages(struct build *b, struct seep_err *err)
+{
+    struct seep_time *began = NULL;
+    size_t n_epochs = 0;
+    if (store_read_epochs(b->st, &began, &n_epochs, err) != 0)
+        return -1;
+    size_t *slice = calloc(n_epochs + 1, sizeof *slice);
+    b->ages = malloc((b->n_stack_infos * AGE_SLICES + 1) * sizeof *b->ages);
+    int failed = slice == NULL || b->ages == NULL ? build_no_memory(err) : 0;
+    for (size_t e = 0; !failed && e < n_epochs; e++)
+        slice[e] = slice_of_epoch(b, began, n_epochs, e);
+    bool any = false;
+    for (size_t s = 0; !failed && n_epochs > 0 && s < b->n_stack_infos; s++)
+        failed = read_age(b, s, slice, n_epochs, b->ages + s * AGE_SLICES, &any, err);
+    if (any) {
+        b->stacks_input.n_epochs = AGE_SLICES;
+        b->stacks_input.age_bytes = b->ages;
+    }
+    free(began);
+    free(slice);
+    return failed;
+}
+
+// ---- unreachable and allowed ----------------------------------------------------------------------------------------
+
+struct build_unreachable build_read_unreachable(struct build *b, uint32_t stack)
+{
+    struct build_unreachable u = {SEEP_UNKNOWN, SEEP_UNKNOWN, SEEP_UNKNOWN};
+    char key[64], *text = NULL;
+    long long blocks, checked, scans;
+    snprintf(key, sizeof key, M_UNREACHABLE_PREFIX "%u", stack);
+    if (store_get_meta(b->st, key, &text, NULL) == 0 && text != NULL &&
+        sscanf(text, "%lld %lld %lld", &blocks, &checked, &scans) == 3 && blocks >= 0 && checked >= blocks && scans > 0)
+        u = (struct build_unreachable){blocks, checked, scans};
+    free(text);
+    return u;
+}
+
+static int read_unreachable(struct build *b, struct seep_err *err)
+{
+    size_t n = b->n_stack_infos;
+    b->unreachable = malloc((n + 1) * sizeof *b->unreachable);
+    if (b->unreachable == NULL)
+        return build_no_memory(err);
+    for (size_t s = 0; s < n; s++) {
+        struct build_unreachable u = build_read_unreachable(b, b->stack_infos[s].id);
+        b->unreachable[s] = u.checked > 0 ? (double)u.blocks / (double)u.checked : NAN;
+    }
+    b->stacks_input.unreachable_share = b->unreachable;
+    return 0;
+}
+
+static bool expired(const struct report *r, const char *expires)
+{
+    char day[16];
+    time_t now = (time_t)((r->ended_ns != SEEP_UNKNOWN ? r->ended_ns : clock_read().real_ns) / 1000000000);
+    struct tm tm;
+    gmtime_r(&now, &tm);
+    strftime(day, sizeof day, "%Y-%m-%d", &tm);
+    return expires != NULL && strcmp(day, expires) > 0;
+}
+
+static bool matches(const struct report_stack *stack, const char *pattern)
+{
+    for (size_t i = 0; i < stack->n_frames; i++) {
+        const struct report_frame *f = &stack->frames[i];
+        if ((f->function != NULL && fnmatch(pattern, f->function, 0) == 0) ||
+            (f->file != NULL && fnmatch(pattern, f->file, 0) == 0) || fnmatch(pattern, f->module, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+// The stacks that the profile lets grow. Patterns are about names, so all stacks must be named first.
+static int find_allowed(struct build *b, struct seep_err *err)
+{
+    size_t n = b->n_stack_infos;
+    if (b->profile->n_allow == 0)
+        return 0;
+    struct report_stack *named = calloc(n + 1, sizeof *named);
+    b->allowed = calloc(n + 1, sizeof *b->allowed);
+    b->allowed_why = calloc(n + 1, sizeof *b->allowed_why);
+    int failed = named == NULL || b->allowed == NULL || b->allowed_why == NULL ? build_no_memory(err) : 0;
+    for (size_t s = 0; !failed && s < n; s++)
+        named[s].id = b->stack_infos[s].id;
+    if (!failed)
+        failed = build_frames(b, named, n, err);
+    for (size_t s = 0; !failed && s < n; s++)
+        for (int a = 0; a < b->profile->n_allow; a++) {
+            const struct profile_allow *allow = &b->profile->allow[a];
+            if (expired(b->r, allow->expires) || !matches(&named[s], allow->pattern))
+                continue;
+            b->allowed[s] = true;
+            b->allowed_why[s] = allow->reason != NULL ? allow->reason : "allowed by the profile";
+        }
+    free(named);
+    b->stacks_input.allowed = b->allowed;
+    return failed;
+}
+
+int build_stacks_read(struct build *b, struct seep_err *err)
+{
+    b->stacks_missing = why_no_stacks(b);
+    if ((b->opt.skip & REPORT_SKIP_STACKS) || b->measure_end == b->measure_first)
+        return 0;
+    if (read_matrix(b, err) != 0)
+        return -1;
+    if (b->n_stack_infos == 0 || b->matrix.m == 0)
+        return 0;
+    const char *mode = b->r->evidence.attribution;
+    double mean = b->r->evidence.sampling_mean_bytes;
+    bool sampled = mode != NULL && strcmp(mode, "sampled") == 0;
+    b->stacks_input = (struct judge_stacks_input){.n_stacks = b->n_stack_infos,
+                                                  .m = b->matrix.m,
+                                                  .t_s = b->stack_t_s,
+                                                  .live = b->matrix.live_bytes,
+                                                  .live_blocks = b->matrix.live_blocks,
+                                                  .budget_per_s = build_stack_budget(b),
+                                                  .sampling_interval_bytes = sampled && isfinite(mean) ? mean : 0};
+    b->stacks_missing = NULL;
+    if (b->matrix.m > 1 && read_ages(b, err) != 0)
+        return -1;
+    return read_unreachable(b, err) == 0 ? find_allowed(b, err) : -1;
+}
+
+void build_stacks_free(struct build *b)
+{
+    judge_stacks_free(&b->judged_stacks);
+    store_free_stacks(b->stack_infos, b->n_stack_infos);
+    store_free_stack_matrix(&b->matrix);
+    free(b->stack_t_s);
+    free(b->ages);
+    free(b->unreachable);
+    free(b->allowed);
+    free(b->allowed_why);
+}
+
+// ---- the list -------------------------------------------------------------------------------------------------------
+
+static int fill_spark(struct build *b, const double *row, struct report_stack *out, struct seep_err *err)
+{
+    size_t m = b->matrix.m, n = m < SPARK_POINTS ? m : SPARK_POINTS;
+    out->spark = report_alloc(b->arena, n, sizeof *out->spark);
+    if (out->spark == NULL)
+        return build_no_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        size_t from = i * m / n, to = (i + 1) * m / n;
+        for (size_t j = from; j < to; j++)
+            out->spark[i] += row[j] / (double)(to - from);
+    }
+    out->n_spark = n;
+    return 0;
+}
+
+static int fill_age(struct build *b, size_t s, struct report_stack *out, struct seep_err *err)
+{
+    if (b->stacks_input.age_bytes == NULL || isnan(b->ages[s * AGE_SLICES]))
+        return 0;
+    out->age_bytes = report_alloc(b->arena, AGE_SLICES, sizeof *out->age_bytes);
+    if (out->age_bytes == NULL)
+        return build_no_memory(err);
+    for (size_t i = 0; i < AGE_SLICES; i++) // by age: the newest first
+        out->age_bytes[i] = b->ages[s * AGE_SLICES + AGE_SLICES - 1 - i];
+    out->n_ages = AGE_SLICES;
+    return 0;
+}
+
+static int fill_stack(struct build *b, size_t s, const struct build_ops *ops, struct report_stack *out,
+                      struct seep_err *err)
+{
+    const double *row = b->matrix.live_bytes + s * b->matrix.m;
+    struct build_unreachable u = build_read_unreachable(b, b->stack_infos[s].id);
+    *out = (struct report_stack){.id = b->stack_infos[s].id,
+                                 .judge = b->judged_stacks.stack[s],
+                                 .live_blocks = b->matrix.live_blocks[(s + 1) * b->matrix.m - 1],
+                                 .unreachable_blocks = u.blocks,
+                                 .unreachable_checked = u.checked,
+                                 .unreachable_scans = u.scans,
+                                 .flags = b->stack_infos[s].flags};
+    if (b->allowed_why != NULL && b->allowed_why[s] != NULL)
+        out->allowed = report_strdup(b->arena, b->allowed_why[s]);
+    if (fill_spark(b, row, out, err) != 0 || fill_age(b, s, out, err) != 0)
+        return -1;
+    if (out->judge.rank > PER_OP_STACKS || !out->judge.rejected)
+        return 0;
+    return build_per_op(b, ops, b->stack_t_s, row, b->matrix.m, &out->per_op, &out->n_per_op, err);
+}
+
+static int fill_list(struct build *b, struct seep_err *err)
+{
+    struct report *r = b->r;
+    size_t most = b->opt.max_stacks == 0 ? REPORT_STACKS_DEFAULT : b->opt.max_stacks;
+    size_t n = b->judged_stacks.n_stacks;
+    struct build_ops ops;
+    r->n_stacks_total = n;
+    r->stacks = report_alloc(b->arena, n < most ? n : most, sizeof *r->stacks);
+    if (r->stacks == NULL)
+        return build_no_memory(err);
+    if (build_operations(b, b->stack_t_s, b->matrix.m, &ops, err) != 0)
+        return -1;
+    int failed = 0;
+    for (size_t k = 0; !failed && k < n; k++) {
+        size_t s = b->judged_stacks.by_rank[k];
+        if (k < most) {
+            failed = fill_stack(b, s, &ops, &r->stacks[r->n_stacks++], err);
+        } else {
+            r->other_live_bytes += b->judged_stacks.stack[s].live_bytes;
+            r->other_slope_per_s += b->judged_stacks.stack[s].slope_per_s;
+        }
+    }
+    build_ops_free(&ops);
+    return failed;
+}
+
+static int heap_per_op(struct build *b, struct seep_err *err)
+{
+    const struct build_gauge *heap = build_find_gauge(b, "heap");
+    struct build_ops ops;
+    if (heap == NULL || heap->n == 0)
+        return 0;
+    if (build_operations(b, heap->t_s, heap->n, &ops, err) != 0)
+        return -1;
+    int failed = build_per_op(b, &ops, heap->t_s, heap->y, heap->n, &b->r->per_op, &b->r->n_per_op, err);
+    build_ops_free(&ops);
+    return failed;
+}
+
+int build_stacks(struct build *b, struct seep_err *err)
+{
+    if (heap_per_op(b, err) != 0)
+        return -1;
+    if (b->stacks_missing != NULL)
+        return 0;
+    if (judge_stacks(&b->stacks_input, &b->judged_stacks) != 0)
+        return build_no_memory(err);
+    b->r->judge_stacks = b->judged_stacks;
+    b->r->judge_stacks.stack = NULL;
+    b->r->judge_stacks.by_rank = NULL;
+    if (b->judged_stacks.stack == NULL || b->judged_stacks.by_rank == NULL)
+        return 0;
+    b->r->stacks_known = true;
+    if (fill_list(b, err) != 0)
+        return -1;
+    return b->opt.skip & REPORT_SKIP_FRAMES ? 0 : build_frames(b, b->r->stacks, b->r->n_stacks, err);
+}

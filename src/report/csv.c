@@ -1,0 +1,90 @@
+// The measured series as a table, one row a tick: what `seep analyze` reads, so that a verdict can be recomputed.
+//
+// Only the measure phase, without paused stretches, the probe's own share taken away: exactly what the judge saw. The
+// first columns are fixed; the others follow in the order of the store, named by series and labels. Unknown cells are
+// empty.
+#include "base/esc.h"
+#include "report/report.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct report_series *find_series(const struct report *r, const char *name)
+{
+    for (size_t i = 0; i < r->n_series; i++)
+        if (strcmp(r->series[i].name, name) == 0 && r->series[i].labels[0] == '\0')
+            return &r->series[i];
+    return NULL;
+}
+
+static bool any_measured(const struct report *r, const struct report_series *s)
+{
+    for (size_t i = 0; s != NULL && i < r->n_ticks; i++)
+        if (r->phase[i] == PHASE_MEASURE && isfinite(s->values[i]))
+            return true;
+    return false;
+}
+
+// "rss.anon" in bytes is "rss.anon_bytes"; labels follow in braces.
+static void put_name(const struct report_series *s, struct seep_buf *out)
+{
+    struct seep_buf name;
+    const char *unit = strcmp(s->unit, "bytes") == 0 ? "_bytes" : s->is_rate ? "_per_s" : "";
+    if (strcmp(s->unit, "s") == 0)
+        unit = "_s";
+    else if (strcmp(s->unit, "ratio") == 0)
+        unit = "_ratio";
+    buf_init(&name, 4096);
+    buf_printf(&name, "%s%s", s->name, unit);
+    if (s->labels[0] != '\0')
+        buf_printf(&name, "{%s}", s->labels);
+    if (!name.failed)
+        esc_csv(out, name.data, name.len);
+    buf_free(&name);
+}
+
+static void put_value(const struct report_series *s, size_t i, struct seep_buf *out)
+{
+    buf_char(out, ',');
+    if (s != NULL && isfinite(s->values[i]))
+        buf_printf(out, "%.17g", s->values[i]);
+}
+
+static bool was_paused(const struct report *r, double t_s)
+{
+    for (size_t i = 0; i < r->n_events; i++) {
+        const struct report_event *e = &r->events[i];
+        bool cut = strcmp(e->kind, E_PAUSED) == 0 || strcmp(e->kind, E_SUSPENDED) == 0;
+        if (cut && e->to_s > e->from_s && t_s >= e->from_s && t_s <= e->to_s)
+            return true;
+    }
+    return false;
+}
+
+int report_csv(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err)
+{
+    (void)style;
+    const struct report_series *rss = find_series(r, S_RSS), *heap = find_series(r, S_HEAP_LIVE);
+    if (!any_measured(r, heap))
+        heap = find_series(r, S_ALLOC_ALLOCATED);
+    buf_str(out, "timestamp_s,rss_bytes,allocated_bytes");
+    for (size_t s = 0; s < r->n_series; s++) {
+        if (&r->series[s] == rss || &r->series[s] == heap)
+            continue;
+        buf_char(out, ',');
+        put_name(&r->series[s], out);
+    }
+    buf_char(out, '\n');
+    for (size_t i = 0; i < r->n_ticks; i++) {
+        if (r->phase[i] != PHASE_MEASURE || r->t_s[i] < r->measure_from_s || was_paused(r, r->t_s[i]))
+            continue;
+        buf_printf(out, "%.12g", r->t_s[i]);
+        put_value(rss, i, out);
+        put_value(heap, i, out);
+        for (size_t s = 0; s < r->n_series; s++)
+            if (&r->series[s] != rss && &r->series[s] != heap)
+                put_value(&r->series[s], i, out);
+        buf_char(out, '\n');
+    }
+    return buf_check(out, "The table of series", err);
+}

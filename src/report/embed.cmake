@@ -1,0 +1,18 @@
+# Writes report_assets.c: each file as an array of bytes with its length. An absent uPlot is an empty array.
+function(embed name file)
+  set(hex "")
+  if(file)
+    file(READ "${file}" hex HEX)
+  endif()
+  string(LENGTH "${hex}" digits)
+  math(EXPR length "${digits} / 2")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes
+         "${bytes}")
+  file(APPEND "${OUT}" "const char report_asset_${name}[] = {\n${bytes}0};\nconst size_t report_asset_${name}_len = ${length};\n")
+endfunction()
+file(WRITE "${OUT}" "// Made by embed.cmake.\n#include \"report/page.h\"\n")
+embed(page_css "${PAGE}/page.css")
+embed(page_js "${PAGE}/page.js")
+embed(uplot_js "${UPLOT_JS}")
+embed(uplot_css "${UPLOT_CSS}")

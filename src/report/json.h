@@ -1,0 +1,14 @@
+// Objects of verdict.json that other JSON outputs share: `seep analyze -f json` prints the same growth objects.
+#ifndef SEEP_REPORT_JSON_H
+#define SEEP_REPORT_JSON_H
+
+#include "base/jsonw.h"
+#include "report/report.h"
+
+// The members of one growth object, into the object that is open in w.
+void report_json_growth(struct jsonw *w, const struct report_growth *g);
+
+// Member "identity": the stored array, member by member; an empty array when text is NULL or not an array of objects.
+void report_json_identity(struct jsonw *w, const char *text);
+
+#endif

@@ -1,0 +1,264 @@
+// The verdict for people: what decided, where the growth sits, which stacks, every gate, shutdown, evidence.
+#include "report/text.h"
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LABEL_COLUMN = 12, STACKS_SHOWN = 5 };
+
+static void upper(char *out, size_t size, const char *word)
+{
+    size_t i = 0;
+    for (; word[i] != '\0' && i + 1 < size; i++)
+        out[i] = word[i] == '_' ? ' ' : (char)toupper((unsigned char)word[i]);
+    out[i] = '\0';
+}
+
+static enum text_colour final_colour(enum judge_final verdict)
+{
+    return verdict == JUDGE_FINAL_PASS ? TEXT_GREEN : verdict == JUDGE_FINAL_INCONCLUSIVE ? TEXT_YELLOW : TEXT_RED;
+}
+
+// Words that wrap at blanks, continuing under `column`.
+static void put_wrapped(struct text *t, enum text_colour colour, const char *sentence, int column)
+{
+    struct seep_buf word;
+    buf_init(&word, 64 * 1024);
+    for (const char *s = sentence; *s != '\0';) {
+        size_t len = strcspn(s, " ");
+        buf_clear(&word);
+        buf_add(&word, s, len);
+        if (t->column > column && text_columns(word.data == NULL ? "" : word.data, len) >= text_room(t)) {
+            text_end_line(t);
+            text_pad(t, column);
+        } else if (s != sentence) {
+            text_put(t, TEXT_PLAIN, " ");
+        }
+        text_foreign(t, colour, len == 0 ? "" : word.data, 0);
+        s += len;
+        while (*s == ' ')
+            s++;
+    }
+    buf_free(&word);
+}
+
+static void put_label(struct text *t, const char *label)
+{
+    text_printf(t, TEXT_PLAIN, "  %s", label);
+    text_pad(t, LABEL_COLUMN);
+}
+
+static void put_head(struct text *t, const struct report *r)
+{
+    char word[32];
+    upper(word, sizeof word, judge_final_name(r->final.verdict));
+    text_put(t, final_colour(r->final.verdict), word);
+    text_put(t, TEXT_PLAIN, r->live ? " so far  " : "  ");
+    put_wrapped(t, TEXT_BOLD, r->headline, t->column);
+    char end[256];
+    snprintf(end, sizeof end, "run %s   exit %d", r->run == NULL ? "unknown" : r->run, r->final.exit_code);
+    int place = t->width - text_columns(end, strlen(end));
+    if (place < t->column + 3) {
+        text_end_line(t);
+        text_pad(t, 2);
+    } else {
+        text_pad(t, place);
+    }
+    text_foreign(t, TEXT_DIM, end, 0);
+    text_end_line(t);
+}
+
+static const char *part_word(enum judge_part part)
+{
+    static const char *const words[JUDGE_PARTS] = {"live heap", "fragmentation", "thread stacks", "mmap",
+                                                   "files",     "shared memory", "the probe",     "unexplained"};
+    return words[part];
+}
+
+// A rate without its unit where that is MB/h too, as the whole is printed.
+static void put_part(struct text *t, const struct judge_explained *e, enum judge_part part)
+{
+    char rate[48], share[24] = "";
+    judge_format(rate, sizeof rate, e->rate.slope_per_s, JUDGE_U_BYTES_PER_S);
+    if (isfinite(e->share) && part == JUDGE_PART_HEAP)
+        snprintf(share, sizeof share, " (%.0f %%)", e->share * 100);
+    char item[128];
+    snprintf(item, sizeof item, "%s %s%s", part_word(part), rate, share);
+    if (text_columns(item, strlen(item)) + 2 > text_room(t)) {
+        text_end_line(t);
+        text_pad(t, 4);
+    }
+    text_printf(t, TEXT_PLAIN, "%s  ", item);
+}
+
+static void put_explained(struct text *t, const struct report *r)
+{
+    char whole[48];
+    double slope = r->explained_whole.slope_per_s;
+    // Without measurable growth there is nothing to explain.
+    if (!r->explained_known || !(r->explained_whole.lo_per_s > 0) || r->live)
+        return;
+    judge_format(whole, sizeof whole, slope, JUDGE_U_BYTES_PER_S);
+    text_printf(t, TEXT_PLAIN, "  where the RSS growth of %s sits:  ", whole);
+    for (int p = 0; p < JUDGE_PARTS; p++) {
+        double part = r->explained[p].rate.slope_per_s;
+        bool matters = isfinite(part) && fabs(part) >= 0.005 * slope;
+        if (matters || (p == JUDGE_PART_HEAP && isfinite(part)) || (p == JUDGE_PART_UNEXPLAINED && isfinite(part)))
+            put_part(t, &r->explained[p], (enum judge_part)p);
+    }
+    text_end_line(t);
+}
+
+static void put_stacks(struct text *t, const struct report *r)
+{
+    size_t shown = 0, growing = 0;
+    for (size_t i = 0; i < r->n_stacks; i++) {
+        if (!r->stacks[i].judge.rejected)
+            continue;
+        growing++;
+        if (shown < STACKS_SHOWN) {
+            text_stack(t, &r->stacks[i]);
+            shown++;
+        }
+    }
+    if (growing > shown)
+        text_printf(t, TEXT_DIM, "      and %zu more growing stacks: seep stacks %s", growing - shown,
+                    r->run == NULL ? "RUN" : r->run);
+    if (growing > shown)
+        text_end_line(t);
+    if (r->stacks_known || r->evidence.attribution_reason == NULL)
+        return;
+    put_label(t, "stacks");
+    put_wrapped(t, TEXT_YELLOW, r->evidence.attribution_reason, LABEL_COLUMN);
+    text_end_line(t);
+}
+
+// "heap.growth FAIL 3.21 > 1 MB/h"; a passed gate on its own limit needs no figures only when it has none.
+static void put_gate(struct text *t, const struct report_gate *g)
+{
+    char word[24], value[48], limit[48], figures[128] = "";
+    upper(word, sizeof word, judge_status_name(g->result.status));
+    judge_format(value, sizeof value, g->result.value, g->result.unit);
+    judge_format(limit, sizeof limit, g->result.limit, g->result.unit);
+    bool over = g->result.status == JUDGE_S_FAIL || g->result.status == JUDGE_S_WARN;
+    const char *op = judge_op_name(g->gate.op), *sign = !over ? op : op[0] == '<' ? ">" : "<";
+    if (isfinite(g->result.value) && isfinite(g->result.limit) && (over || g->result.status == JUDGE_S_PASS))
+        snprintf(figures, sizeof figures, " %s %s %s", value, sign, limit);
+    int columns = text_columns(g->gate.name, strlen(g->gate.name)) + (int)strlen(word) + 1 + (int)strlen(figures);
+    if (columns > text_room(t) && t->column > LABEL_COLUMN) {
+        text_end_line(t);
+        text_pad(t, LABEL_COLUMN);
+    }
+    text_foreign(t, TEXT_PLAIN, g->gate.name, 0);
+    text_put(t, TEXT_PLAIN, " ");
+    text_put(t, text_status_colour(g->result.status), word);
+    text_put(t, TEXT_PLAIN, figures);
+    text_put(t, TEXT_PLAIN, "    ");
+}
+
+// Why a gate did not pass, one line each.
+static void put_reasons(struct text *t, const struct report *r)
+{
+    for (size_t i = 0; i < r->n_gates; i++) {
+        const struct report_gate *g = &r->gates[i];
+        if (g->result.status == JUDGE_S_PASS || g->result.reason[0] == '\0')
+            continue;
+        text_pad(t, LABEL_COLUMN);
+        text_foreign(t, TEXT_DIM, g->gate.name, 0);
+        text_put(t, TEXT_DIM, ": ");
+        put_wrapped(t, TEXT_DIM, g->result.reason, LABEL_COLUMN + 2);
+        text_end_line(t);
+    }
+}
+
+static void put_gates(struct text *t, const struct report *r)
+{
+    if (r->n_gates == 0)
+        return;
+    put_label(t, "gates");
+    for (size_t i = 0; i < r->n_gates; i++)
+        put_gate(t, &r->gates[i]);
+    text_end_line(t);
+    put_reasons(t, r);
+}
+
+static void put_load(struct text *t, const struct report *r)
+{
+    char requests[32], rate[32], p50[32], p99[32];
+    if (!r->has_load)
+        return;
+    const struct load_summary_row *all = &r->load.all;
+    units_count(requests, sizeof requests, (double)all->counts.completed);
+    units_value(rate, sizeof rate, all->rate_per_s, UNIT_PER_SECOND);
+    units_duration(p50, sizeof p50, all->latency.p50_us / 1e6);
+    units_duration(p99, sizeof p99, all->latency.p99_us / 1e6);
+    put_label(t, "load");
+    text_printf(t, TEXT_PLAIN, "%s requests, %s, %.2f %% errors, p50 %s, p99 %s", requests, rate,
+                isnan(all->error_ratio) ? 0 : all->error_ratio * 100, p50, p99);
+    if (r->load.saturated) {
+        text_put(t, TEXT_PLAIN, "; ");
+        put_wrapped(t, TEXT_YELLOW, r->load.why_saturated, LABEL_COLUMN);
+    }
+    text_end_line(t);
+}
+
+static void put_shutdown(struct text *t, const struct report *r)
+{
+    char word[24];
+    if (r->live)
+        return;
+    upper(word, sizeof word, judge_status_name(r->shutdown.status));
+    put_label(t, "shutdown");
+    text_put(t, text_status_colour(r->shutdown.status), word);
+    text_put(t, TEXT_PLAIN, "  ");
+    put_wrapped(t, TEXT_PLAIN, r->shutdown.reason, LABEL_COLUMN);
+    text_end_line(t);
+}
+
+static void put_evidence(struct text *t, const struct report *r)
+{
+    const struct report_evidence *e = &r->evidence;
+    char line[512], leak[48];
+    judge_format(leak, sizeof leak, e->smallest_leak_per_s, JUDGE_U_BYTES_PER_S);
+    int n = snprintf(line, sizeof line, "%zu", e->samples);
+    if (e->expected != SEEP_UNKNOWN)
+        n += snprintf(line + n, sizeof line - (size_t)n, "/%lld", (long long)e->expected);
+    n += snprintf(line + n, sizeof line - (size_t)n,
+                  " samples, %zu gaps, %.0f lost events; smallest leak this run could have seen: %s", e->n_gaps,
+                  e->lost, leak);
+    if (isfinite(e->sampling_mean_bytes)) {
+        char mean[32];
+        units_bytes(mean, sizeof mean, e->sampling_mean_bytes);
+        n += snprintf(line + n, sizeof line - (size_t)n, "; sampled every %s", mean);
+    }
+    if (e->degraded)
+        snprintf(line + n, sizeof line - (size_t)n, "; DEGRADED, see the events");
+    put_label(t, "evidence");
+    put_wrapped(t, TEXT_PLAIN, line, LABEL_COLUMN);
+    text_end_line(t);
+}
+
+static void put_outcome(struct text *t, const struct report *r)
+{
+    if (r->outcome_sentence == NULL || r->outcome_sentence[0] == '\0' || r->headline == r->outcome_sentence)
+        return;
+    put_label(t, "ended");
+    put_wrapped(t, TEXT_PLAIN, r->outcome_sentence, LABEL_COLUMN);
+    text_end_line(t);
+}
+
+int report_text(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err)
+{
+    struct text t;
+    text_init(&t, style, out);
+    put_head(&t, r);
+    put_outcome(&t, r);
+    put_explained(&t, r);
+    put_stacks(&t, r);
+    put_gates(&t, r);
+    put_load(&t, r);
+    put_shutdown(&t, r);
+    put_evidence(&t, r);
+    return buf_check(out, "The text of the report", err);
+}
