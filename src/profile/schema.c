@@ -66,7 +66,7 @@ static const struct schema_key target_keys[] = {
      AT(struct profile_target, limits),
      COUNT(struct profile_target, n_limits),
      .type_name = "map of rlimit to number, size or unlimited",
-     .help = "resource limits by their names: nofile, as, core, stack, ..."},
+     .help = "resource limits by their names: nofile, as, core, stack and so on"},
     {.name = "life",
      .type = KEY_CHOICE,
      .choices = "job|service|tree",
