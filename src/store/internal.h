@@ -272,7 +272,7 @@ int store_encode_stacks(struct store *st, const struct qtick *t, bool first, str
 int store_load_last(struct store *st, struct seep_err *err);
 // Before reading: what waits is written, new parts are opened.
 int store_ready_to_read(struct store *st, struct seep_err *err);
-void cache_free(struct column_cache *c);
+void store_cache_free(struct column_cache *c);
 char *column_dup(sqlite3_stmt *s, int col); // malloc'ed, NUL-terminated; NULL when out of memory
 
 #endif

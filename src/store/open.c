@@ -47,7 +47,7 @@ void store_close(struct store *st)
     dict_free(&st->series);
     dict_free(&st->modules);
     dict_free(&st->stacks);
-    cache_free(&st->cache);
+    store_cache_free(&st->cache);
     free(st->accepted);
     free(st->durable);
     if (st->lock_fd >= 0)

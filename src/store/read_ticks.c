@@ -164,7 +164,7 @@ void store_free_ticks(struct store_ticks *t)
 
 // ---- columns --------------------------------------------------------------------------------------------------------
 
-void cache_free(struct column_cache *c)
+void store_cache_free(struct column_cache *c)
 {
     for (size_t i = 0; c->values && i < c->n_series; i++)
         free(c->values[i]);
@@ -220,7 +220,7 @@ static int fill_cache(struct store *st, struct seep_err *err)
     int64_t now = stamp(st);
     if (c->valid && c->stamp == now)
         return 0;
-    cache_free(c);
+    store_cache_free(c);
     struct store_series_info *list;
     size_t n;
     struct rows r = {0};
@@ -242,7 +242,7 @@ static int fill_cache(struct store *st, struct seep_err *err)
     c->valid = rc == 0;
     c->stamp = now;
     if (rc)
-        cache_free(c);
+        store_cache_free(c);
     return rc;
 }
 

@@ -166,8 +166,8 @@ enum store_place store_check_place(struct store *st, struct seep_err *err);
 
 // Opens for reading only, safely on files of unknown origin (quick_check, no schema code, limits). Merges successor
 // files, also those that are begun while the reader is open. Of a damaged file what can be read is taken
-// (store_trouble() says so); it fails with SEEP_E_CORRUPT when nothing can be. Never changes the files. All reading
-// functions also work on a writer's store.
+// (store_trouble() says so); it fails with SEEP_E_CORRUPT when nothing can be. Never changes the database (SQLite may
+// leave an empty run.db-wal and its shared memory beside it). All reading functions also work on a writer's store.
 int store_open_read(int dir_fd, struct store **out, struct seep_err *err);
 
 // malloc'ed copies; *value NULL when the key is not there (that is no error).
