@@ -1,12 +1,22 @@
 // The table of commands, in the order help shows them. Each is defined in the file of its name beside this one.
 #include "cmd/command.h"
 
+extern const struct cmd_command cmd_run, cmd_status, cmd_wait, cmd_stop, cmd_resume, cmd_finish;
 extern const struct cmd_command cmd_profiles, cmd_help, cmd_man, cmd_completion;
+extern const struct cmd_command cmd_resolver, cmd_load_worker;
 
 const struct cmd_command *const cmd_commands[] = {
+    &cmd_run,
+    &cmd_status,
+    &cmd_wait,
+    &cmd_stop,
+    &cmd_resume,
+    &cmd_finish,
     &cmd_profiles,
     &cmd_help,
     // Hidden: helper processes and generators.
+    &cmd_resolver,
+    &cmd_load_worker,
     &cmd_man,
     &cmd_completion,
     NULL,

@@ -123,7 +123,7 @@ static void lose(struct load *l, const char *why)
 
 // ---- what the worker says -------------------------------------------------------------------------------------------
 
-static const char *take_state(struct load *l, const struct proto_head *head)
+static const char *take_state(struct load *l, const struct load_proto_head *head)
 {
     if (head->len != 0 || head->arg < LOAD_READY || head->arg > LOAD_STOPPED)
         return "it named a state that does not exist";
@@ -131,7 +131,7 @@ static const char *take_state(struct load *l, const struct proto_head *head)
     return NULL;
 }
 
-static const char *take_hist(struct load *l, const struct proto_head *head)
+static const char *take_hist(struct load *l, const struct load_proto_head *head)
 {
     if (head->arg >= (uint32_t)(l->n * LOAD_HIST_KINDS))
         return "it sent a histogram of a scenario that does not exist";
@@ -168,7 +168,7 @@ static void add_up(struct load *l)
     l->scenario[l->n].counts.offered += l->generator.waiting;
 }
 
-static const char *take_counts(struct load *l, const struct proto_head *head)
+static const char *take_counts(struct load *l, const struct load_proto_head *head)
 {
     struct load_counts c;
     if (head->arg >= (uint32_t)l->n || head->len != sizeof c)
@@ -181,7 +181,7 @@ static const char *take_counts(struct load *l, const struct proto_head *head)
     return NULL;
 }
 
-static const char *take_generator(struct load *l, const struct proto_head *head)
+static const char *take_generator(struct load *l, const struct load_proto_head *head)
 {
     if (head->len != sizeof l->generator)
         return "it sent a report of the wrong size";
@@ -191,7 +191,7 @@ static const char *take_generator(struct load *l, const struct proto_head *head)
 }
 
 // Returns what is wrong with the packet, or NULL.
-static const char *take(struct load *l, const struct proto_head *head)
+static const char *take(struct load *l, const struct load_proto_head *head)
 {
     int text_len = head->len < PROTO_TEXT_MAX ? (int)head->len : PROTO_TEXT_MAX;
     switch (head->type) {
@@ -235,8 +235,8 @@ int load_poll(struct load *l)
     SEEP_CHECK_OBJ(l, load_magic);
     int taken = 0;
     while (taken < PACKETS_PER_POLL && l->state != LOAD_LOST) {
-        struct proto_head head;
-        int got = proto_receive(l->worker.fd, &head, l->packet, PROTO_PAYLOAD_MAX, NULL);
+        struct load_proto_head head;
+        int got = load_proto_receive(l->worker.fd, &head, l->packet, PROTO_PAYLOAD_MAX, NULL);
         if (got < 0 && errno == EAGAIN)
             break;
         const char *wrong = got < 0 && errno != ECONNRESET ? "it sent a packet that is not one of ours" : NULL;
@@ -273,7 +273,7 @@ static int say_hello(struct load *l, const struct profile *p, const struct load_
 {
     int interval_ms = options && options->report_interval_ms ? options->report_interval_ms : 1000;
     SEEP_CHECK(interval_ms >= 50 && interval_ms <= 10000);
-    struct proto_hello hello = {.report_interval_ms = (uint32_t)interval_ms, .seed = options ? options->seed : 0};
+    struct load_proto_hello hello = {.report_interval_ms = (uint32_t)interval_ms, .seed = options ? options->seed : 0};
     if (hello.seed == 0 && getrandom(&hello.seed, sizeof hello.seed, 0) != (ssize_t)sizeof hello.seed)
         return seep_fail_errno(err, errno, "The kernel gives no random numbers");
     l->silent_ns = SILENT_NS > 5000000LL * interval_ms ? SILENT_NS : 5000000LL * interval_ms;
@@ -284,7 +284,7 @@ static int say_hello(struct load *l, const struct profile *p, const struct load_
     free(text);
     if (memfd < 0)
         return -1;
-    int sent = proto_send(l->worker.fd, PROTO_HELLO, 0, &hello, sizeof hello, memfd);
+    int sent = load_proto_send(l->worker.fd, PROTO_HELLO, 0, &hello, sizeof hello, memfd);
     int saved = errno;
     close(memfd);
     return sent == 0 ? 0 : seep_fail_errno(err, saved, "The load worker does not take its profile");
@@ -306,9 +306,9 @@ int load_start(const struct profile *p, const char *self_exe, const struct load_
     return 0;
 }
 
-static int say(struct load *l, enum proto_type type, const void *payload, size_t len, struct seep_err *err)
+static int say(struct load *l, enum load_proto_type type, const void *payload, size_t len, struct seep_err *err)
 {
-    if (proto_send(l->worker.fd, type, 0, payload, len, -1) == 0)
+    if (load_proto_send(l->worker.fd, type, 0, payload, len, -1) == 0)
         return 0;
     return seep_fail_errno(err, errno, "The load worker (pid %d) takes no commands", (int)l->worker.pid);
 }
@@ -318,7 +318,7 @@ int load_begin(struct load *l, double from_s, struct seep_err *err)
     SEEP_CHECK_OBJ(l, load_magic);
     if (l->state != LOAD_READY && l->state != LOAD_STOPPED)
         return seep_fail(err, SEEP_E_SYSTEM, "The load cannot begin: its worker is %s.", load_state_name(l->state));
-    struct proto_begin begin = {.from_s = from_s > 0 ? from_s : 0};
+    struct load_proto_begin begin = {.from_s = from_s > 0 ? from_s : 0};
     if (say(l, PROTO_BEGIN, &begin, sizeof begin, err) < 0)
         return -1;
     l->state = LOAD_RUNNING;
@@ -331,7 +331,7 @@ int load_stop(struct load *l, double grace_s, struct seep_err *err)
     SEEP_CHECK_OBJ(l, load_magic);
     if (l->state != LOAD_RUNNING)
         return 0;
-    struct proto_stop stop = {.grace_s = grace_s > 0 ? grace_s : 0};
+    struct load_proto_stop stop = {.grace_s = grace_s > 0 ? grace_s : 0};
     if (say(l, PROTO_STOP, &stop, sizeof stop, err) < 0)
         return -1;
     l->state = LOAD_STOPPING;

@@ -11,9 +11,9 @@ union control {
     struct cmsghdr align;
 };
 
-int proto_send(int fd, enum proto_type type, uint32_t arg, const void *payload, size_t len, int pass_fd)
+int load_proto_send(int fd, enum load_proto_type type, uint32_t arg, const void *payload, size_t len, int pass_fd)
 {
-    struct proto_head head = {
+    struct load_proto_head head = {
         .magic = PROTO_MAGIC, .version = PROTO_VERSION, .type = (uint16_t)type, .arg = arg, .len = (uint32_t)len};
     struct iovec parts[2] = {{&head, sizeof head}, {(void *)(uintptr_t)payload, len}};
     struct msghdr m = {.msg_iov = parts, .msg_iovlen = len ? 2 : 1};
@@ -49,7 +49,7 @@ static void take_fds(struct msghdr *m, int *passed_fd)
     }
 }
 
-int proto_receive(int fd, struct proto_head *head, void *payload, size_t size, int *passed_fd)
+int load_proto_receive(int fd, struct load_proto_head *head, void *payload, size_t size, int *passed_fd)
 {
     struct iovec parts[2] = {{head, sizeof *head}, {payload, size}};
     union control control = {0};

@@ -7,11 +7,11 @@
 
 #include "load/load.h"
 
-enum proto_type {
+enum load_proto_type {
     // to the worker
-    PROTO_HELLO = 1, // struct proto_hello; a memfd with the profile rides along (SCM_RIGHTS)
-    PROTO_BEGIN,     // struct proto_begin
-    PROTO_STOP,      // struct proto_stop
+    PROTO_HELLO = 1, // struct load_proto_hello; a memfd with the profile rides along (SCM_RIGHTS)
+    PROTO_BEGIN,     // struct load_proto_begin
+    PROTO_STOP,      // struct load_proto_stop
     PROTO_ASK,       // report now
     // to the supervisor
     PROTO_STATE = 16, // arg: enum load_state
@@ -32,7 +32,7 @@ enum {
     PROTO_SNDBUF = 512 * 1024, // the kernel cuts it to what it allows; a packet must fit
 };
 
-struct proto_head {
+struct load_proto_head {
     uint32_t magic, version;
     uint16_t type, zero;
     uint32_t arg;
@@ -40,25 +40,25 @@ struct proto_head {
     uint32_t zero2;
 };
 
-struct proto_hello {
+struct load_proto_hello {
     uint32_t report_interval_ms, zero;
     uint64_t seed;
 };
 
-struct proto_begin {
+struct load_proto_begin {
     double from_s;
 };
 
-struct proto_stop {
+struct load_proto_stop {
     double grace_s; // INFINITY allowed
 };
 
 // Sends one packet without waiting. 0, or -1 with errno (EAGAIN: the other side does not read). pass_fd: -1 for none.
-int proto_send(int fd, enum proto_type type, uint32_t arg, const void *payload, size_t len, int pass_fd);
+int load_proto_send(int fd, enum load_proto_type type, uint32_t arg, const void *payload, size_t len, int pass_fd);
 
 // Receives one packet without waiting into head and payload (`size` bytes). 1: got one, whose head is valid and whose
 // payload is all there; 0: the other side is gone; -1: nothing there (errno EAGAIN) or broken (errno EBADMSG, ...).
 // *passed_fd (may be NULL) is the descriptor that came along, or -1.
-int proto_receive(int fd, struct proto_head *head, void *payload, size_t size, int *passed_fd);
+int load_proto_receive(int fd, struct load_proto_head *head, void *payload, size_t size, int *passed_fd);
 
 #endif

@@ -55,7 +55,7 @@ static void watch(struct worker *w, bool writable)
 static bool send_note(struct worker *w)
 {
     const char *text = w->note[0];
-    if (proto_send(w->fd, PROTO_NOTE, 0, text, strlen(text), -1) < 0)
+    if (load_proto_send(w->fd, PROTO_NOTE, 0, text, strlen(text), -1) < 0)
         return false;
     memmove(w->note[0], w->note[1], sizeof w->note - sizeof w->note[0]);
     w->n_notes--;
@@ -71,7 +71,7 @@ static bool send_hist(struct worker *w, int which)
     hist_pack(h, &w->blob);
     if (w->blob.failed)
         return true; // no memory now: it keeps collecting
-    if (proto_send(w->fd, PROTO_HIST, (uint32_t)which, w->blob.data, w->blob.len, -1) < 0)
+    if (load_proto_send(w->fd, PROTO_HIST, (uint32_t)which, w->blob.data, w->blob.len, -1) < 0)
         return errno == EMSGSIZE; // the kernel's limit is too small for it: keeps collecting, counters go on
     hist_reset(h);
     return true;
@@ -85,11 +85,11 @@ static bool send_step(struct worker *w)
         return send_hist(w, w->step);
     if (scenario < w->profile->load.n_scenarios) {
         const struct load_counts *c = engine_counts(w->engine, scenario);
-        return proto_send(w->fd, PROTO_COUNTS, (uint32_t)scenario, c, sizeof *c, -1) == 0;
+        return load_proto_send(w->fd, PROTO_COUNTS, (uint32_t)scenario, c, sizeof *c, -1) == 0;
     }
     struct load_generator g;
     engine_generator(w->engine, &g);
-    if (proto_send(w->fd, PROTO_GENERATOR, 0, &g, sizeof g, -1) < 0)
+    if (load_proto_send(w->fd, PROTO_GENERATOR, 0, &g, sizeof g, -1) < 0)
         return false;
     w->reporting = false;
     return true;
@@ -97,7 +97,7 @@ static bool send_step(struct worker *w)
 
 static bool send_state(struct worker *w)
 {
-    if (proto_send(w->fd, PROTO_STATE, (uint32_t)w->state, NULL, 0, -1) < 0)
+    if (load_proto_send(w->fd, PROTO_STATE, (uint32_t)w->state, NULL, 0, -1) < 0)
         return false;
     w->state_due = false;
     return true;
@@ -160,7 +160,7 @@ static void on_timer(uv_timer_t *timer)
     report(w);
 }
 
-static void begin(struct worker *w, const struct proto_begin *b)
+static void begin(struct worker *w, const struct load_proto_begin *b)
 {
     engine_begin(w->engine, b->from_s);
     uv_timer_again(&w->timer);
@@ -168,7 +168,7 @@ static void begin(struct worker *w, const struct proto_begin *b)
     pump(w);
 }
 
-static void stop(struct worker *w, const struct proto_stop *s)
+static void stop(struct worker *w, const struct load_proto_stop *s)
 {
     if (!engine_running(w->engine))
         return;
@@ -177,11 +177,11 @@ static void stop(struct worker *w, const struct proto_stop *s)
     pump(w);
 }
 
-static void command(struct worker *w, const struct proto_head *head, const void *payload)
+static void command(struct worker *w, const struct load_proto_head *head, const void *payload)
 {
-    if (head->type == PROTO_BEGIN && head->len == sizeof(struct proto_begin))
+    if (head->type == PROTO_BEGIN && head->len == sizeof(struct load_proto_begin))
         begin(w, payload);
-    else if (head->type == PROTO_STOP && head->len == sizeof(struct proto_stop))
+    else if (head->type == PROTO_STOP && head->len == sizeof(struct load_proto_stop))
         stop(w, payload);
     else if (head->type == PROTO_ASK)
         report(w);
@@ -195,9 +195,9 @@ static void on_channel(uv_poll_t *poll, int status, int events)
         return;
     }
     if (events & UV_READABLE) {
-        struct proto_head head;
+        struct load_proto_head head;
         double payload[8];
-        int got = proto_receive(w->fd, &head, payload, sizeof payload, NULL);
+        int got = load_proto_receive(w->fd, &head, payload, sizeof payload, NULL);
         if (got == 1)
             command(w, &head, payload);
         else if (got == 0 || errno != EAGAIN)
@@ -210,12 +210,12 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 // ---- life -----------------------------------------------------------------------------------------------------------
 
 // Before there is a loop: the first packet, with the profile.
-static int receive_hello(struct worker *w, struct proto_hello *hello, struct seep_err *err)
+static int receive_hello(struct worker *w, struct load_proto_hello *hello, struct seep_err *err)
 {
-    struct proto_head head;
+    struct load_proto_head head;
     struct pollfd p = {.fd = w->fd, .events = POLLIN};
     int memfd = -1;
-    if (poll(&p, 1, HELLO_WITHIN_MS) != 1 || proto_receive(w->fd, &head, hello, sizeof *hello, &memfd) != 1 ||
+    if (poll(&p, 1, HELLO_WITHIN_MS) != 1 || load_proto_receive(w->fd, &head, hello, sizeof *hello, &memfd) != 1 ||
         head.type != PROTO_HELLO || head.len != sizeof *hello || memfd < 0)
         return seep_fail(err, SEEP_E_SYSTEM,
                          "The load worker is part of seep run and seep load, which start it; it got no profile.");
@@ -244,7 +244,7 @@ static void raise_limits(void)
 
 static int open_worker(struct worker *w, struct seep_err *err)
 {
-    struct proto_hello hello;
+    struct load_proto_hello hello;
     if (receive_hello(w, &hello, err) < 0)
         return -1;
     struct engine_hooks hooks = {.on_idle = on_idle, .on_note = on_note, .ctx = w};
@@ -282,7 +282,7 @@ int load_worker_main(int fd)
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || uv_loop_init(&w.loop) != 0)
         return WORKER_FAILED;
     if (open_worker(&w, &err) < 0) {
-        proto_send(fd, PROTO_FAILED, 0, err.text, strlen(err.text), -1);
+        load_proto_send(fd, PROTO_FAILED, 0, err.text, strlen(err.text), -1);
         close_worker(&w);
         return err.code == SEEP_E_USAGE ? WORKER_BAD_PROFILE : WORKER_FAILED;
     }

@@ -91,6 +91,7 @@ static void write_done(uv_work_t *req, int status)
     if (writer_waiting(&r->writer))
         start_writing(r);
     run_maybe_judge(r);
+    run_after_job(r);
 }
 
 static void start_writing(struct run *r)

@@ -1,0 +1,29 @@
+// The hidden verbs: processes of seep's own that it starts from itself. Each has one descriptor and no options.
+#include "cmd/command.h"
+#include "load/worker.h"
+#include "resolve/resolve.h"
+
+#include <stdlib.h>
+
+#define WORKER_FD 3
+
+static int resolver(int argc, char **argv, void *opts)
+{
+    (void)argc, (void)argv, (void)opts;
+    return resolve_main(WORKER_FD);
+}
+
+static int load_worker(int argc, char **argv, void *opts)
+{
+    (void)argc, (void)argv, (void)opts;
+    return load_worker_main(WORKER_FD);
+}
+
+const struct cmd_command cmd_resolver = {.name = "resolver",
+                                         .summary = "names program counters for a supervisor",
+                                         .run = resolver,
+                                         .hidden = true,
+                                         .raw = true};
+
+const struct cmd_command cmd_load_worker = {
+    .name = "load-worker", .summary = "drives load for a supervisor", .run = load_worker, .hidden = true, .raw = true};
