@@ -161,7 +161,9 @@ static bool is_ours(CURL *easy)
 static enum load_error transport_error(CURL *easy, CURLcode code, const struct request_reply *reply)
 {
     long request_bytes = 0;
+    curl_off_t lookup_us = 0; // 0: the name was not resolved yet
     curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+    curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us);
     if (is_tls(code))
         return LOAD_ERR_TLS;
     switch (code) {
@@ -172,7 +174,7 @@ static enum load_error transport_error(CURL *easy, CURLcode code, const struct r
     case CURLE_INTERFACE_FAILED:
         return is_ours(easy) ? LOAD_ERR_LOCAL : LOAD_ERR_CONNECT;
     case CURLE_OPERATION_TIMEDOUT:
-        return request_bytes > 0 ? LOAD_ERR_TIMEOUT : LOAD_ERR_CONNECT;
+        return request_bytes > 0 ? LOAD_ERR_TIMEOUT : lookup_us > 0 ? LOAD_ERR_CONNECT : LOAD_ERR_DNS;
     case CURLE_GOT_NOTHING:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
