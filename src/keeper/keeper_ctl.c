@@ -134,7 +134,9 @@ static int take(struct keeper *k, struct keeper_client *c, const struct keeper_m
     case KEEPER_MSG_KILL_ALL:
         return keeper_kill_everybody(k) ? 0 : ETIMEDOUT;
     case KEEPER_MSG_STATUS:
-    case KEEPER_MSG_LIST_REGIONS:
+        return 0;
+    case KEEPER_MSG_LIST_REGIONS: // before the reply, so that whoever has the reply has them all
+        keeper_region_push(k, c, true);
         return 0;
     case KEEPER_MSG_RELEASE_REGION:
         return keeper_region_release(k, m->u.region.id);
@@ -168,7 +170,7 @@ static bool read_one(struct keeper *k, struct keeper_client *c)
         drop_client(c);
         return false;
     }
-    if (understood && !reply.result && (m.type == KEEPER_MSG_LIST_REGIONS || m.type == KEEPER_MSG_HELLO) && c->control)
+    if (understood && !reply.result && m.type == KEEPER_MSG_HELLO && c->control)
         keeper_region_push(k, c, true);
     return understood;
 }

@@ -41,7 +41,7 @@ struct keeper_config {
     bool remove_cgroup;                // remove the joined directories when the keeper ends without a supervisor
 
     const char *probe_path;       // libseep-probe.so; NULL: no attribution
-    uint32_t probe_mode;          // as in seep_wire.h
+    uint32_t probe_mode;          // the flags of SEEP_PROBE, see seep_wire.h
     uint64_t sample_mean_bytes;   // as in seep_wire.h
     uint64_t main_region_bytes;   // 0: the larger of 64 MiB and 1/32 of memory
     uint64_t child_region_bytes;  // 0: the larger of 16 MiB and 1/8 of the main region
@@ -115,7 +115,7 @@ int keeper_kill_all(struct keeper_link *link, int *left, struct seep_err *err);
 
 int keeper_status(struct keeper_link *link, struct keeper_stats *stats, struct seep_err *err);
 
-// Every region comes once more as KEEPER_EV_REGION.
+// Every region comes once more as KEEPER_EV_REGION; all are queued when this returns.
 int keeper_list_regions(struct keeper_link *link, struct seep_err *err);
 
 // The keeper forgets the region: call after its process is gone and its last content was copied.

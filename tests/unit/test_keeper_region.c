@@ -1,0 +1,119 @@
+// Regions: handed out, sealed, committed ahead of need, bounded, kept after SIGKILL, released on order.
+#include "keeper_rig.h"
+
+#include <sys/mman.h>
+
+#include "seep_region.h"
+
+static void prepare(struct rig *r, const char *mode, const char *count)
+{
+    rig_prepare(r, "probe_hello", mode);
+    r->argv[2] = count;
+    r->cfg.probe_path = "/nonexistent/libseep-probe.so"; // the loader warns and goes on; the target plays the probe
+    r->cfg.main_region_bytes = 64u << 20;
+    r->cfg.child_region_bytes = 8u << 20;
+}
+
+static struct keeper_stats stats_of(struct rig *r)
+{
+    struct keeper_stats s;
+    rig_ok(r, keeper_status(&r->link, &s, &r->err));
+    return s;
+}
+
+static void end(struct rig *r)
+{
+    int left = -1;
+    rig_ok(r, keeper_kill_all(&r->link, &left, &r->err));
+    assert_int_equal(left, 0);
+    rig_close(r);
+}
+
+static void region_survives_sigkill(void **state)
+{
+    (void)state;
+    struct rig r;
+    prepare(&r, "once", NULL);
+    rig_run(&r);
+    rig_until_log(&r, "regions 1 refused 0");
+    rig_until(&r, &r.has_started);
+    kill(r.started.pid, SIGKILL);
+    rig_until(&r, &r.has_empty);
+    assert_int_equal(r.region_count, 1);
+    assert_int_equal(r.regions[0].pid, r.started.pid);
+    assert_true(r.regions[0].main);
+    assert_int_equal(r.regions[0].size_bytes, 64u << 20);
+    assert_int_equal(r.regions[0].starttime_ticks, r.started.starttime_ticks);
+    char *base = mmap(NULL, r.regions[0].size_bytes, PROT_READ, MAP_SHARED, r.region_fds[0], 0);
+    assert_true(base != MAP_FAILED);
+    assert_int_equal(((struct seep_header *)base)->pid, r.started.pid);
+    assert_int_equal(base[r.regions[0].size_bytes - 1], 42);
+    munmap(base, r.regions[0].size_bytes);
+    assert_int_equal(fcntl(r.region_fds[0], F_GET_SEALS), F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    assert_true(stats_of(&r).region_bytes >= 64u << 20);
+
+    rig_ok(&r, keeper_list_regions(&r.link, &r.err)); // comes again
+    struct keeper_event ev;
+    do
+        rig_ok(&r, keeper_next_event(&r.link, &ev, &r.err));
+    while (ev.kind != KEEPER_EV_REGION && ev.kind != KEEPER_EV_NONE);
+    assert_int_equal(ev.kind, KEEPER_EV_REGION);
+    close(ev.fd);
+    rig_ok(&r, keeper_release_region(&r.link, r.regions[0].id, &r.err));
+    assert_true(stats_of(&r).region_bytes < 64u << 20);
+    assert_int_equal(keeper_release_region(&r.link, r.regions[0].id, &r.err), -1);
+    rig_close(&r);
+}
+
+static void children_get_their_own_up_to_the_ceiling(void **state)
+{
+    (void)state;
+    struct rig r;
+    prepare(&r, "children", "100");
+    r.cfg.regions_total_bytes = 4ull << 30;
+    rig_run(&r);
+    rig_until_log(&r, "regions 64 refused 37");
+    struct keeper_stats s = stats_of(&r);
+    assert_int_equal(s.regions_refused, 37);
+    assert_int_equal(s.regions_dropped, 0); // all of them live
+    assert_true(s.warnings & KEEPER_WARN_REGION_REFUSED);
+    end(&r);
+}
+
+static void budget_of_all_regions_holds(void **state)
+{
+    (void)state;
+    struct rig r;
+    prepare(&r, "children", "20");
+    r.cfg.regions_total_bytes = 40u << 20;
+    rig_run(&r);
+    rig_until_log(&r, "regions ");
+    struct keeper_stats s = stats_of(&r);
+    assert_true(s.regions_refused > 0 && s.regions_refused < 21);
+    assert_true(s.region_bytes <= 40u << 20);
+    end(&r);
+}
+
+static void wrong_version_gets_none(void **state)
+{
+    (void)state;
+    struct rig r;
+    prepare(&r, "stranger", NULL);
+    rig_run(&r);
+    rig_until_log(&r, "regions 0 refused 1");
+    struct keeper_stats s = stats_of(&r);
+    assert_int_equal(s.hellos_rejected, 1);
+    assert_true(s.warnings & KEEPER_WARN_PROBE_REJECTED);
+    end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(region_survives_sigkill),
+        cmocka_unit_test(children_get_their_own_up_to_the_ceiling),
+        cmocka_unit_test(budget_of_all_regions_holds),
+        cmocka_unit_test(wrong_version_gets_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
