@@ -83,18 +83,20 @@ static struct window_fit fit_window(const struct axis *axis, size_t from, const 
                                .p = one_sided_p(b * run - axis->delta, se * run, nu)};
 }
 
-// p once the largest increment of the window is taken out: one step is not growth.
+// p once the largest increment of the window is cut down to the median one: one step is not growth, and a steady leak
+// loses next to nothing.
 static double p_without_step(const struct axis *axis, size_t from, const double *y)
 {
-    size_t n = axis->m - from;
-    double flat[M_MAX], jump = 0;
-    size_t at = 0;
+    size_t n = axis->m - from, at = 0;
+    double flat[M_MAX], up[M_MAX], jump = 0;
     for (size_t i = 1; i < n; i++) {
-        if (y[i] - y[i - 1] > jump) {
-            jump = y[i] - y[i - 1];
+        up[i - 1] = y[i] - y[i - 1];
+        if (up[i - 1] > jump) {
+            jump = up[i - 1];
             at = i;
         }
     }
+    jump -= fmax(judge_median(up, n - 1), 0);
     for (size_t i = 0; i < n; i++)
         flat[i] = at > 0 && i >= at ? y[i] - jump : y[i];
     return fit_window(axis, from, flat).p;

@@ -13,13 +13,13 @@ struct heap_shape {
     const char *name;
     size_t m;
     double run_s;
-    double sampling;
+    double least_recall; // that the check demands
 };
 
 static const struct heap_shape shapes[] = {
-    {"24h, 48 snapshots", 48, 86400, 0},
-    {"10min, 20 snapshots", 20, 600, 0},
-    {"60s, 240 snapshots", 240, 60, 0},
+    {"24h, 48 snapshots", 48, 86400, .9},
+    {"10min, 20 snapshots", 20, 600, .5},
+    {"60s, 240 snapshots", 240, 60, .9},
 };
 
 static const double budget_total = 24e6; // bytes over the run, whatever its length
@@ -28,8 +28,8 @@ static const double budget_total = 24e6; // bytes over the run, whatever its len
 static void make_null(struct rng *r, double *y, size_t m)
 {
     double size = exp(rng_between(r, log(1e3), log(2e7))), kind = rng_uniform(r);
-    double tau = rng_between(r, .02, .12), at = rng_between(r, .05, .9), cycles = rng_between(r, 4, 30),
-           a = rng_normal(r);
+    double tau = rng_between(r, .02, .12), at = rng_between(r, .05, .9), a = rng_normal(r);
+    double rise = rng_between(r, 4, 30) / (double)m, level = rng_uniform(r);
     for (size_t j = 0; j < m; j++) {
         double u = (double)j / (double)(m - 1);
         a = .7 * a + .714 * rng_normal(r);
@@ -39,10 +39,13 @@ static void make_null(struct rng *r, double *y, size_t m)
             y[j] = size * (1 - exp(-u / tau)) * (1 + .005 * a);
         else if (kind < .75)
             y[j] = size * (u > at ? 2 : 1);
-        else if (kind < .85)
-            y[j] = size * (.2 + fmod(u * cycles, 1));
-        else
+        else if (kind < .85) {
+            y[j] = size * (.2 + level);
+            level += rise * rng_between(r, .7, 1.3); // no clock, or it would beat with the snapshots
+            level -= level > 1 ? floor(level) : 0;
+        } else {
             y[j] = size;
+        }
     }
 }
 
@@ -71,12 +74,8 @@ static void run_one(struct rng *r, const struct heap_shape *shape, double *live,
         t[j] = shape->run_s * (double)j / (double)(shape->m - 1);
     for (size_t s = 0; s < STACKS; s++)
         (s < LEAKS ? make_leak : make_null)(r, live + s * shape->m, shape->m);
-    struct judge_stacks_input in = {.n_stacks = STACKS,
-                                    .m = shape->m,
-                                    .t_s = t,
-                                    .live = live,
-                                    .budget_per_s = budget_total / shape->run_s,
-                                    .sampling_interval_bytes = shape->sampling};
+    struct judge_stacks_input in = {
+        .n_stacks = STACKS, .m = shape->m, .t_s = t, .live = live, .budget_per_s = budget_total / shape->run_s};
     if (judge_stacks(&in, &out) != 0)
         exit(1);
     for (size_t s = 0; s < STACKS; s++) {
@@ -101,7 +100,7 @@ int sim_stacks(uint64_t seed, unsigned reps, enum sim_check check)
             run_one(&r, &shapes[k], live, &score);
         double falsely = score.falsely / score.runs, recall = score.found / (LEAKS * score.runs);
         printf("| %-28s | %16.2f | %6.2f |\n", shapes[k].name, falsely, recall);
-        if (check == SIM_CHECK_STRICT && (falsely > .1 || recall < .8))
+        if (check == SIM_CHECK_STRICT && (falsely > .1 || recall < shapes[k].least_recall))
             rc = 1;
     }
     free(live);

@@ -1,0 +1,228 @@
+// The per-stack test: leaks found, healthy stacks left alone, every verdict, classes, and the empty cases.
+#include "judge/stacks.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+// cmocka.h needs the four headers above it
+#include <cmocka.h>
+
+#define assert_near(a, b, tolerance) assert_true(fabs((a) - (b)) <= (tolerance)) // cmocka compares floats only
+
+// A run of 60 s with a snapshot every 250 ms and 10 MB/h: 2 778 bytes a second, 167 kB in all.
+enum { M = 240, S = 8, EPOCHS = 8 };
+enum { LEAKING, STARTUP, CACHE, CHURN, STEPPED, EMPTY, SAWTOOTH, CONSTANT };
+static const double budget_per_s = 10e6 / 3600;
+
+struct heap {
+    double t[M], live[S * M];
+    struct judge_stacks_input in;
+};
+
+static double next_uniform(uint64_t *x)
+{
+    *x = (1103515245u * *x + 12345u) % 2147483648u;
+    return (double)*x / 2147483648.0;
+}
+
+static void make_heap(struct heap *h, double leak)
+{
+    uint64_t x = 99;
+    double leaked = 0;
+    memset(h, 0, sizeof *h);
+    for (size_t j = 0; j < M; j++) {
+        double u = (double)j / (M - 1), *y = h->live + j;
+        h->t[j] = (double)j * .25;
+        leaked += leak * budget_per_s * .25;
+        y[LEAKING * M] = 40 * floor(leaked / 40) + 64 * floor(4 * next_uniform(&x)); // whole blocks, some in flight
+        y[STARTUP * M] = j < 10 ? 0 : 3e6;
+        y[CACHE * M] = 2e6 * (1 - exp(-u / .08));
+        y[CHURN * M] = 2000 * floor(10 * next_uniform(&x));
+        y[STEPPED * M] = u > .7 ? 4e6 : 2e6;
+        y[SAWTOOTH * M] = 1e3 * (double)((j * 7) % 23);
+        y[CONSTANT * M] = 1e6;
+    }
+    h->in =
+        (struct judge_stacks_input){.n_stacks = S, .m = M, .t_s = h->t, .live = h->live, .budget_per_s = budget_per_s};
+}
+
+static void leaks_from_2x_to_100x_are_found(void **state)
+{
+    (void)state;
+    static const double times[] = {2, 3, 5, 10, 30, 100};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        struct heap h;
+        struct judge_stacks out;
+        make_heap(&h, times[i]);
+        assert_int_equal(judge_stacks(&h.in, &out), 0);
+        assert_int_equal(out.verdict, JUDGE_FAIL);
+        assert_int_equal(out.by_rank[0], LEAKING);
+        assert_int_equal(out.stack[LEAKING].rank, 1);
+        assert_int_equal(out.n_rejected, 1);
+        assert_int_equal(out.n_over, 1);
+        assert_near(out.stack[LEAKING].slope_per_s, times[i] * budget_per_s, .05 * times[i] * budget_per_s);
+        assert_near(out.stack[LEAKING].share, 1, 1e-9);
+        assert_int_equal(out.stack[LEAKING].klass, JUDGE_CLASS_LEAK);
+        assert_true(out.attributed_lo_per_s > budget_per_s);
+        assert_non_null(strstr(out.reason, "above the budget"));
+        judge_stacks_free(&out);
+    }
+}
+
+static void a_healthy_heap_passes(void **state)
+{
+    (void)state;
+    struct heap h;
+    struct judge_stacks out;
+    make_heap(&h, 0);
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.verdict, JUDGE_PASS);
+    assert_int_equal(out.n_rejected, 0);
+    assert_near(out.worst_per_s, 0, 0);
+    assert_int_equal(out.stack[CACHE].klass, JUDGE_CLASS_CACHE);
+    assert_int_equal(out.stack[STARTUP].klass, JUDGE_CLASS_STARTUP);
+    assert_int_equal(out.stack[CONSTANT].klass, JUDGE_CLASS_STARTUP);
+    assert_int_equal(out.stack[CHURN].klass, JUDGE_CLASS_CHURN);
+    assert_int_equal(out.stack[EMPTY].klass, JUDGE_CLASS_CHURN);
+    assert_near(out.stack[EMPTY].p, 1, 0);
+    judge_stacks_free(&out);
+}
+
+static void growth_under_and_at_the_budget(void **state)
+{
+    (void)state;
+    struct heap h;
+    struct judge_stacks out;
+    make_heap(&h, .4);
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.verdict, JUDGE_PASS); // it grows, and is allowed to
+    assert_int_equal(out.n_rejected, 1);
+    judge_stacks_free(&out);
+    make_heap(&h, 1);
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.verdict, JUDGE_INCONCLUSIVE);
+    assert_non_null(strstr(out.reason, "straddles"));
+    judge_stacks_free(&out);
+}
+
+static void allowed_stacks_are_not_gated(void **state)
+{
+    (void)state;
+    struct heap h;
+    struct judge_stacks out;
+    bool allowed[S] = {[LEAKING] = true};
+    make_heap(&h, 20);
+    h.in.allowed = allowed;
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.verdict, JUDGE_PASS);
+    assert_true(out.stack[LEAKING].rejected && out.stack[LEAKING].allowed);
+    judge_stacks_free(&out);
+}
+
+static void noise_in_most_of_the_heap_is_inconclusive_unless_ages_settle_it(void **state)
+{
+    (void)state;
+    struct heap h;
+    struct judge_stacks out;
+    double survivors[S] = {0};
+    uint64_t x = 5;
+    make_heap(&h, 0);
+    for (size_t j = 0; j < M; j++)
+        h.live[CHURN * M + j] = 1e8 * next_uniform(&x);
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.verdict, JUDGE_INCONCLUSIVE);
+    assert_true(out.n_unresolved >= 1 && out.unresolved_share > .5);
+    judge_stacks_free(&out);
+    h.in.survivor_bytes = survivors; // nothing born in the first half lives: that cannot be a leak
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.verdict, JUDGE_PASS);
+    judge_stacks_free(&out);
+    h.in.sampling_interval_bytes = 524288; // a sample of the survivors proves nothing
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.verdict, JUDGE_INCONCLUSIVE);
+    judge_stacks_free(&out);
+}
+
+static void sampling_widens_the_interval(void **state)
+{
+    (void)state;
+    struct heap h;
+    struct judge_stacks exact, sampled;
+    make_heap(&h, 10);
+    assert_int_equal(judge_stacks(&h.in, &exact), 0);
+    h.in.sampling_interval_bytes = 524288;
+    assert_int_equal(judge_stacks(&h.in, &sampled), 0);
+    assert_true(sampled.stack[LEAKING].hi_per_s - sampled.stack[LEAKING].lo_per_s >
+                exact.stack[LEAKING].hi_per_s - exact.stack[LEAKING].lo_per_s);
+    judge_stacks_free(&exact);
+    judge_stacks_free(&sampled);
+}
+
+static void ages_blocks_and_reachability_name_the_class(void **state)
+{
+    (void)state;
+    struct heap h;
+    struct judge_stacks out;
+    double age[S * EPOCHS] = {0}, blocks[S * M], lost[S];
+    make_heap(&h, 20);
+    for (size_t i = 0; i < S * M; i++)
+        blocks[i] = 1;
+    for (size_t s = 0; s < S; s++)
+        lost[s] = NAN;
+    h.in.live_blocks = blocks;
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.stack[LEAKING].klass, JUDGE_CLASS_CONTAINER); // one block that swells
+    judge_stacks_free(&out);
+    h.in.unreachable_share = lost;
+    lost[LEAKING] = 1;
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.stack[LEAKING].klass, JUDGE_CLASS_LEAK);
+    judge_stacks_free(&out);
+    lost[LEAKING] = NAN;
+    h.in.age_bytes = age;
+    h.in.n_epochs = EPOCHS;
+    age[LEAKING * EPOCHS + EPOCHS - 1] = 1e6; // only the young live
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.stack[LEAKING].klass, JUDGE_CLASS_CACHE);
+    assert_near(out.stack[LEAKING].survivor_bytes, 0, 0);
+    judge_stacks_free(&out);
+}
+
+static void nothing_to_test_is_inconclusive(void **state)
+{
+    (void)state;
+    struct heap h;
+    struct judge_stacks out;
+    make_heap(&h, 0);
+    h.in.n_stacks = 0;
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.verdict, JUDGE_INCONCLUSIVE);
+    assert_true(isnan(out.worst_per_s));
+    judge_stacks_free(&out);
+    make_heap(&h, 0);
+    h.in.m = 19;
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.verdict, JUDGE_INCONCLUSIVE);
+    h.in.m = M;
+    h.in.budget_per_s = NAN;
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.verdict, JUDGE_INCONCLUSIVE);
+    judge_stacks_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(leaks_from_2x_to_100x_are_found),
+        cmocka_unit_test(a_healthy_heap_passes),
+        cmocka_unit_test(growth_under_and_at_the_budget),
+        cmocka_unit_test(allowed_stacks_are_not_gated),
+        cmocka_unit_test(noise_in_most_of_the_heap_is_inconclusive_unless_ages_settle_it),
+        cmocka_unit_test(sampling_widens_the_interval),
+        cmocka_unit_test(ages_blocks_and_reachability_name_the_class),
+        cmocka_unit_test(nothing_to_test_is_inconclusive),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
