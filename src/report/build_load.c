@@ -318,6 +318,19 @@ static int summarise(struct build *b, const char *const *labels, size_t n, struc
     return failed;
 }
 
+// The driver knew more of itself than the series tell: its own word stands.
+static int take_saturated(struct build *b, struct seep_err *err)
+{
+    const char *why;
+    if (build_get(b, M_LOAD_SATURATED, &why, err) != 0)
+        return -1;
+    if (why != NULL && why[0] != '\0') {
+        b->r->load.saturated = true;
+        snprintf(b->r->load.why_saturated, sizeof b->r->load.why_saturated, "%s", why);
+    }
+    return 0;
+}
+
 int build_load(struct build *b, struct seep_err *err)
 {
     const char *labels[JUDGE_PEROP_MAX];
@@ -326,7 +339,7 @@ int build_load(struct build *b, struct seep_err *err)
         return 0;
     if (loads_for_gates(b, labels, n, err) != 0)
         return -1;
-    return summarise(b, labels, n, err);
+    return summarise(b, labels, n, err) == 0 ? take_saturated(b, err) : -1;
 }
 
 // ---- growth per operation -------------------------------------------------------------------------------------------

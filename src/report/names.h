@@ -151,6 +151,10 @@
 #define M_OUTCOME_SENTENCE "outcome.sentence"
 #define M_OUTCOME_SIGNAL   "outcome.signal" // the number, when interrupted
 
+// Marks of a run that is never pruned; any value.
+#define M_SEALED   "sealed"
+#define M_BASELINE "baseline"
+
 // Facts of the shutdown; the report judges them by the profile.
 #define M_SHUTDOWN_SKIPPED       "shutdown.skipped" // why there was none, a sentence; nothing else below is then read
 #define M_SHUTDOWN_SIGNAL        "shutdown.signal"  // number that was sent

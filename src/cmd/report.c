@@ -1,0 +1,88 @@
+// `seep report`: a run's evidence in any of the formats.
+#include "cmd/command.h"
+#include "cmd/report_run.h"
+
+struct report_opts {
+    const char *results, *format, *output;
+};
+
+static const struct report_opts defaults = {.format = "text"};
+
+static const struct cmd_option options[] = {
+    {.name = "format",
+     .letter = 'f',
+     .arg = "FORMAT",
+     .type = CMD_CHOICE,
+     .choices = "text|json|html|csv|folded",
+     .offset = offsetof(struct report_opts, format),
+     .help = "how to write it (default text)"},
+    {.name = "output",
+     .letter = 'O',
+     .arg = "FILE",
+     .type = CMD_STRING,
+     .offset = offsetof(struct report_opts, output),
+     .help = "write to FILE, whole or not at all, instead of standard output"},
+    CMD_OPTION_RESULTS(struct report_opts, results),
+    {0},
+};
+
+static const char *const description[] = {
+    "Judges a run again from its stored samples and writes the result: text for people, verdict.json, one "
+    "self-contained "
+    "HTML page, the measured series as CSV (which seep analyze reads), or growth as folded stacks for a flame graph.",
+    "A run that still goes on can be reported at any time: the verdict is then the one so far. The exit status is that "
+    "of the "
+    "verdict.",
+    NULL,
+};
+
+static const struct cmd_example examples[] = {
+    {"seep report last", "the verdict of the latest run"},
+    {"seep report last -f html -O report.html", "the page with charts and stacks"},
+    {"seep report nightly-1 -f csv | seep analyze -", "the same verdict from the series alone"},
+    {0},
+};
+
+static int run(int argc, char **argv, void *opts);
+
+const struct cmd_command cmd_report = {
+    .name = "report",
+    .summary = "write a run's verdict and evidence in any format",
+    .usage = "RUN",
+    .description = description,
+    .options = options,
+    .examples = examples,
+    .opts_size = sizeof(struct report_opts),
+    .defaults = &defaults,
+    .run = run,
+};
+
+static int write_report(const struct report *r, const struct report_opts *o, struct seep_err *err)
+{
+    struct seep_buf out;
+    const struct report_format *format = report_find_format(o->format);
+    bool to_stdout = !o->output || (o->output[0] == '-' && o->output[1] == '\0');
+    struct report_style style = to_stdout ? cmd_stdout_style() : (struct report_style){0};
+    buf_init(&out, format->ceiling_bytes);
+    int failed = format->write(r, &style, &out, err);
+    if (!failed)
+        failed = cmd_write_out(o->output, &out, err);
+    buf_free(&out);
+    return failed;
+}
+
+static int run(int argc, char **argv, void *opts)
+{
+    const struct report_opts *o = opts;
+    struct seep_err err = {0};
+    struct report *r = NULL;
+    if (argc > 1)
+        return cmd_usage_error("report", "one run at a time, not %d", argc);
+    if (cmd_build_report(o->results, argc == 1 ? argv[0] : NULL, 0, &r, &err) || write_report(r, o, &err)) {
+        report_free(r);
+        return cmd_fail(&err);
+    }
+    int status = r->final.exit_code;
+    report_free(r);
+    return status;
+}

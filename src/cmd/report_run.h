@@ -1,0 +1,19 @@
+// What `seep report` and `seep stacks` share: open a run, build its report, write the result.
+#ifndef SEEP_CMD_REPORT_RUN_H
+#define SEEP_CMD_REPORT_RUN_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "report/report.h"
+
+// Builds the report of the run that `word` names (cmd/find_run.h). A run without an end record is reported as one that
+// goes on. *out is the caller's. -1 with err.
+int cmd_build_report(const char *results, const char *word, unsigned skip, struct report **out, struct seep_err *err);
+
+// How to write text to standard output: its width, and colours only on a terminal and without NO_COLOR.
+struct report_style cmd_stdout_style(void);
+
+// Writes to `path`, whole or not at all, or to standard output when path is NULL or "-". -1 with err.
+int cmd_write_out(const char *path, const struct seep_buf *out, struct seep_err *err);
+
+#endif
