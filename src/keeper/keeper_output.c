@@ -21,7 +21,8 @@ static int log_fd = -1, tail_fd = -1;
 static uint64_t head_bytes, unmarked_loss_bytes;
 static struct keeper_tail_header tail;
 
-// Our own description of the caller's descriptor, so that O_NONBLOCK does not change his.
+// Our own description of the caller's descriptor, so that O_NONBLOCK does not change his. A regular file never blocks,
+// and must be shared instead: with a position of our own we and the caller would write over each other.
 static void open_tee(struct keeper_stream *s, int caller_fd)
 {
     char path[32];
@@ -31,8 +32,9 @@ static void open_tee(struct keeper_stream *s, int caller_fd)
     s->tee_is_socket = S_ISSOCK(st.st_mode);
     s->tee_is_tty = isatty(caller_fd);
     snprintf(path, sizeof path, "/proc/self/fd/%d", caller_fd);
-    s->tee_fd = s->tee_is_socket ? fcntl(caller_fd, F_DUPFD_CLOEXEC, 10)
-                                 : open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    s->tee_fd = s->tee_is_socket || S_ISREG(st.st_mode)
+                    ? fcntl(caller_fd, F_DUPFD_CLOEXEC, 10)
+                    : open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 int keeper_output_open(struct keeper *k, int child_fds[2])

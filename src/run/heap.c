@@ -619,15 +619,27 @@ int heap_each_age(const struct run_heap *h, heap_age_fn *each, void *ctx)
     return 0;
 }
 
-void heap_evidence(const struct run_heap *h, struct heap_evidence *out)
+// A process may have come and gone between two ticks: what its region says counts as well.
+static void look_at_hellos(struct run_heap *h)
 {
+    take_arrivals(h);
+    for (size_t i = 0; i < h->n_regions; i++) {
+        struct wire_hello hello;
+        wire_hello(h->regions[i]->wire, &hello);
+        h->seen.any |= hello.attached != 0;
+    }
+}
+
+void heap_evidence(struct run_heap *h, struct heap_evidence *out)
+{
+    look_at_hellos(h);
     *out = h->seen;
     snprintf(out->allocator, sizeof out->allocator, "%s", h->last_allocator.kind);
     if (!out->any)
         snprintf(out->trouble, sizeof out->trouble,
                  "No process of the target ever answered through the probe: the loader did not take it (static, "
                  "setuid, another "
-                 "libc, or an environment that was cleared).");
+                 "libc, or an environment that was cleared), or it never allocated.");
     else if (out->processes_attributed < out->processes_seen)
         snprintf(out->trouble, sizeof out->trouble, "%zu of %zu processes are attributed.", out->processes_attributed,
                  out->processes_seen);

@@ -73,7 +73,7 @@ struct heap_evidence {
     char trouble[320]; // a sentence, or ""
     char allocator[16];
 };
-void heap_evidence(const struct run_heap *h, struct heap_evidence *out);
+void heap_evidence(struct run_heap *h, struct heap_evidence *out);
 
 // The tables behind the numbers; they only grow, and may be read from any thread at any time.
 struct heap_module { // pointers stay valid until heap_free()
