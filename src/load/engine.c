@@ -258,10 +258,11 @@ int engine_open(uv_loop_t *loop, const struct profile *p, uint64_t seed, struct 
     return 0;
 }
 
+// libuv tells of closed handles in an order of its own; the last one takes the memory they all lie in with it.
 static void on_closed(uv_handle_t *handle)
 {
-    struct engine *e = handle->data; // the check is closed last, and with it the engine's memory goes
-    if (handle == (uv_handle_t *)&e->check)
+    struct engine *e = handle->data;
+    if (--e->handles == 0)
         close_data(e);
 }
 
@@ -271,6 +272,7 @@ void engine_close(struct engine *e)
     for (int i = 0; i < e->n_made; i++)
         curl_easy_cleanup(e->slot[i].easy);
     sockets_close(&e->sockets);
+    e->handles = 3;
     uv_close((uv_handle_t *)&e->alarm, on_closed);
     uv_close((uv_handle_t *)&e->house, on_closed);
     uv_close((uv_handle_t *)&e->check, on_closed);

@@ -37,6 +37,7 @@ struct engine {
     uv_check_t check;
     uv_poll_t alarm;
     uv_timer_t house;
+    int handles; // still closing
     int alarm_fd;
     int64_t alarm_ns, house_ns;
     struct sockets sockets;
