@@ -227,6 +227,7 @@ static void give_up(struct job *j, const uint32_t *todo, size_t n, const struct 
 static void ask_all(struct job *j, const uint32_t *todo, size_t n, int fd)
 {
     uint32_t batch = PROTO_BATCH;
+    const uint32_t *crashed_on = NULL;
     while (n > 0 && !j->no_memory) {
         struct load l;
         load_module(j->r, j->module, j->known, fd, &l);
@@ -255,6 +256,11 @@ static void ask_all(struct job *j, const uint32_t *todo, size_t n, int fd)
         j->r->known[j->known].strikes++;
         if (now > 1) {
             batch = now / 4 > 0 ? now / 4 : 1;
+            continue;
+        }
+        // A process that somebody killed between two questions looks like a crash: one pc is tried twice.
+        if (outcome == ASK_CRASHED && crashed_on != todo) {
+            crashed_on = todo;
             continue;
         }
         l.transient = true;

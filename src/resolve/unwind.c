@@ -194,6 +194,19 @@ static enum resolve_end reason_of_failure(const struct copied *c)
     return c->off_stack ? RESOLVE_END_STACK : RESOLVE_END_BAD;
 }
 
+// The code that a signal handler returns to: a call of rt_sigreturn, as glibc and musl write it. libunwind knows such a
+// frame by its rules but does not say so before it has left it.
+static bool is_trampoline(const struct copied *c, uint64_t pc)
+{
+    static const uint8_t glibc[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
+    static const uint8_t musl[] = {0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
+    unw_word_t code[2] = {0, 0};
+    if (!read_file_word(c, pc, &code[0]))
+        return false;
+    read_file_word(c, pc + sizeof code[0], &code[1]);
+    return memcmp(code, glibc, sizeof glibc) == 0 || memcmp(code, musl, sizeof musl) == 0;
+}
+
 static void walk(struct copied *c, unw_cursor_t *cursor, struct resolve_unwound *out)
 {
     bool after_signal = true; // frame 0 is where the program stood, as is a frame under a signal handler's trampoline
@@ -202,7 +215,7 @@ static void walk(struct copied *c, unw_cursor_t *cursor, struct resolve_unwound 
         unw_word_t pc = 0, sp = 0;
         unw_get_reg(cursor, UNW_REG_IP, &pc);
         unw_get_reg(cursor, UNW_REG_SP, &sp);
-        bool trampoline = unw_is_signal_frame(cursor) > 0;
+        bool trampoline = is_trampoline(c, pc);
         out->pc[out->n] = pc;
         out->exact[out->n++] = after_signal || trampoline;
         after_signal = trampoline;
