@@ -168,7 +168,6 @@
 #define M_SHUTDOWN_FILES         "shutdown.files"      // socket files left behind, "" for none; absent: not looked
 // The levels before the signal are found from the ticks: PHASE_BASELINE against PHASE_CLOSE.
 
-#define M_LOAD_SUMMARY "load.summary" // the driver's own summary: the object `load` of seep.load/1
 #define M_LOAD_SATURATED                                                                                               \
     "load.saturated" // a sentence, when the generator was the bottleneck: http gates then decide nothing
 

@@ -41,40 +41,92 @@ void run_load_look(struct run *r)
             run_event_note(r, E_LOAD, "%s.", err.text);
 }
 
+// ---- what a tick takes of the load
+// ------------------------------------------------------------------------------------------
+
+// Per scenario + 1 (all): the cumulative latencies at the last tick and at the end of the last window.
+struct run_windows {
+    int n;
+    struct load_hist *tick, *window;
+    struct load_hist scratch;
+};
+
 static bool make_windows(struct run *r)
 {
-    size_t n = (size_t)load_scenarios(r->load) + 1;
-    r->window = calloc(n, sizeof *r->window);
-    for (; r->window && r->n_window < n; r->n_window++) {
-        struct load_hist *h = malloc(sizeof *h);
-        if (!h)
-            return false;
-        hist_reset(h);
-        r->window[r->n_window] = h;
+    struct run_windows *w = calloc(1, sizeof *w);
+    if (!w)
+        return false;
+    w->n = load_scenarios(r->load) + 1;
+    w->tick = malloc((size_t)w->n * sizeof *w->tick);
+    w->window = malloc((size_t)w->n * sizeof *w->window);
+    r->windows = w;
+    if (!w->tick || !w->window) {
+        w->n = 0;
+        return false;
     }
-    return r->window != NULL;
+    for (int i = 0; i < w->n; i++) {
+        hist_reset(&w->tick[i]);
+        hist_reset(&w->window[i]);
+    }
+    return true;
 }
 
-void run_window_quantiles(struct run *r, int scenario, double quantile_s[TICK_QUANTILES])
+void run_load_free(struct run *r)
+{
+    load_free(r->load);
+    r->load = NULL;
+    if (!r->windows)
+        return;
+    free(r->windows->tick);
+    free(r->windows->window);
+    free(r->windows);
+    r->windows = NULL;
+}
+
+// What came between `before` and now; before becomes now. False when the two do not fit (the worker began anew).
+static bool since(struct run_windows *w, const struct load_hist *now, struct load_hist *before)
+{
+    struct seep_err err;
+    w->scratch = *now;
+    bool ok = hist_subtract(&w->scratch, before, &err) == 0;
+    *before = *now;
+    return ok;
+}
+
+static void fill_one(struct run *r, int i, bool window_ends, struct tick_load *l)
 {
     static const double q[TICK_QUANTILES] = {0.5, 0.9, 0.95, 0.99, 0.999};
-    for (int i = 0; i < TICK_QUANTILES; i++)
-        quantile_s[i] = NAN;
-    if (!r->window)
-        make_windows(r);
-    if ((size_t)(scenario + 1) >= r->n_window)
+    struct run_windows *w = r->windows;
+    const struct load_hist *now = load_hist(r->load, i, LOAD_LATENCY);
+    l->scenario = i < 0 ? NULL : load_scenario_name(r->load, i);
+    l->counts = *load_counts(r->load, i);
+    for (int k = 0; k < TICK_QUANTILES; k++)
+        l->quantile_s[k] = NAN;
+    buf_init(&l->window, 1u << 20);
+    if (!now || i + 1 >= w->n)
         return;
-    const struct load_hist *whole = load_hist(r->load, scenario, LOAD_LATENCY);
-    struct load_hist *before = r->window[scenario + 1], *now = malloc(sizeof *now);
-    struct seep_err err;
-    if (!whole || !now) {
-        free(now);
+    if (since(w, now, &w->tick[i + 1]))
+        for (int k = 0; k < TICK_QUANTILES; k++)
+            l->quantile_s[k] = hist_quantile(&w->scratch, q[k]) / 1e6;
+    if (window_ends && since(w, now, &w->window[i + 1]))
+        hist_pack(&w->scratch, &l->window);
+}
+
+void run_fill_load(struct run *r, struct run_tick *t)
+{
+    if (!r->load)
         return;
-    }
-    *now = *whole;
-    if (hist_subtract(now, before, &err) == 0)
-        for (int i = 0; i < TICK_QUANTILES; i++)
-            quantile_s[i] = hist_quantile(now, q[i]) / 1e6;
-    *before = *whole;
-    free(now);
+    load_poll(r->load);
+    int n = load_scenarios(r->load);
+    if (!r->windows && !make_windows(r))
+        return;
+    t->loads = calloc((size_t)n + 1, sizeof *t->loads);
+    if (!t->loads)
+        return;
+    t->n_loads = (size_t)n + 1;
+    t->generator = *load_generator(r->load);
+    int64_t every = (int64_t)(r->duration_s / r->interval_s / 288);
+    bool window_ends = t->phase == PHASE_MEASURE && (every <= 1 || t->index % every == 0);
+    for (int i = LOAD_ALL; i < n; i++)
+        fill_one(r, i, window_ends, &t->loads[i + 1]);
 }

@@ -125,12 +125,12 @@ static void write_ages(struct run *r)
     }
 }
 
-static void write_histogram(struct run *r, int scenario)
+static void write_histogram(struct run *r, int scenario, enum load_hist_kind kind)
 {
     struct seep_err err;
     struct seep_buf blob;
     char labels[160] = "";
-    const struct load_hist *h = load_hist(r->load, scenario, LOAD_LATENCY);
+    const struct load_hist *h = load_hist(r->load, scenario, kind);
     if (!h)
         return;
     if (scenario >= 0)
@@ -138,7 +138,8 @@ static void write_histogram(struct run *r, int scenario)
     buf_init(&blob, 4u << 20);
     hist_pack(h, &blob);
     if (!blob.failed && blob.len)
-        store_histogram(r->store, H_HTTP_LATENCY, labels, blob.data, blob.len, &err);
+        store_histogram(r->store, kind == LOAD_LATENCY ? H_HTTP_LATENCY : H_HTTP_SERVICE, labels, blob.data, blob.len,
+                        &err);
     buf_free(&blob);
 }
 
@@ -148,19 +149,13 @@ static void write_load(struct run *r)
     struct seep_err err;
     if (!r->load)
         return;
-    for (int i = LOAD_ALL; i < load_scenarios(r->load); i++)
-        write_histogram(r, i);
+    for (int i = LOAD_ALL; i < load_scenarios(r->load); i++) {
+        write_histogram(r, i, LOAD_LATENCY);
+        write_histogram(r, i, LOAD_SERVICE);
+    }
     if (load_summary(r->load, &summary, &err) == 0) {
-        struct seep_buf text;
-        struct jsonw w;
-        buf_init(&text, 1u << 20);
-        jsonw_init(&w, &text, false);
-        load_summary_json(&summary, &w, NULL);
-        if (!text.failed && text.data)
-            run_meta(r, M_LOAD_SUMMARY, text.data);
         if (summary.saturated)
             run_meta(r, M_LOAD_SATURATED, summary.why_saturated);
-        buf_free(&text);
         load_summary_free(&summary);
     }
 }

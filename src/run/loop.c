@@ -22,27 +22,6 @@ static void schedule_tick(struct run *r);
 
 // ---- the sample job ------------------------------------------------------------------------------------------------
 
-static void fill_load(struct run *r, struct run_tick *t)
-{
-    if (!r->load)
-        return;
-    load_poll(r->load);
-    int n = load_scenarios(r->load);
-    t->loads = calloc((size_t)n + 1, sizeof *t->loads);
-    if (!t->loads)
-        return;
-    t->n_loads = (size_t)n + 1;
-    for (int i = -1; i < n; i++) {
-        struct tick_load *l = &t->loads[i + 1];
-        const struct load_counts *c = load_counts(r->load, i < 0 ? LOAD_ALL : i);
-        l->scenario = i < 0 ? NULL : load_scenario_name(r->load, i);
-        l->requests = (double)c->completed;
-        l->ok = (double)c->ok;
-        l->errors = (double)load_errors(c);
-        run_window_quantiles(r, i, l->quantile_s);
-    }
-}
-
 static void sample_job(uv_work_t *req)
 {
     struct run *r = req->data;
@@ -156,7 +135,7 @@ static void start_sampling(struct run *r, int64_t late_ns, int64_t missed)
     t->late_ns = late_ns;
     t->missed = missed + r->skipped_ticks;
     r->skipped_ticks = 0;
-    fill_load(r, t);
+    run_fill_load(r, t);
     run_take_notes(r, t);
     r->sampler.edge = r->last_tick || r->ticker.next_index <= 1;
     r->sampler.want_stacks = wants_stacks(r, r->sampler.edge);

@@ -316,9 +316,32 @@ static void exe_facts(struct run *r, const struct linux_exe *exe)
     }
 }
 
-// What the profile's dump says of argv is redacted already; the array keeps the form a person typed.
+static void argv_fact(struct run *r)
+{
+    struct seep_buf out;
+    struct jsonw w;
+    buf_init(&out, 1u << 20);
+    jsonw_init(&w, &out, false);
+    jsonw_array(&w, NULL);
+    const char *before = NULL;
+    for (int i = 0; i < r->profile->target.argc; i++) {
+        const char *word = r->profile->target.argv[i];
+        char *shown = profile_redact_word(before, word);
+        jsonw_string(&w, NULL, shown ? shown : "[redacted]");
+        if (!shown || strcmp(shown, word))
+            run_meta(r, M_REDACTED, "Words of the command line that look like secrets were not stored.");
+        free(shown);
+        before = word;
+    }
+    jsonw_end_array(&w);
+    if (!out.failed)
+        run_meta(r, M_ARGV, out.data);
+    buf_free(&out);
+}
+
 static void run_identity(struct run *r)
 {
+    argv_fact(r);
     char *dump = profile_dump(r->profile, true);
     if (dump)
         run_meta(r, M_PROFILE, dump);
@@ -546,8 +569,7 @@ int run_setup_again(struct run *r, bool *alive, struct seep_err *err)
 
 void run_setup_free(struct run *r)
 {
-    load_free(r->load);
-    r->load = NULL;
+    run_load_free(r);
     if (r->linked && !r->leave) {
         struct seep_err err;
         if (!r->keeper_lost)
@@ -563,9 +585,6 @@ void run_setup_free(struct run *r)
     live_free(&r->live);
     store_close(r->store);
     tick_free(r->notes);
-    for (size_t i = 0; i < r->n_window; i++)
-        free(r->window[i]);
-    free(r->window);
     for (size_t i = 0; r->envp && r->envp[i]; i++)
         free(r->envp[i]);
     free(r->envp);

@@ -101,10 +101,9 @@ struct run {
     bool has_values;
     struct run_tick *notes; // events that wait for the next tick
     int64_t notes_lost;
-    bool look_failed;          // what the last look for early stop said
-    bool load_wanted;          // requests should be arriving
-    struct load_hist **window; // n_window of them: per scenario, after all, the histogram at the last tick
-    size_t n_window;
+    bool look_failed;            // what the last look for early stop said
+    bool load_wanted;            // requests should be arriving
+    struct run_windows *windows; // histograms at the last tick and at the last window's end; see driving.c
     struct judge_early early;
     uint32_t epoch;
 
@@ -163,10 +162,11 @@ void run_keeper_events(struct run *r);     // takes in what the keeper has to te
 void run_orphan_look(struct run *r);       // the keeper is gone: look after the target ourselves
 void run_detach_tell(struct run *r);       // the waiting parent of --detach may go
 void run_watch_load(struct run *r);
-void run_load_look(struct run *r); // begins the load once its worker is ready, tells its events
-void run_window_quantiles(struct run *r, int scenario, double quantile_s[TICK_QUANTILES]);
-void run_maybe_judge(struct run *r); // early stop: is a look due?
-void run_after_job(struct run *r);   // a job has ended: can the end begin?
+void run_load_free(struct run *r);
+void run_load_look(struct run *r);                     // begins the load once its worker is ready, tells its events
+void run_fill_load(struct run *r, struct run_tick *t); // counts, quantiles and windows of the load
+void run_maybe_judge(struct run *r);                   // early stop: is a look due?
+void run_after_job(struct run *r);                     // a job has ended: can the end begin?
 int run_setup_new(struct run *r, struct seep_err *err);
 int run_setup_again(struct run *r, bool *alive,
                     struct seep_err *err); // resume, finish; *alive tells whether there is a keeper to go on with

@@ -29,6 +29,8 @@ void tick_free(struct run_tick *t)
         return;
     for (size_t i = 0; i < t->n_events; i++)
         free(t->events[i].text);
+    for (size_t i = 0; i < t->n_loads; i++)
+        buf_free(&t->loads[i].window);
     free(t->loads);
     free(t->stacks);
     free(t->events);

@@ -5,6 +5,7 @@
 
 #include "base/units.h"
 #include "linux/proc.h"
+#include "load/load.h"
 #include "report/names.h"
 #include "store/store.h"
 
@@ -67,10 +68,11 @@ extern const struct run_series_info run_series_table[RUN_SERIES_N];
 
 enum { TICK_QUANTILES = 5 }; // p50 p90 p95 p99 p999
 
-struct tick_load {        // of one scenario, or of all: cumulative counts, quantiles of this tick in seconds
+struct tick_load {        // of one scenario, or of all: cumulative counts, and what finished within this tick
     const char *scenario; // the profile's; NULL: all
-    double requests, ok, errors;
+    struct load_counts counts;
     double quantile_s[TICK_QUANTILES];
+    struct seep_buf window; // histogram blob of this window of ticks; empty: none ends here
 };
 
 struct tick_stack {
@@ -94,6 +96,7 @@ struct run_tick {
     double fd_kind[LINUX_FD_KINDS];
     struct tick_load *loads;
     size_t n_loads;
+    struct load_generator generator; // at_ns 0: nothing known
     bool has_stacks;
     struct tick_stack *stacks;
     size_t n_stacks;

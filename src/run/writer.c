@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GENERATOR_POINTS 9
+#define LOAD_POINTS      (11 + LOAD_ERRORS + TICK_QUANTILES) // most points of one scenario at one tick
+
 int writer_init(struct run_writer *w, struct store *store, const struct run_heap *heap, struct seep_err *err)
 {
     *w = (struct run_writer){.store = store, .heap = heap, .done_index = -1};
@@ -162,17 +165,82 @@ static void add_point(struct run_writer *w, struct store_point *points, size_t *
     points[(*n)++] = (struct store_point){.series = *slot, .value = value};
 }
 
-static void load_points(struct run_writer *w, const struct tick_load *l, struct store_point *points, size_t *n)
+static void count_points(struct run_writer *w, const struct load_counts *c, const char *labels,
+                         struct store_point *points, size_t *n)
+{
+    const struct {
+        const char *name;
+        enum seep_unit unit;
+        uint64_t value;
+    } rows[] = {
+        {S_HTTP_REQUESTS, UNIT_NONE, c->completed},
+        {S_HTTP_ERRORS, UNIT_NONE, load_errors(c)},
+        {S_HTTP_OK, UNIT_NONE, c->ok},
+        {S_HTTP_OFFERED, UNIT_NONE, c->offered},
+        {S_HTTP_STARTED, UNIT_NONE, c->started},
+        {S_HTTP_DROPPED, UNIT_NONE, c->dropped},
+        {S_HTTP_CANCELLED, UNIT_NONE, c->cancelled},
+        {S_HTTP_LATE, UNIT_NONE, c->late},
+        {S_HTTP_LATE_SELF, UNIT_NONE, c->late_self},
+        {S_HTTP_SENT, UNIT_BYTES, c->sent_bytes},
+        {S_HTTP_RECEIVED, UNIT_BYTES, c->received_bytes},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        add_point(w, points, n, NULL, rows[i].name, labels, rows[i].unit, SERIES_COUNTER, (double)rows[i].value);
+    for (int kind = 0; kind < LOAD_ERRORS; kind++) {
+        char name[64];
+        snprintf(name, sizeof name, S_HTTP_ERROR_PREFIX "%s", load_error_name((enum load_error)kind));
+        if (c->error[kind])
+            add_point(w, points, n, NULL, name, labels, UNIT_NONE, SERIES_COUNTER, (double)c->error[kind]);
+    }
+}
+
+static void write_window(struct run_writer *w, const struct run_tick *t, const struct tick_load *l)
+{
+    char labels[200];
+    if (!l->window.len || l->window.failed)
+        return;
+    if (l->scenario)
+        snprintf(labels, sizeof labels, H_WINDOW_LABELS, l->scenario, (long long)t->index);
+    else
+        snprintf(labels, sizeof labels, H_WINDOW_LABELS_ALL, (long long)t->index);
+    store_histogram(w->store, H_HTTP_WINDOW, labels, l->window.data, l->window.len, &w->err);
+}
+
+static void load_points(struct run_writer *w, const struct run_tick *t, const struct tick_load *l,
+                        struct store_point *points, size_t *n)
 {
     static const char *const quantiles[TICK_QUANTILES] = {S_HTTP_P50, S_HTTP_P90, S_HTTP_P95, S_HTTP_P99, S_HTTP_P999};
     char labels[160] = "";
     if (l->scenario)
         snprintf(labels, sizeof labels, "scenario=%.140s", l->scenario);
-    add_point(w, points, n, NULL, S_HTTP_REQUESTS, labels, UNIT_NONE, SERIES_COUNTER, l->requests);
-    add_point(w, points, n, NULL, S_HTTP_ERRORS, labels, UNIT_NONE, SERIES_COUNTER, l->errors);
-    add_point(w, points, n, NULL, S_HTTP_OK, labels, UNIT_NONE, SERIES_COUNTER, l->ok);
+    count_points(w, &l->counts, labels, points, n);
     for (int q = 0; q < TICK_QUANTILES; q++)
         add_point(w, points, n, NULL, quantiles[q], labels, UNIT_SECONDS, SERIES_GAUGE, l->quantile_s[q]);
+    write_window(w, t, l);
+}
+
+static void generator_points(struct run_writer *w, const struct load_generator *g, struct store_point *points,
+                             size_t *n)
+{
+    const struct {
+        const char *name;
+        enum seep_unit unit;
+        enum store_series_kind kind;
+        double value;
+    } rows[GENERATOR_POINTS] = {
+        {S_LOAD_RUNNING, UNIT_SECONDS, SERIES_COUNTER, (double)g->running_ns / 1e9},
+        {S_LOAD_CPU, UNIT_SECONDS, SERIES_COUNTER, (double)g->cpu_us / 1e6},
+        {S_LOAD_RSS, UNIT_BYTES, SERIES_GAUGE, (double)g->rss_bytes},
+        {S_LOAD_CONNECTIONS, UNIT_NONE, SERIES_COUNTER, (double)g->connections},
+        {S_LOAD_LAG_COUNT, UNIT_NONE, SERIES_COUNTER, (double)g->lag_count},
+        {S_LOAD_LAG_SUM, UNIT_SECONDS, SERIES_COUNTER, (double)g->lag_sum_us / 1e6},
+        {S_LOAD_LAG_MAX, UNIT_SECONDS, SERIES_GAUGE, (double)g->lag_max_us / 1e6},
+        {S_LOAD_FULL, UNIT_SECONDS, SERIES_COUNTER, (double)g->full_us / 1e6},
+        {S_LOAD_TARGET_RATE, UNIT_PER_SECOND, SERIES_GAUGE, g->target_rate_per_s},
+    };
+    for (size_t i = 0; g->at_ns && i < GENERATOR_POINTS; i++)
+        add_point(w, points, n, NULL, rows[i].name, "", rows[i].unit, rows[i].kind, rows[i].value);
 }
 
 static size_t all_points(struct run_writer *w, const struct run_tick *t, struct store_point *points)
@@ -188,7 +256,8 @@ static size_t all_points(struct run_writer *w, const struct run_tick *t, struct 
         add_point(w, points, &n, &w->fd_id[k], name, "", UNIT_NONE, SERIES_GAUGE, t->fd_kind[k]);
     }
     for (size_t i = 0; i < t->n_loads; i++)
-        load_points(w, &t->loads[i], points, &n);
+        load_points(w, t, &t->loads[i], points, &n);
+    generator_points(w, &t->generator, points, &n);
     return n;
 }
 
@@ -211,7 +280,7 @@ static size_t all_stacks(struct run_writer *w, const struct run_tick *t, struct 
 
 static int write_tick(struct run_writer *w, const struct run_tick *t)
 {
-    size_t max_points = RUN_SERIES_N + LINUX_FD_KINDS + t->n_loads * (3 + TICK_QUANTILES);
+    size_t max_points = RUN_SERIES_N + LINUX_FD_KINDS + t->n_loads * LOAD_POINTS + GENERATOR_POINTS;
     struct store_point *points = malloc(max_points * sizeof *points);
     struct store_stack_point *stacks = malloc((t->n_stacks + 1) * sizeof *stacks);
     struct store_event *events = malloc((t->n_events + 1) * sizeof *events);
