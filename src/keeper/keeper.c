@@ -277,11 +277,13 @@ static void one_turn(struct keeper *k)
     keeper_ctl_push(k);
 }
 
+// Nobody lives here any more. A supervisor that took over from a dead one may not know of the groups, so they are
+// removed here; one that removes them too finds nothing.
 static void leave(struct keeper *k)
 {
     unlinkat(k->run_dir_fd, KEEPER_SOCKET_NAME, 0);
     unlinkat(k->run_dir_fd, KEEPER_EXIT_NAME ".tmp", 0); // still there when the target never ran
-    if (k->cfg->remove_cgroup && !keeper_ctl_master(k))
+    if (k->cfg->remove_cgroup)
         for (int i = 0; i < KEEPER_JOIN_MAX; i++)
             if (keeper_string(k, k->cfg->join[i]))
                 rmdir(keeper_string(k, k->cfg->join[i]));

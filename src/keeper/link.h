@@ -38,7 +38,7 @@ struct keeper_config {
     const char *kill_dir;              // v2 directory with cgroup.kill, or NULL
     const char *freezer_dir;           // v1 freezer directory, or NULL
     const char *oom_file;              // file with an "oom_kill N" line that counts the target's group, or NULL
-    bool remove_cgroup;                // remove the joined directories when the keeper ends without a supervisor
+    bool remove_cgroup;                // the keeper removes the joined directories when it ends
 
     const char *probe_path;       // libseep-probe.so; NULL: no attribution
     uint32_t probe_mode;          // the flags of SEEP_PROBE, see seep_wire.h

@@ -246,7 +246,7 @@ struct keeper_config_wire {
     uint64_t log_head_bytes, log_tail_bytes;
     uint32_t join[KEEPER_JOIN_MAX]; // cgroup directories
     uint32_t kill_dir, freezer_dir, oom_file;
-    uint32_t remove_cgroup; // 1: the keeper removes the joined directories when it leaves without a supervisor
+    uint32_t remove_cgroup; // 1: the keeper removes the joined directories when it leaves
     uint32_t probe;         // abstract socket name without the leading NUL; KEEPER_NO_STRING: no attribution
     uint32_t probe_mode;    // as in seep_wire.h
     uint64_t sample_mean_bytes;
