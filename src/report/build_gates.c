@@ -115,6 +115,20 @@ static bool over_whole(const struct judge_gate *g)
     return g->kind == JUDGE_M_QUANTILE && g->over == JUDGE_OVER_WHOLE && !(g->for_s > 0);
 }
 
+// When the generator was the bottleneck its figures are about itself, not about the target.
+static void doubt_load(const struct build *b, struct report_gate *g)
+{
+    enum judge_metric_kind kind = g->gate.kind;
+    bool of_load =
+        kind == JUDGE_M_QUANTILE || kind == JUDGE_M_ERRORS || kind == JUDGE_M_RATE || kind == JUDGE_M_REQUESTS;
+    bool decided = g->result.status == JUDGE_S_PASS || g->result.status == JUDGE_S_FAIL;
+    if (!of_load || !decided || !b->r->has_load || !b->r->load.saturated)
+        return;
+    g->result.status = JUDGE_S_INCONCLUSIVE;
+    snprintf(g->result.reason, sizeof g->result.reason, "The load generator was the bottleneck: %s",
+             b->r->load.why_saturated);
+}
+
 int build_gates(struct build *b, struct seep_err *err)
 {
     struct judge_gauge gauges[BUILD_GAUGES_MAX];
@@ -125,6 +139,7 @@ int build_gates(struct build *b, struct seep_err *err)
         data.load = over_whole(&g->gate) ? b->loads_whole : b->loads;
         if (judge_gate_eval(&g->gate, &data, &g->result) != 0)
             return build_no_memory(err);
+        doubt_load(b, g);
     }
     return 0;
 }
