@@ -2,6 +2,7 @@
 #include "cmd/command.h"
 
 extern const struct cmd_command cmd_run, cmd_status, cmd_wait, cmd_stop, cmd_resume, cmd_finish;
+extern const struct cmd_command cmd_report, cmd_stacks, cmd_runs;
 extern const struct cmd_command cmd_load, cmd_profiles, cmd_help, cmd_man, cmd_completion;
 extern const struct cmd_command cmd_resolver, cmd_load_worker;
 
@@ -12,7 +13,10 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_stop,
     &cmd_resume,
     &cmd_finish,
+    &cmd_report,
+    &cmd_stacks,
     &cmd_load,
+    &cmd_runs,
     &cmd_profiles,
     &cmd_help,
     // Hidden: helper processes and generators.
