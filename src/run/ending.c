@@ -72,6 +72,12 @@ static void attribution_facts(struct run *r)
     } else if (ev.trouble[0]) {
         run_event_note(r, E_DEGRADED, "%s", ev.trouble);
     }
+    uint64_t decided = r->crosscheck.checked - r->crosscheck.gave_up;
+    if (decided > 0)
+        run_meta_f(r, M_COVERAGE, "%.6f", (double)r->crosscheck.agreed / (double)decided);
+    if (decided > r->crosscheck.agreed)
+        run_event_note(r, E_WARNING, "Of %llu stacks checked against libunwind %llu differed.",
+                       (unsigned long long)decided, (unsigned long long)(decided - r->crosscheck.agreed));
     if (ev.lost > 0) {
         struct seep_time now = clock_read();
         run_event_span(r, E_LOST, r->began, now, (int64_t)ev.lost,

@@ -544,6 +544,24 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
     release_dead(h);
 }
 
+void heap_copies(struct run_heap *h, size_t max, heap_copy_fn *each, void *ctx)
+{
+    struct wire_copy *copy = malloc(sizeof *copy);
+    size_t given = 0;
+    bool any = copy != NULL;
+    while (any && given < max) {
+        any = false;
+        for (size_t i = 0; i < h->n_regions && given < max; i++) {
+            if (!h->regions[i]->alive || wire_ring_read(h->regions[i]->wire, copy) != 1)
+                continue;
+            each(h->regions[i]->pid, copy, ctx);
+            any = true;
+            given++;
+        }
+    }
+    free(copy);
+}
+
 bool heap_next_released(struct run_heap *h, uint32_t *id)
 {
     if (!h->n_released)

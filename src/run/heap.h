@@ -22,6 +22,7 @@
 #define HEAP_EPOCHS      64 // survivor ages are told in this many parts of the measured time
 
 struct run_heap;
+struct wire_copy;
 
 struct heap_allocator { // sums over the processes; NAN unknown
     char kind[16];      // "jemalloc", "glibc", ... of the main process; "" unknown
@@ -48,6 +49,10 @@ int heap_region_add(struct run_heap *h, int fd, uint32_t id, pid_t pid, uint64_t
 // allocator statistics for the next tick.
 void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree, bool want_stacks,
                  struct run_tick *tick, struct heap_totals *out);
+
+// Copies of stacks that wait in the regions: hands at most `max` to `each`, from all processes in turn. The sample job.
+typedef void heap_copy_fn(pid_t pid, const struct wire_copy *copy, void *ctx);
+void heap_copies(struct run_heap *h, size_t max, heap_copy_fn *each, void *ctx);
 
 // Region ids to give back to the keeper, one a call. Loop's thread, no job running.
 bool heap_next_released(struct run_heap *h, uint32_t *id);

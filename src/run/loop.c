@@ -81,6 +81,33 @@ static void start_writing(struct run *r)
     SEEP_CHECK(uv_queue_work(&r->loop, &r->write_work, write_job, write_done) == 0);
 }
 
+static void check_job(uv_work_t *req)
+{
+    struct run *r = req->data;
+    crosscheck_work(&r->crosscheck, r->check_items);
+}
+
+static void check_done(uv_work_t *req, int status)
+{
+    struct run *r = req->data;
+    (void)status;
+    r->checking = false;
+    r->check_items = NULL;
+    run_after_job(r);
+}
+
+// Copied stacks go to the resolver while the target lives: its files are then where its mappings say.
+static void start_checking(struct run *r)
+{
+    if (r->checking || !r->crosscheck.items)
+        return;
+    r->check_items = r->crosscheck.items;
+    r->crosscheck.items = NULL;
+    r->crosscheck.n_items = 0;
+    r->checking = true;
+    SEEP_CHECK(uv_queue_work(&r->loop, &r->check_work, check_job, check_done) == 0);
+}
+
 static void release_regions(struct run *r)
 {
     uint32_t id;
@@ -99,6 +126,7 @@ static void sample_done(uv_work_t *req, int status)
     r->sampling = false;
     note_stillness(r, t);
     release_regions(r);
+    start_checking(r);
     if (r->phase == PHASE_MEASURE)
         live_tick(&r->live, t, run_elapsed_s(r));
     memcpy(r->last_values, t->value, sizeof r->last_values);
@@ -406,7 +434,8 @@ int run_loop_init(struct run *r, struct seep_err *err)
         r->signals[i].data = r;
         uv_signal_start(&r->signals[i], on_signal, run_signals[i]);
     }
-    r->ready_work.data = r->sample_work.data = r->write_work.data = r->judge_work.data = r->finish_work.data = r;
+    r->ready_work.data = r->sample_work.data = r->write_work.data = r->judge_work.data = r->check_work.data =
+        r->finish_work.data = r;
     for (size_t i = 0; i < CONTROL_CLIENTS; i++)
         r->client_fd[i] = -1;
     r->control_fd = control_listen(r->dir_fd, err);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define DEAR_PAUSE_NS 1000000000ll
+#define COPIES_A_TICK 8  // stacks handed to the cross-check; what is more stays in the ring or is overwritten
 #define DEAR_SHARE    50 // a look that costs c is taken again after 50 c at the earliest
 
 int sampler_init(struct run_sampler *s, struct seep_err *err)
@@ -141,6 +142,12 @@ static void put_cgroup(struct run_sampler *s)
         s->tick->value[RUN_S_CGROUP_MEMORY] = known(mem.current_bytes);
 }
 
+static void take_copy(pid_t pid, const struct wire_copy *copy, void *ctx)
+{
+    struct run_sampler *s = ctx;
+    crosscheck_add(s->crosscheck, s->proc_fd, pid, copy);
+}
+
 // heap series: the probe's numbers when any region answers
 static void put_heap(struct run_sampler *s)
 {
@@ -148,6 +155,8 @@ static void put_heap(struct run_sampler *s)
     heap_sample(s->heap, s->proc_fd, s->tree, s->want_stacks, s->tick, &h);
     if (s->want_ages)
         heap_take_ages(s->heap, NULL);
+    if (s->want_stacks && s->crosscheck && s->crosscheck->n_items == 0)
+        heap_copies(s->heap, COPIES_A_TICK, take_copy, s);
     double *o = s->tick->value;
     o[RUN_S_HEAP_LIVE] = h.live_bytes;
     o[RUN_S_HEAP_BLOCKS] = h.live_blocks;

@@ -5,6 +5,7 @@
 
 #include "linux/cgroup.h"
 #include "linux/tree.h"
+#include "run/crosscheck.h"
 #include "run/heap.h"
 #include "run/tick.h"
 
@@ -16,6 +17,7 @@ struct run_sampler {
     const struct linux_cgroup *cgroup;
     struct run_heap *heap; // NULL: attribution off
     struct linux_tree *tree;
+    struct run_crosscheck *crosscheck; // takes the copies of stacks; NULL: nobody wants them
     // Costs, to keep dear looks rare: nanoseconds of the last one and when it was.
     int64_t rollup_at_ns, rollup_cost_ns, split_at_ns, split_cost_ns;
     double cpu_lost_s, cpu_last_s; // of processes that have ended: the counter never falls

@@ -410,6 +410,7 @@ static int make_parts(struct run *r, bool with_heap, bool sampled, struct seep_e
             return -1;
     }
     r->writer.heap = r->sampler.heap;
+    r->sampler.crosscheck = with_heap ? &r->crosscheck : NULL;
     r->sampler.cgroup = &r->cgroup;
     if (live_init(&r->live, r->opt.quiet ? -1 : 2, r->duration_s, r->interval_s, err))
         return -1;
@@ -580,6 +581,7 @@ void run_setup_free(struct run *r)
     if (!r->leave && r->cgroup.ours)
         linux_cgroup_remove(&r->cgroup, NULL);
     writer_free(&r->writer);
+    crosscheck_free(&r->crosscheck);
     heap_free(r->sampler.heap);
     sampler_free(&r->sampler);
     live_free(&r->live);

@@ -61,13 +61,15 @@ struct run {
     uv_poll_t keeper_poll, load_poll, control_poll, client_poll[CONTROL_CLIENTS];
     int client_fd[CONTROL_CLIENTS];
     uv_signal_t signals[RUN_SIGNALS];
-    uv_work_t ready_work, sample_work, write_work, judge_work, finish_work;
+    uv_work_t ready_work, sample_work, write_work, judge_work, check_work, finish_work;
     struct keeper_link link;
     struct keeper_config keeper;
     struct linux_cgroup cgroup;
-    struct run_sampler sampler; // the sample job's while `sampling`
-    struct run_writer writer;   // its queue is locked inside
-    struct run_ready ready;     // the ready job's while `readying`
+    struct run_sampler sampler;          // the sample job's while `sampling`
+    struct run_crosscheck crosscheck;    // its items are the sample job's, the rest the check job's
+    struct crosscheck_item *check_items; // the check job's
+    struct run_writer writer;            // its queue is locked inside
+    struct run_ready ready;              // the ready job's while `readying`
     struct run_live live;
     struct run_shutdown shutdown;
     struct load *load;   // NULL: no load
@@ -78,8 +80,8 @@ struct run {
     gid_t groups[KEEPER_GROUPS_MAX];
     struct keeper_rlimit rlimits[KEEPER_RLIMITS_MAX];
     char keeper_path[PATH_MAX], probe_path[PATH_MAX];
-    struct profile *own_profile;                          // read back from the store on resume
-    bool sampling, writing, readying, judging, finishing; // a job is at work
+    struct profile *own_profile;                                    // read back from the store on resume
+    bool sampling, writing, readying, judging, checking, finishing; // a job is at work
     bool loop_up, linked, polling_keeper, polling_load;
 
     // Progress
