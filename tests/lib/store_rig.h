@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <math.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,9 +144,12 @@ static inline int world_tick(struct store *st, const struct world *w, int64_t i,
     return store_write_tick(st, &t, err);
 }
 
+// LIVE: a writer may add ticks between two readings. HOLES: ticks were dropped, their events may have been kept.
+enum { WORLD_LIVE = 1, WORLD_HOLES = 2 };
+
 // Everything stored holds together and is what world_tick() wrote. Returns the number of ticks; -1 and a text on
 // standard error when something is wrong. Fits children too.
-static inline int64_t world_check(struct store *st, int64_t must_have)
+static inline int64_t world_compare(struct store *st, int64_t must_have, unsigned how)
 {
     struct seep_err err = {0};
     struct store_ticks t;
@@ -160,10 +164,10 @@ static inline int64_t world_check(struct store *st, int64_t must_have)
         if (store_read_series(st, k + 1, t.n, &v[k], &err))
             return fprintf(stderr, "%s\n", err.text), -1;
     int64_t bad = 0, n = (int64_t)t.n;
-    // A writer may have added a tick between the two readings.
-    bad += mx.m < t.n || (t.n && mx.n_stacks != 3);
+    bad += how & WORLD_LIVE ? mx.m < t.n : mx.m != t.n;
+    bad += t.n && mx.n_stacks != 3;
     for (size_t i = 0; bad == 0 && i < t.n; i++) {
-        bad += i && t.index[i] <= t.index[i - 1];
+        bad += how & WORLD_HOLES ? i && t.index[i] <= t.index[i - 1] : t.index[i] != (int64_t)i;
         bad += t.late_ns[i] != t.index[i] * 3 || mx.ticks[i] != t.index[i];
         bad += t.time[i].mono_ns != at_second(t.index[i]).mono_ns;
         for (unsigned k = 0; k < 3; k++) {
@@ -174,7 +178,7 @@ static inline int64_t world_check(struct store *st, int64_t must_have)
     }
     for (size_t i = 0; i < n_ev; i++)
         notes += strcmp(ev[i].kind, "note") == 0;
-    bad += notes < t.n;
+    bad += how ? !(how & WORLD_HOLES) && notes < t.n : notes != t.n;
     bad += must_have >= 0 && (t.n == 0 || t.index[t.n - 1] < must_have);
     if (bad)
         fprintf(stderr, "%zu ticks, %zu stack rows, %zu notes, last %lld, wanted %lld\n", t.n, mx.m, notes,
@@ -185,6 +189,43 @@ static inline int64_t world_check(struct store *st, int64_t must_have)
     for (unsigned k = 0; k < 3; k++)
         free(v[k]);
     return bad ? -1 : n;
+}
+
+static inline int64_t world_check(struct store *st, int64_t must_have)
+{
+    return world_compare(st, must_have, 0);
+}
+
+// "ok", or SQLite's words about what is wrong with the file. Belongs to the caller.
+static inline char *integrity_of(sqlite3 *db)
+{
+    sqlite3_stmt *s = NULL;
+    const char *words = NULL;
+    if (sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW)
+        words = (const char *)sqlite3_column_text(s, 0);
+    char *copy = strdup(words ? words : sqlite3_errmsg(db));
+    sqlite3_finalize(s);
+    return copy;
+}
+
+// All databases of the run that are not set aside as damaged are whole. No store of this process may be open: this
+// opens the files by a connection of its own, with SQLite's plain VFS.
+static inline void rig_integrity(struct rig *r)
+{
+    for (int part = 1; part <= 16; part++) {
+        char name[24], path[200];
+        snprintf(name, sizeof name, part == 1 ? "run.db" : "run.%d.db", part);
+        if (!rig_has(r, name))
+            continue;
+        snprintf(path, sizeof path, "%s/%s", r->path, name);
+        sqlite3 *db;
+        assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, "unix"), SQLITE_OK);
+        char *words = integrity_of(db);
+        sqlite3_close(db);
+        if (strcmp(words, "ok") != 0)
+            fail_msg("%s: %s", name, words);
+        free(words);
+    }
 }
 
 static inline int count_events(struct store *st, const char *kind, int64_t *sum)
