@@ -318,6 +318,13 @@ static int summarise(struct build *b, const char *const *labels, size_t n, struc
     return failed;
 }
 
+// Without the generator's own clock the rate is over the measured time.
+static void fill_rate(const struct report *r, struct load_summary_row *row)
+{
+    if (isnan(row->rate_per_s) && r->elapsed_s > 0)
+        row->rate_per_s = (double)row->counts.completed / r->elapsed_s;
+}
+
 // The driver knew more of itself than the series tell: its own word stands.
 static int take_saturated(struct build *b, struct seep_err *err)
 {
@@ -339,7 +346,12 @@ int build_load(struct build *b, struct seep_err *err)
         return 0;
     if (loads_for_gates(b, labels, n, err) != 0)
         return -1;
-    return summarise(b, labels, n, err) == 0 ? take_saturated(b, err) : -1;
+    if (summarise(b, labels, n, err) != 0)
+        return -1;
+    fill_rate(b->r, &b->r->load.all);
+    for (int i = 0; i < b->r->load.n_scenarios; i++)
+        fill_rate(b->r, &b->r->load.scenario[i]);
+    return take_saturated(b, err);
 }
 
 // ---- growth per operation -------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ void html_header(const struct report *r, struct seep_buf *out)
     char length[32];
     const char *klass = final_class(r->final.verdict);
     buf_printf(out,
-               "<a class=\"skip\" href=\"#main\">Skip to the report</a>\n<header class=\"top %s\">\n<div class=\"in\">"
+               "<a class=\"jump\" href=\"#main\">Skip to the report</a>\n<header class=\"top %s\">\n<div class=\"in\">"
                "<p class=\"brand\">seep</p>\n<h1><span class=\"badge %s\">",
                klass, klass);
     put_word(judge_final_name(r->final.verdict), out);
@@ -173,7 +173,7 @@ void html_explained(const struct report *r, struct seep_buf *out)
             "</svg><span>%s</span><b>%s</b>",
             p, part_words[p], rate);
         if (isfinite(r->explained[p].share))
-            buf_printf(out, "<i>%.0f %%</i>", r->explained[p].share * 100);
+            buf_printf(out, "<i>%.0f %%</i>", round(r->explained[p].share * 100) + 0.0);
         judge_format(lo, sizeof lo, e->lo_per_s, JUDGE_U_BYTES_PER_S);
         judge_format(hi, sizeof hi, e->hi_per_s, JUDGE_U_BYTES_PER_S);
         buf_printf(out, "<small>%s to %s</small></li>", lo, hi);

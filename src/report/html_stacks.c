@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { GROWING_OPEN = 1, QUIET_SHOWN = 60 };
+enum { GROWING_OPEN = 1, QUIET_SHOWN = 8, QUIET_FOLDED = 60 };
 
 static const char *base_name(const char *path)
 {
@@ -185,13 +185,16 @@ void html_stacks(const struct report *r, struct seep_buf *out)
             "</div>\n<div class=\"stacks\">\n");
     for (size_t i = 0; i < r->n_stacks; i++) {
         const struct report_stack *s = &r->stacks[i];
-        if (!s->judge.rejected && quiet++ >= QUIET_SHOWN)
+        if (!s->judge.rejected && quiet == QUIET_SHOWN + QUIET_FOLDED)
             continue;
+        if (!s->judge.rejected && quiet++ == QUIET_SHOWN)
+            buf_str(out, "</div>\n<details class=\"more\"><summary>More stacks, not seen to grow</summary>"
+                         "<div class=\"stacks\">\n");
         growing += s->judge.rejected;
         shown++;
         put_stack(s, s->judge.rejected && growing <= GROWING_OPEN, out);
     }
-    buf_str(out, "</div>\n");
+    buf_str(out, quiet > QUIET_SHOWN ? "</div></details>\n" : "</div>\n");
     if (shown < r->n_stacks_total)
         buf_printf(out,
                    "<p class=\"note\">and %zu more stacks, %zu of them growing; those past the first %zu add up to "

@@ -185,7 +185,8 @@ void html_bars(const double *y, size_t n, struct seep_buf *out)
     double hi = 0;
     for (size_t i = 0; i < n; i++)
         hi = fmax(hi, y[i]);
-    buf_str(out, "<svg class=\"bars\" viewBox=\"0 0 240 40\" role=\"img\" aria-label=\"live bytes by age\">");
+    buf_str(out, "<svg class=\"bars\" viewBox=\"0 0 240 40\" preserveAspectRatio=\"none\" role=\"img\" "
+                 "aria-label=\"live bytes by age\">");
     for (size_t i = 0; i < n && hi > 0; i++) {
         double height = 38 * fmax(y[i], 0) / hi, step = 240.0 / (double)n;
         buf_printf(out, "<rect class=\"bar\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>", (double)i * step,

@@ -162,7 +162,9 @@ static void put_reasons(struct text *t, const struct report *r)
 {
     for (size_t i = 0; i < r->n_gates; i++) {
         const struct report_gate *g = &r->gates[i];
-        if (g->result.status == JUDGE_S_PASS || g->result.reason[0] == '\0')
+        // A failed gate with figures has said it all.
+        bool said = g->result.status == JUDGE_S_FAIL && isfinite(g->result.value) && isfinite(g->result.limit);
+        if (g->result.status == JUDGE_S_PASS || said || g->result.reason[0] == '\0')
             continue;
         text_pad(t, LABEL_COLUMN);
         text_foreign(t, TEXT_DIM, g->gate.name, 0);
@@ -225,8 +227,8 @@ static void put_evidence(struct text *t, const struct report *r)
     if (e->expected != SEEP_UNKNOWN)
         n += snprintf(line + n, sizeof line - (size_t)n, "/%lld", (long long)e->expected);
     n += snprintf(line + n, sizeof line - (size_t)n,
-                  " samples, %zu gaps, %.0f lost events; smallest leak this run could have seen: %s", e->n_gaps,
-                  e->lost, leak);
+                  " samples, %zu gap%s, %.0f lost events; smallest leak this run could have seen: %s", e->n_gaps,
+                  e->n_gaps == 1 ? "" : "s", e->lost, leak);
     if (isfinite(e->sampling_mean_bytes)) {
         char mean[32];
         units_bytes(mean, sizeof mean, e->sampling_mean_bytes);

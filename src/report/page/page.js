@@ -6,11 +6,13 @@
 
   const tools = $(".tools"), filter = $("#filter"), all = $("#all"), rows = $$(".stack");
   if (tools) {
+    const more = $(".more");
     const words = rows.map((row) => row.textContent.toLowerCase());
     tools.hidden = false;
     filter.addEventListener("input", () => {
       const wanted = filter.value.trim().toLowerCase();
       rows.forEach((row, i) => { row.hidden = wanted !== "" && !words[i].includes(wanted); });
+      if (more && wanted !== "") more.open = true;
     });
     all.addEventListener("click", () => {
       const open = all.textContent === "Expand all";
