@@ -197,6 +197,8 @@ static int add_stacks(struct html_charts *hc)
     for (size_t i = 0; i < n; i++)
         c->x[i] = r->measure_from_s + (r->measure_to_s - r->measure_from_s) * ((double)i + 0.5) / (double)n;
     for (size_t k = 0; k < r->n_stacks && k < STACK_LINES; k++) {
+        if (k > 0 && !r->stacks[k].judge.rejected)
+            break;
         char label[200];
         snprintf(label, sizeof label, "#%zu %.150s", r->stacks[k].judge.rank, stack_label(&r->stacks[k]));
         double *y = malloc((n + 1) * sizeof *y);
@@ -243,14 +245,14 @@ void html_charts_free(struct html_charts *hc)
     free(hc);
 }
 
-static void draw_legend(const struct html_chart *c, struct seep_buf *out)
+static void draw_legend(const struct report *r, const struct html_chart *c, struct seep_buf *out)
 {
     char text[48];
     buf_str(out, "<ul class=\"legend\">");
     for (size_t l = 0; l < c->n_lines; l++) {
         double last = NAN;
         for (size_t i = c->n; i > 0 && isnan(last); i--)
-            last = c->lines[l].y[i - 1];
+            last = c->x[i - 1] <= r->measure_to_s ? c->lines[l].y[i - 1] : NAN; // the last one measured
         buf_printf(
             out,
             "<li><svg class=\"dot\" viewBox=\"0 0 10 10\"><circle class=\"f%zu\" cx=\"5\" cy=\"5\" r=\"4\"/></svg>", l);
@@ -273,7 +275,7 @@ void html_charts_draw(const struct html_charts *hc, struct seep_buf *out)
                    hc->charts[i].title, i);
         html_svg(hc->r, &hc->charts[i], out);
         buf_str(out, "</div>");
-        draw_legend(&hc->charts[i], out);
+        draw_legend(hc->r, &hc->charts[i], out);
         buf_str(out, "</figure>\n");
     }
     buf_str(out, "</div></section>\n");

@@ -225,7 +225,7 @@ static void growth_row(const struct report_growth *g, struct seep_buf *out)
         buf_printf(out, "<td class=\"num\">%s</td>", judge_format(text, sizeof text, figures[i], unit));
     buf_str(out, "<td>");
     html_name(out, g->growth.shape_text[0] != '\0' ? g->growth.shape_text : judge_shape_name(g->growth.shape));
-    buf_printf(out, "</td><td>%s</td><td class=\"why\">", g->gate == NULL ? "no gate" : "gated");
+    buf_printf(out, "</td><td class=\"gated\">%s</td><td class=\"why\">", g->gate == NULL ? "no gate" : "gated");
     html_name(out, g->growth.reason);
     buf_str(out, "</td></tr>\n");
 }

@@ -74,7 +74,7 @@ static bool find_range(const struct html_chart *c, struct frame *f)
     if (!(hi >= lo) || c->n < 2 || !(c->x[c->n - 1] > c->x[0]))
         return false;
     // Zero belongs into the picture unless all values are far from it: growth must not look larger than it is.
-    if (lo > 0 && lo < 0.75 * hi)
+    if (lo > 0 && (lo < 0.75 * hi || c->unit == HTML_COUNT))
         lo = 0;
     if (hi == lo)
         hi = lo + (lo == 0 ? 1 : fabs(lo) * 0.1);

@@ -4,7 +4,8 @@
 #include "base/esc.h"
 #include "judge/trend.h"
 
-// With SEEP_TEST_HTML=FILE the day's page is left there, to be looked at.
+// With SEEP_TEST_HTML=FILE the day's page is left there, with SEEP_TEST_HOSTILE_HTML=PREFIX the hostile ones as
+// PREFIX.N.html: for the browser test and for eyes.
 static const struct synth day = {.ticks = 289,
                                  .interval_s = 300,
                                  .stacks = 5000,
@@ -51,6 +52,15 @@ static const char *line_with(char *text, const char *what)
         at--;
     snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
     return line;
+}
+
+static void keep_html(const char *path, const char *html)
+{
+    FILE *f = path ? fopen(path, "w") : NULL;
+    if (!f)
+        return;
+    fputs(html, f);
+    fclose(f);
 }
 
 // ---- text -----------------------------------------------------------------------------------------------------------
@@ -257,8 +267,9 @@ static void check_html(char *html)
     assert_null(strstr(strstr(html, "</title>") + 1, "</title>"));
 }
 
-static void check_formats(const struct report *r)
+static void check_formats(const struct report *r, size_t number)
 {
+    char path[400];
     char *text = synth_format(r, "text", NULL, NULL), *json = synth_format(r, "json", NULL, NULL);
     char *html = synth_format(r, "html", NULL, NULL), *csv = synth_format(r, "csv", NULL, NULL);
     char *folded = synth_format(r, "folded", NULL, NULL);
@@ -266,6 +277,9 @@ static void check_formats(const struct report *r)
     check_text(folded, false);
     check_text(html, true);
     check_html(html);
+    snprintf(path, sizeof path, "%s.%zu.html", getenv("SEEP_TEST_HOSTILE_HTML") ? getenv("SEEP_TEST_HOSTILE_HTML") : "",
+             number);
+    keep_html(getenv("SEEP_TEST_HOSTILE_HTML") ? path : NULL, html);
     check_text(json, false);
     assert_null(strstr(csv, ",=cmd"));
     free(text);
@@ -282,7 +296,7 @@ static void hostile_names_stay_text(void **state)
         s.name = hostile[i];
         struct report *r = synth_report(*state, &s, NULL);
         assert_string_equal(r->stacks[0].frames[0].function, hostile[i]); // kept as bytes
-        check_formats(r);
+        check_formats(r, i);
         if (have_jsonschema())
             check_schema(*state, r);
         report_free(r);
@@ -292,16 +306,6 @@ static void hostile_names_stay_text(void **state)
 
 // ---- size -----------------------------------------------------------------------------------------------------------
 
-static void keep_html(const char *html, size_t len)
-{
-    const char *path = getenv("SEEP_TEST_HTML");
-    FILE *f = path ? fopen(path, "w") : NULL;
-    if (!f)
-        return;
-    fwrite(html, 1, len, f);
-    fclose(f);
-}
-
 static void a_day_with_5000_stacks_stays_small(void **state)
 {
     size_t len;
@@ -309,7 +313,7 @@ static void a_day_with_5000_stacks_stays_small(void **state)
     assert_int_equal(r->n_stacks_total, 5000);
     assert_int_equal(r->n_stacks, REPORT_STACKS_DEFAULT);
     char *html = synth_format(r, "html", NULL, &len);
-    keep_html(html, len);
+    keep_html(getenv("SEEP_TEST_HTML"), html);
     assert_true(len < 5000000);
     assert_non_null(strstr(html, "Content-Security-Policy"));
     free(html);

@@ -83,7 +83,7 @@
     const sparse = chart.data.slice(1).map((y) => y.filter((v) => v === null).length * 2 > y.length);
     const range = (u, lo, hi) => {
       if (lo === null) return [0, 1];
-      if (lo > 0 && lo < 0.75 * hi) lo = 0;
+      if (lo > 0 && (lo < 0.75 * hi || chart.unit === "count")) lo = 0;
       return uPlot.rangeNum(lo, hi === lo ? lo + (Math.abs(lo) * 0.1 || 1) : hi, { min: { pad: lo === 0 ? 0 : 0.08, soft: lo >= 0 ? 0 : null, mode: lo === 0 ? 1 : 0 }, max: { pad: 0.08 } });
     };
     const options = {
@@ -91,7 +91,7 @@
       cursor: { sync: { key: "seep", setSeries: false }, points: { size: 6 }, drag: { x: true, y: false } },
       scales: { x: { time: false }, y: { range } },
       axes: [
-        { ...axis, incrs: times, space: 64, values: (u, ticks) => ticks.map((t) => (t === 0 ? "0" : duration(t))), grid: { show: false } },
+        { ...axis, incrs: times, space: 64, size: 28, values: (u, ticks) => ticks.map((t) => (t === 0 ? "0" : duration(t))), grid: { show: false } },
         { ...axis, size: 66, values: (u, ticks) => ticks.map((t) => fmt(t)) },
       ],
       series: [{}, ...chart.labels.map((label, l) => ({ label, stroke: color("--c" + l), width: 1.7, spanGaps: sparse[l], points: { show: false } }))],
