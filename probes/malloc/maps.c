@@ -44,7 +44,7 @@ static void cut_entry(struct probe_region *r, struct seep_side_block *e, uintptr
 
 static int lock_maps(struct probe_region *r)
 {
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000 && !probe_no_syscalls; i++) {
         uint64_t none = 0;
         if (__atomic_compare_exchange_n(&r->header->maps_lock, &none, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
             return 0;

@@ -107,9 +107,9 @@ static int64_t draw_countdown(struct probe_tls *t, uint64_t mean)
 void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t word)
 {
     if (t->serial != (uint16_t)r->serial) {
-        uint32_t tid = (uint32_t)sys3(SYS_gettid, 0, 0, 0);
+        uint32_t tid = probe_no_syscalls ? 0 : (uint32_t)sys3(SYS_gettid, 0, 0, 0);
         t->serial = (uint16_t)r->serial;
-        t->slot = slot_claim(r, tid);
+        t->slot = tid ? slot_claim(r, tid) : 0;
         t->random = (sys_now_ns() ^ (uint64_t)tid << 32 ^ (uintptr_t)t) | 1;
         random_next(t);
     }

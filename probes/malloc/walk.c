@@ -33,7 +33,7 @@ static inline uintptr_t thread_pointer(void)
 static int extend_to(struct probe_walk *w, uintptr_t end, unsigned pages)
 {
     while (w->high < end) {
-        if (!pages-- || probe_no_syscalls || !sys_readable(w->high))
+        if (!pages-- || !sys_readable(w->high))
             return -1;
         w->high += PAGE;
     }
@@ -274,7 +274,7 @@ static enum step step_signal(struct probe_walk *w, struct place *at, struct reco
     if (at->sp < w->low || at->sp >= w->high)
         probe_bounds(w, at->sp);
     // The red zone below the interrupted sp and the page itself must be real: the kernel does not promise it.
-    return !probe_no_syscalls && sys_readable(at->sp & ~7ul) ? STEP_ON : STEP_LOST;
+    return sys_readable(at->sp & ~7ul) ? STEP_ON : STEP_LOST;
 }
 
 static enum step step_pointer(struct probe_walk *w, struct place *at, struct recorder *rec)

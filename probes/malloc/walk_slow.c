@@ -249,7 +249,7 @@ static int slow_step(const struct probe_object *o, struct probe_walk *w, uint64_
             if (apply_reg(o, &row->reg[i], w, old, cfa, &reg[i]) < 0)
                 return -1;
         probe_bounds(w, reg[PROBE_R_RSP]);
-        return !probe_no_syscalls && sys_readable(reg[PROBE_R_RSP] & ~7ul) ? 1 : -1;
+        return sys_readable(reg[PROBE_R_RSP] & ~7ul) ? 1 : -1;
     }
     for (int i = 0; i < PROBE_REGS; i++)
         if (apply_reg(o, &row->reg[i], w, old, cfa, &reg[i]) < 0)

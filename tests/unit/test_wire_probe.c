@@ -155,6 +155,264 @@ static void test_tally_without_find_object(void **state)
     tally(1, "2", "50000");
 }
 
+// ---- no harm
+// -------------------------------------------------------------------------------------------------------------------
+
+// Runs a target bare and under the probe: the same output, the same end.
+static void same_as_bare(char *const argv[], char *const *env, unsigned limit_s)
+{
+    struct region_server s = {0};
+    static char bare[1 << 16], probed[1 << 16];
+    region_server_start(&s, 0);
+    int want = region_run(NULL, argv, env, bare, sizeof bare, limit_s);
+    int got = region_run(&s, argv, env, probed, sizeof probed, limit_s);
+    assert_string_equal(probed, bare);
+    assert_int_equal(got, want);
+    assert_true(region_server_count(&s) >= 1);
+    region_server_stop(&s);
+}
+
+static void test_edges_are_the_same(void **state)
+{
+    (void)state;
+    char *argv[] = {TARGET("probe_edges"), NULL};
+    same_as_bare(argv, NULL, 20);
+}
+
+static void test_edges_are_the_same_with_jemalloc(void **state)
+{
+    (void)state;
+    struct region_server s = {0};
+    static char bare[1 << 16], probed[1 << 16];
+    char *argv[] = {TARGET("probe_edges"), NULL};
+    char plain[] = "LD_PRELOAD=libjemalloc.so.2",
+         both[] = "LD_PRELOAD=" SEEP_BUILD_DIR "/lib/libseep-probe.so libjemalloc.so.2";
+    char *env_plain[] = {plain, NULL}, *env_both[] = {both, NULL};
+    region_server_start(&s, 0);
+    int want = region_run(NULL, argv, env_plain, bare, sizeof bare, 20);
+    int got = region_run(&s, argv, env_both, probed, sizeof probed, 20);
+    assert_string_equal(probed, bare);
+    assert_int_equal(got, want);
+    assert_int_equal(region_server_count(&s), 1);
+    region_server_stop(&s);
+}
+
+static void test_closing_all_descriptors(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/seep-closeall-XXXXXX", path[64], out[64];
+    assert_non_null(mkdtemp(dir));
+    struct region_server s = {0};
+    char *argv[] = {TARGET("closeall_reopen"), dir, NULL};
+    region_server_start(&s, 0);
+    assert_int_equal(region_run(&s, argv, NULL, out, sizeof out, 30), 0);
+    assert_string_equal(out, "unharmed\n");
+    assert_int_equal(region_server_count(&s), 1);
+    region_server_stop(&s);
+    for (int i = 0; i < 32; i++) {
+        snprintf(path, sizeof path, "%s/f%d", dir, i);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void test_fork_storm(void **state)
+{
+    (void)state;
+    struct region_server s = {.most = 8};
+    char out[64], *argv[] = {TARGET("fork_storm"), "10000", NULL};
+    region_server_start(&s, 0);
+    assert_int_equal(region_run(&s, argv, NULL, out, sizeof out, 60), 0);
+    assert_string_equal(out, "10000 of 10000\n");
+    assert_int_equal(region_server_count(&s), 8);
+    assert_int_equal(s.refused, 10001 - 8);
+    struct wire *w = open_region(&s, 1);
+    struct wire_hello h;
+    wire_hello(w, &h);
+    assert_true(h.attached && h.forked);
+    wire_close(w);
+    region_server_stop(&s);
+}
+
+static void test_fork_storm_with_a_mute_keeper(void **state)
+{
+    (void)state;
+    struct region_server s = {0};
+    char out[64], *argv[] = {TARGET("fork_storm"), "300", NULL};
+    s.mute = 1;
+    region_server_start(&s, 0);
+    assert_int_equal(region_run(&s, argv, NULL, out, sizeof out, 60), 0);
+    assert_string_equal(out, "300 of 300\n");
+    region_server_stop(&s);
+}
+
+static void test_threads_that_come_and_go(void **state)
+{
+    (void)state;
+    struct region_server s = {0};
+    char out[64], *argv[] = {TARGET("threads_churn"), "4000", NULL};
+    region_server_start(&s, 0);
+    assert_int_equal(region_run(&s, argv, NULL, out, sizeof out, 60), 0);
+    assert_string_equal(out, "done\n");
+    struct wire *w = open_region(&s, 0);
+    struct wire_snapshot snap = {0};
+    assert_int_equal(wire_snapshot(w, 0, 1, &snap, NULL), 0);
+    assert_true(snap.totals.alloc_blocks > 4000 * 3);
+    assert_int_equal(snap.totals.live_overflow, 0);
+    assert_int_equal(snap.totals.unknown_frees, 0);
+    wire_snapshot_free(&snap);
+    wire_close(w);
+    region_server_stop(&s);
+}
+
+static void test_strict_seccomp(void **state)
+{
+    (void)state;
+    char *argv[] = {TARGET("probe_strict"), NULL};
+    same_as_bare(argv, NULL, 20);
+}
+
+static void test_address_space_limit(void **state)
+{
+    (void)state;
+    struct region_server s = {0};
+    char out[64], *argv[] = {"prlimit", "--as=200000000", "sh", "-c", "echo alive", NULL};
+    region_server_start(&s, 0);
+    assert_int_equal(region_run(&s, argv, NULL, out, sizeof out, 20), 0);
+    assert_string_equal(out, "alive\n");
+    struct wire *w = open_region(&s, region_server_count(&s) - 1);
+    struct wire_hello h;
+    wire_hello(w, &h);
+    assert_true(h.attached);
+    assert_true(h.map_bytes <= 200000000 / 8);
+    wire_close(w);
+    region_server_stop(&s);
+}
+
+static void test_no_room_at_all(void **state)
+{
+    (void)state;
+    struct region_server s = {0};
+    char out[64], *argv[] = {"prlimit", "--as=60000000", "sh", "-c", "echo alive", NULL};
+    region_server_start(&s, 0);
+    assert_int_equal(region_run(&s, argv, NULL, out, sizeof out, 20), 0);
+    assert_string_equal(out, "alive\n");
+    region_server_stop(&s);
+}
+
+static void test_without_a_keeper(void **state)
+{
+    (void)state;
+    struct region_server s = {0};
+    char out[64], *argv[] = {"env", "-i", "/bin/echo", "alive", NULL};
+    snprintf(s.setting, sizeof s.setting, "0123456789abcdef:0");
+    assert_int_equal(region_run(&s, argv, NULL, out, sizeof out, 20), 0);
+    assert_string_equal(out, "alive\n");
+    snprintf(s.setting, sizeof s.setting, "not hex");
+    assert_int_equal(region_run(&s, argv, NULL, out, sizeof out, 20), 0);
+    assert_string_equal(out, "alive\n");
+}
+
+// ---- exact in odd places
+// ---------------------------------------------------------------------------------------------------------
+
+// Starts a target that prints "live BLOCKS BYTES" and waits; returns the running total of stacks that pass `pick`.
+struct waiting {
+    struct region_server s;
+    struct wire *w;
+    int pid, fd;
+    int in; // its standard input: closing it ends the target
+    char out[256];
+};
+
+static void start_waiting(struct waiting *t, char *const argv[])
+{
+    memset(t, 0, sizeof *t);
+    region_server_start(&t->s, 0);
+    int in[2];
+    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+    int saved = dup(0);
+    dup2(in[0], 0);
+    t->pid = region_spawn(&t->s, argv, NULL, &t->fd);
+    dup2(saved, 0);
+    close(saved);
+    close(in[0]);
+    read_until(t->fd, "live", t->out, sizeof t->out, 60);
+    while (!strchr(t->out, '\n'))
+        read_until(t->fd, "\n", t->out + strlen(t->out), sizeof t->out - strlen(t->out), 10);
+    t->w = open_region(&t->s, 0);
+    t->in = in[1];
+}
+
+static void end_waiting(struct waiting *t)
+{
+    int status;
+    wire_close(t->w);
+    close(t->in);
+    assert_int_equal(waitpid(t->pid, &status, 0), t->pid);
+    assert_int_equal(status, 0);
+    close(t->fd);
+    region_server_stop(&t->s);
+}
+
+static void test_allocations_in_handlers(void **state)
+{
+    (void)state;
+    struct waiting t;
+    char *argv[] = {TARGET("probe_signals"), "20000", NULL};
+    unsigned long blocks, bytes;
+    double have_blocks = 0, have_bytes = 0;
+    start_waiting(&t, argv);
+    assert_int_equal(sscanf(t.out, "live %lu %lu", &blocks, &bytes), 2);
+    struct wire_snapshot s = {0};
+    assert_int_equal(wire_snapshot(t.w, 0, 1, &s, NULL), 0);
+    for (size_t i = 0; i < s.stacks; i++) {
+        if (!(s.stack[i].flags & 8)) // through a signal frame
+            continue;
+        assert_int_equal(s.stack[i].flags, 8);
+        have_blocks += s.stack[i].live_blocks;
+        have_bytes += s.stack[i].live_bytes;
+    }
+    assert_int_equal((unsigned long)have_blocks, blocks);
+    assert_int_equal((unsigned long)have_bytes, bytes);
+    wire_snapshot_free(&s);
+    end_waiting(&t);
+}
+
+static void test_vfork_children_record_as_the_parent(void **state)
+{
+    (void)state;
+    struct waiting t;
+    char *argv[] = {TARGET("probe_vfork"), "1000", NULL};
+    start_waiting(&t, argv);
+    struct wire_blocks b = {0};
+    assert_int_equal(wire_live_blocks(t.w, NULL, 0, 100000, &b, NULL), 0);
+    unsigned found = 0;
+    for (size_t i = 0; i < b.blocks; i++)
+        found += b.block[i].bytes == 333;
+    assert_int_equal(found, 1000);
+    wire_blocks_free(&b);
+    end_waiting(&t);
+}
+
+static void test_mappings_are_cut(void **state)
+{
+    (void)state;
+    struct waiting t;
+    char *argv[] = {TARGET("probe_maps"), NULL};
+    unsigned long bytes;
+    double have = 0;
+    start_waiting(&t, argv);
+    assert_int_equal(sscanf(t.out, "live %lu", &bytes), 1);
+    struct wire_snapshot s = {0};
+    assert_int_equal(wire_snapshot(t.w, 0, 1, &s, NULL), 0);
+    for (size_t i = 0; i < s.stacks; i++)
+        have += s.stack[i].klass == 1 ? s.stack[i].live_bytes : 0;
+    assert_int_equal((unsigned long)have, bytes);
+    wire_snapshot_free(&s);
+    end_waiting(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +420,19 @@ int main(void)
         cmocka_unit_test(test_tally_eight_threads),
         cmocka_unit_test(test_tally_without_caches),
         cmocka_unit_test(test_tally_without_find_object),
+        cmocka_unit_test(test_edges_are_the_same),
+        cmocka_unit_test(test_edges_are_the_same_with_jemalloc),
+        cmocka_unit_test(test_closing_all_descriptors),
+        cmocka_unit_test(test_fork_storm),
+        cmocka_unit_test(test_fork_storm_with_a_mute_keeper),
+        cmocka_unit_test(test_threads_that_come_and_go),
+        cmocka_unit_test(test_strict_seccomp),
+        cmocka_unit_test(test_address_space_limit),
+        cmocka_unit_test(test_no_room_at_all),
+        cmocka_unit_test(test_without_a_keeper),
+        cmocka_unit_test(test_allocations_in_handlers),
+        cmocka_unit_test(test_vfork_children_record_as_the_parent),
+        cmocka_unit_test(test_mappings_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
