@@ -80,6 +80,12 @@ static int count_ports_left(struct run_shutdown *sd, int proc_fd, struct seep_bu
     return left;
 }
 
+// A name below /proc means another file to every process that looks: it says nothing about what is left.
+static bool is_socket_file(const struct linux_listener *l)
+{
+    return l->kind == LINUX_NET_UNIX && l->address[0] == '/' && strncmp(l->address, "/proc/", 6) != 0;
+}
+
 static int write_ports(struct run_shutdown *sd, int proc_fd, struct store *st, struct seep_err *err)
 {
     struct seep_buf names;
@@ -102,8 +108,7 @@ static int write_ports(struct run_shutdown *sd, int proc_fd, struct store *st, s
     buf_clear(&names);
     buf_str(&names, "");
     for (size_t i = 0; i < sd->n_listeners; i++)
-        if (sd->listeners[i].kind == LINUX_NET_UNIX && sd->listeners[i].address[0] == '/' &&
-            linux_socket_file_left(sd->listeners[i].address))
+        if (is_socket_file(&sd->listeners[i]) && linux_socket_file_left(sd->listeners[i].address))
             buf_printf(&names, "%s%s", names.len ? ", " : "", sd->listeners[i].address);
     if (!rc && sd->looked)
         rc = store_set_meta(st, M_SHUTDOWN_FILES, names.data ? names.data : "", err);
