@@ -100,6 +100,8 @@ static int fill_strings(struct build *b, struct seep_err *err)
     for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++)
         if (build_get(b, facts[i].key, facts[i].value, err) != 0)
             return -1;
+    if (r->outcome_sentence != NULL && r->outcome_sentence[0] == '\0')
+        r->outcome_sentence = NULL;
     return 0;
 }
 

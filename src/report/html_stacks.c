@@ -58,6 +58,8 @@ static void put_title(const struct report_stack *s, struct seep_buf *out)
     for (size_t i = first + 1; i < s->n_frames && i < first + 5; i++) {
         buf_str(out, " &lt; ");
         put_function(&s->frames[i], out);
+        if (s->frames[i].function != NULL && strcmp(s->frames[i].function, "main") == 0)
+            break; // what the C library does before it is no news
     }
     buf_str(out, "</span>");
 }

@@ -81,7 +81,7 @@ static void put_part(struct text *t, const struct judge_explained *e, enum judge
 {
     char rate[48], share[24] = "";
     judge_format(rate, sizeof rate, e->rate.slope_per_s, JUDGE_U_BYTES_PER_S);
-    if (isfinite(e->share) && part == JUDGE_PART_HEAP)
+    if (e->share >= 0.005 && part == JUDGE_PART_HEAP)
         snprintf(share, sizeof share, " (%.0f %%)", e->share * 100);
     char item[128];
     snprintf(item, sizeof item, "%s %s%s", part_word(part), rate, share);
@@ -166,6 +166,9 @@ static void put_reasons(struct text *t, const struct report *r)
         bool said = g->result.status == JUDGE_S_FAIL && isfinite(g->result.value) && isfinite(g->result.limit);
         if (g->result.status == JUDGE_S_PASS || said || g->result.reason[0] == '\0')
             continue;
+        size_t len = strlen(g->gate.name);
+        if (strncmp(r->headline, g->gate.name, len) == 0 && strncmp(r->headline + len, ": ", 2) == 0)
+            continue; // the first line said it
         text_pad(t, LABEL_COLUMN);
         text_foreign(t, TEXT_DIM, g->gate.name, 0);
         text_put(t, TEXT_DIM, ": ");

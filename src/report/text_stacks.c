@@ -69,6 +69,8 @@ void text_chain(struct text *t, const struct report_stack *s)
         }
         text_put(t, TEXT_DIM, " < ");
         text_foreign(t, TEXT_PLAIN, name, 0);
+        if (strcmp(name, "main") == 0) // what the C library does before it is no news
+            return;
     }
 }
 
@@ -168,6 +170,11 @@ static void put_profile(struct text *t, const struct report_stack *s)
 static void put_frames(struct text *t, const struct report_stack *s)
 {
     char name[512];
+    if (s->n_frames == 0) {
+        text_pad(t, 8);
+        text_chain(t, s);
+        text_end_line(t);
+    }
     for (size_t i = 0; i < s->n_frames; i++) {
         const struct report_frame *f = &s->frames[i];
         frame_name(f, name, sizeof name);
