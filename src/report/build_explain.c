@@ -21,6 +21,12 @@ static double lag1(const double *e, size_t n)
     return square > 0 ? cross / square : 0;
 }
 
+// Less than a byte over the window is what rounding leaves of nothing.
+static double visible(double slope, double span_s)
+{
+    return fabs(slope * span_s) < 1 ? 0 : slope;
+}
+
 // y is overwritten by its residuals.
 static struct judge_rate line_rate(const double *t, double *y, size_t n)
 {
@@ -42,7 +48,10 @@ static struct judge_rate line_rate(const double *t, double *y, size_t n)
     }
     double r1 = lag1(y, n), r = fmin(fmax(r1 + 2 * (1 + 2 * fmax(r1, 0)) / nn, 0), .95);
     double half = z95 * sqrt(sse / (nn - 2) / sxx * (1 + r) / (1 - r));
-    return (struct judge_rate){.slope_per_s = slope, .lo_per_s = slope - half, .hi_per_s = slope + half};
+    double span = t[n - 1] - t[0];
+    return (struct judge_rate){.slope_per_s = visible(slope, span),
+                               .lo_per_s = visible(slope - half, span),
+                               .hi_per_s = visible(slope + half, span)};
 }
 
 // Aligned values of all that the parts are made of; NULL where there is no such series.

@@ -311,6 +311,17 @@ static int fill_stack(struct build *b, size_t s, const struct build_ops *ops, st
     return build_per_op(b, ops, b->stack_t_s, row, b->matrix.m, &out->per_op, &out->n_per_op, err);
 }
 
+// The row for what finds no place in the probe's table is always there; it is news only when it was ever used.
+static bool is_idle_other(const struct build *b, size_t s)
+{
+    if (!(b->stack_infos[s].flags & STACK_OTHER))
+        return false;
+    for (size_t j = 0; j < b->matrix.m; j++)
+        if (b->matrix.live_bytes[s * b->matrix.m + j] > 0)
+            return false;
+    return true;
+}
+
 static int fill_list(struct build *b, struct seep_err *err)
 {
     struct report *r = b->r;
@@ -326,8 +337,12 @@ static int fill_list(struct build *b, struct seep_err *err)
     int failed = 0;
     for (size_t k = 0; !failed && k < n; k++) {
         size_t s = b->judged_stacks.by_rank[k];
-        if (k < most) {
-            failed = fill_stack(b, s, &ops, &r->stacks[r->n_stacks++], err);
+        if (is_idle_other(b, s)) {
+            r->n_stacks_total--;
+        } else if (r->n_stacks < most) {
+            struct report_stack *out = &r->stacks[r->n_stacks++];
+            failed = fill_stack(b, s, &ops, out, err);
+            out->judge.rank = r->n_stacks; // without holes
         } else {
             r->other_live_bytes += b->judged_stacks.stack[s].live_bytes;
             r->other_slope_per_s += b->judged_stacks.stack[s].slope_per_s;
