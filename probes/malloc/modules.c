@@ -97,6 +97,10 @@ int probe_object_find(uintptr_t pc, struct probe_object *o)
     struct found_object f;
     if (find_object((void *)pc, &f) != 0)
         return -1;
+    // An object with holes between its segments is answered with one segment only; its tables lie in another.
+    uintptr_t table = (uintptr_t)f.eh_frame;
+    if (table && f.link_map && (table < (uintptr_t)f.map_start || table >= (uintptr_t)f.map_end))
+        return link_map_try(f.link_map, loader_debug && f.link_map == loader_debug->r_map, pc, o);
     o->start = (uintptr_t)f.map_start;
     o->end = (uintptr_t)f.map_end;
     o->eh_frame_hdr = f.eh_frame;

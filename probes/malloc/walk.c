@@ -49,13 +49,18 @@ int probe_readable(struct probe_walk *w, uintptr_t address)
     return extend_to(w, address + 8, EXTEND_PAGES) == 0;
 }
 
+extern void *__libc_stack_end __attribute__((weak));
+
+static inline uintptr_t main_stack_end(void)
+{
+    return &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
+}
+
 // A range found contiguous up to the thread's own end of stack stays for the life of the thread. Any other (a fiber, a
 // signal stack) may be unmapped and mapped again: it holds only while probe_map_generation stands still.
 static void bounds_find(struct probe_walk *w, uintptr_t sp)
 {
-    extern void *__libc_stack_end __attribute__((weak));
-    uintptr_t page = sp & ~(PAGE - 1), tp = thread_pointer();
-    uintptr_t main_end = &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
+    uintptr_t page = sp & ~(PAGE - 1), tp = thread_pointer(), main_end = main_stack_end();
     uintptr_t own = tp > sp && (main_end <= sp || tp < main_end) ? tp : main_end;
     w->low = page;
     w->high = page + PAGE; // we stand on it
@@ -279,6 +284,8 @@ static enum step step_signal(struct probe_walk *w, struct place *at, struct reco
 
 static enum step step_pointer(struct probe_walk *w, struct place *at, struct recorder *rec)
 {
+    if (main_stack_end() - at->sp <= 64)
+        return STEP_END; // the loader's own entry, which has no unwind information: there is nothing further out
     if (at->bp < at->sp || at->bp & 7 || at->bp - at->sp > (1u << 20) || !probe_readable(w, at->bp) ||
         !probe_readable(w, at->bp + 8))
         return STEP_LOST;
