@@ -29,17 +29,16 @@ static const struct cmd_option options[] = {
 static const char *const description[] = {
     "Judges a run again from its stored samples and writes the result: text for people, verdict.json, one "
     "self-contained "
-    "HTML page, the measured series as CSV (which seep analyze reads), or growth as folded stacks for a flame graph.",
-    "A run that still goes on can be reported at any time: the verdict is then the one so far. The exit status is that "
-    "of the "
-    "verdict.",
+    "HTML page, the measured series as CSV, or growth as folded stacks for a flame graph.",
+    "A run that still goes on can be reported at any time: the verdict is then the one so far. The exit status says "
+    "whether the report was written; the run's own verdict stands in it, and seep wait gives it as a status.",
     NULL,
 };
 
 static const struct cmd_example examples[] = {
     {"seep report last", "the verdict of the latest run"},
     {"seep report last -f html -O report.html", "the page with charts and stacks"},
-    {"seep report nightly-1 -f csv | seep analyze -", "the same verdict from the series alone"},
+    {"seep report nightly-1 -f csv -O series.csv", "the measured series"},
     {0},
 };
 
@@ -82,7 +81,6 @@ static int run(int argc, char **argv, void *opts)
         report_free(r);
         return cmd_fail(&err);
     }
-    int status = r->final.exit_code;
     report_free(r);
-    return status;
+    return CMD_PASS;
 }

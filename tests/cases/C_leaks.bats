@@ -53,7 +53,7 @@ first_function() { # the innermost frame of the first stack that is no library's
 }
 
 @test "C07 sampled mode finds a large leak too" {
-    run "$SEEP" run -q --name sampled --duration 20s -o attribution.mode=sampled -o attribution.sampling=16KiB \
+    run "$SEEP" run -q --name sampled --duration 20s -o attribution.mode=sampled -o attribution.mean=16KiB \
         -o 'gates=["heap.growth < 10MB/h"]' -- "$TARGETS/leak_c" 300000
     [ "$status" -eq 1 ]
     [ "$(first_function sampled)" = audit_record_new ]

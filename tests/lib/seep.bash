@@ -1,7 +1,8 @@
 # What every case needs: where seep is, a results directory of its own, free ports, waiting with a limit, and the check that nothing
 # is left behind.
 seep_setup() {
-    : "${SEEP_BUILD:?the build directory}" "${SEEP_SOURCE:?the source directory}"
+    SEEP_SOURCE=${SEEP_SOURCE:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
+    SEEP_BUILD=${SEEP_BUILD:-$SEEP_SOURCE/build}
     SEEP=$SEEP_BUILD/bin/seep
     TARGETS=$SEEP_BUILD/targets
     WORK=$(mktemp -d "${TMPDIR:-/tmp}/seep-case.XXXXXX")
