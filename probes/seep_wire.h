@@ -40,7 +40,7 @@
 // Stack ids with a meaning of their own.
 enum { SEEP_STACK_NONE = 0, SEEP_STACK_OTHER = 1, SEEP_STACK_NESTED = 2, SEEP_STACK_FIRST = 3 };
 
-// ---- attaching: AF_UNIX SOCK_SEQPACKET, one message each way ------------------------------------------------------
+// ---- attaching: AF_UNIX SOCK_SEQPACKET, one message each way ----
 
 enum seep_hello_reason {
     SEEP_HELLO_IMAGE = 0,  // a new program image: the first start or any exec
@@ -68,8 +68,7 @@ struct seep_hello_reply {
     uint64_t reserved[3];
 };
 
-// ---- page 0: the header, written by the keeper at creation and by the probe afterwards
-// ---------------------------------
+// ---- page 0: the header, written by the keeper at creation and by the probe afterwards ----
 
 enum seep_probe_state { SEEP_PROBE_EMPTY = 0, SEEP_PROBE_ON = 1, SEEP_PROBE_OFF = 2 };
 enum seep_off_reason {
@@ -166,8 +165,7 @@ struct seep_header {
 #define SEEP_HDR_SECCOMP        4u // the program restricted its system calls
 #define SEEP_HDR_NEW_HOOKED     8u // operator new belongs to the allocator and is recorded itself
 
-// ---- control: written by keeper and supervisor only
-// -------------------------------------------------------------------
+// ---- control: written by keeper and supervisor only ----
 //
 // `word` is all a hooked call looks at, so that one load decides: epoch, mean and tick are always consistent.
 //   bits 0..9 epoch   bit 10 off   bits 16..23 tick   bits 24..63 mean sampling interval in bytes, 0 = exact
@@ -184,8 +182,7 @@ struct seep_control {
 #define SEEP_WORD_MEAN(w)            ((w) >> 24)
 #define SEEP_WORD(epoch, tick, mean) ((uint64_t)(mean) << 24 | (uint64_t)((tick)&255u) << 16 | ((epoch)&1023u))
 
-// ---- threads: totals in usable bytes, the same in both modes
-// ----------------------------------------------------------
+// ---- threads: totals in usable bytes, the same in both modes ----
 
 struct seep_thread_slot {
     uint32_t owner; // thread id, 0 free; slot 0 is everybody's
@@ -195,8 +192,7 @@ struct seep_thread_slot {
     uint64_t spare;
 };
 
-// ---- modules: append only
-// ----------------------------------------------------------------------------------------------
+// ---- modules: append only ----
 
 struct seep_module {
     uint32_t state; // 0 being written, 1 complete, 2 the code is gone (unload_epoch says since when)
@@ -211,8 +207,7 @@ struct seep_module {
     uint64_t reserved[5];
 };
 
-// ---- stacks
-// --------------------------------------------------------------------------------------------------------------
+// ---- stacks ----
 
 enum seep_class { SEEP_CLASS_HEAP = 0, SEEP_CLASS_MMAP = 1, SEEP_CLASS_MMAP_FILE = 2 };
 #define SEEP_STACK_TRUNCATED 1u  // the walker had no rule: the outermost frames are missing
@@ -248,8 +243,7 @@ struct seep_stack {
     } own[SEEP_SHARDS - 1]; // one cache line each
 };
 
-// ---- live set
-// --------------------------------------------------------------------------------------------------------------
+// ---- live set ----
 
 // Directory entry: address range (address >> 17) + 1 and up to four chunks of words, one per block within a granule.
 struct seep_live_range {
@@ -277,8 +271,7 @@ struct seep_side_block {
 #define SEEP_SIDE_GONE   2u
 #define SEEP_SIDE_PROBES 64u
 
-// ---- copied stacks
-// -----------------------------------------------------------------------------------------------------------
+// ---- copied stacks ----
 
 enum seep_ring_why { SEEP_RING_CHECK = 0, SEEP_RING_NEW = 1, SEEP_RING_TRUNCATED = 2 };
 enum {
@@ -308,8 +301,7 @@ struct seep_ring_record {
     uint8_t bytes[SEEP_RING_SLOT_BYTES - 8 - 24 - 8 * SEEP_REGS - 8 * SEEP_FRAMES_MAX];
 };
 
-// ---- the probe's own caches: nothing a reader needs
-// -------------------------------------------------------------------------
+// ---- the probe's own caches: nothing a reader needs ----
 
 struct seep_rule_slot {
     uint64_t check; // key ^ rule: a torn pair matches no key

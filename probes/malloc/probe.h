@@ -79,9 +79,9 @@ extern uint32_t probe_flags;          // PROBE_FLAG_*, from the environment
 #define PROBE_FLAG_NO_WALK_CACHE  2u
 #define PROBE_FLAG_NO_RULE_CACHE  4u
 
-// attach.c
-// --------------------------------------------------------------------------------------------------------------- The
-// slow way to a region: attaches once, NULL when the probe is off in this process.
+// ---- attach.c ----
+
+// The slow way to a region: attaches once, NULL when the probe is off in this process.
 struct probe_region *probe_attach(void);
 
 static inline struct probe_region *probe_get(void)
@@ -93,9 +93,9 @@ static inline struct probe_region *probe_get(void)
 }
 void probe_turn_off(uint32_t reason);
 
-// pool.c
-// ----------------------------------------------------------------------------------------------------------------- A
-// zeroed chunk of the pool by number, 0 when the ceiling is reached. probe_chunk_unused takes one back (a lost race).
+// ---- pool.c ----
+
+// A zeroed chunk of the pool by number, 0 when the ceiling is reached. probe_chunk_unused takes one back (a lost race).
 uint32_t probe_chunk_new(struct probe_region *r);
 void probe_chunk_unused(struct probe_region *r, uint32_t chunk);
 // The chunk in a directory cell, made on demand; 0 when there is none to be had.
@@ -106,8 +106,8 @@ static inline void *probe_chunk(const struct probe_region *r, uint32_t chunk)
     return r->pool + (uint64_t)chunk * SEEP_CHUNK_BYTES;
 }
 
-// live.c
-// -----------------------------------------------------------------------------------------------------------------
+// ---- live.c ----
+
 struct probe_block {
     uint64_t size;
     uint32_t stack;
@@ -120,8 +120,8 @@ int probe_live_remove(struct probe_region *r, uintptr_t address, struct probe_bl
 int probe_side_insert(struct seep_side_block *table, uint32_t entries, uintptr_t address, const struct probe_block *b);
 int probe_side_remove(struct seep_side_block *table, uint32_t entries, uintptr_t address, struct probe_block *b);
 
-// modules.c
-// --------------------------------------------------------------------------------------------------------------
+// ---- modules.c ----
+
 struct probe_object {
     uintptr_t start, end; // mapping
     uintptr_t bias;
@@ -137,8 +137,8 @@ uint32_t probe_module_index(struct probe_region *r, const struct probe_object *o
 void probe_code_changed(struct probe_region *r);
 void probe_modules_init(void);
 
-// cfi.c
-// ------------------------------------------------------------------------------------------------------------------
+// ---- cfi.c ----
+
 // Registers followed through frames; PROBE_R_RA is the return address column.
 enum { PROBE_R_RBX = 3, PROBE_R_RBP = 6, PROBE_R_RSP = 7, PROBE_R_R12 = 12, PROBE_R_RA = 16, PROBE_REGS = 17 };
 enum probe_cfi_kind {
@@ -165,8 +165,8 @@ struct probe_cfi_row {
 // The unwind row that holds at pc (for a return address: pass pc - 1). -1: none.
 int probe_cfi_row(const struct probe_object *o, uintptr_t pc, struct probe_cfi_row *row);
 
-// walk.c, walk_slow.c
-// ------------------------------------------------------------------------------------------------------
+// ---- walk.c, walk_slow.c ----
+
 struct probe_walk {
     uintptr_t low, high; // readable
     uint64_t sp, bp;
@@ -186,21 +186,21 @@ void probe_capture(uint64_t *reg);
 void probe_walk_slow(struct probe_region *r, struct probe_walk *w, uintptr_t hook_sp);
 uint64_t probe_frame_word(struct probe_region *r, uintptr_t pc, int exact, struct probe_object *o, int *known);
 
-// stacks.c
-// --------------------------------------------------------------------------------------------------------------- The
-// id of this stack, made when new; SEEP_STACK_OTHER past the ceilings. *is_new says which.
+// ---- stacks.c ----
+
+// The id of this stack, made when new; SEEP_STACK_OTHER past the ceilings. *is_new says which.
 uint32_t probe_intern(struct probe_region *r, const uint64_t *frame, uint32_t frames, unsigned klass, unsigned flags,
                       int *is_new);
 struct seep_stack *probe_stack(const struct probe_region *r, uint32_t id);
 int probe_stacks_init(struct probe_region *r);
 
-// ring.c
-// -----------------------------------------------------------------------------------------------------------------
+// ---- ring.c ----
+
 void probe_ring_copy(struct probe_region *r, const struct probe_walk *w, uint32_t stack, unsigned why);
 
-// record.c
-// --------------------------------------------------------------------------------------------------------------- A
-// block is born / about to be freed. frame: __builtin_frame_address(0) of the hook.
+// ---- record.c ----
+
+// A block is born / about to be freed. frame: __builtin_frame_address(0) of the hook.
 void probe_on_alloc(void *p, size_t size, const void *frame);
 // Takes the block out of the books; *b tells what was known so that a failed realloc can put it back.
 struct probe_freed {
@@ -225,18 +225,17 @@ static inline void probe_leave(void)
 // Brings the thread up to the control word and gives it its slot.
 void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t word);
 
-// maps.c
-// -----------------------------------------------------------------------------------------------------------------
+// ---- maps.c ----
+
 void probe_on_map(void *p, size_t bytes, unsigned klass, const void *frame);
 void probe_on_unmap(void *p, size_t bytes, const void *frame);
 
-// allocators/stats.c
-// -----------------------------------------------------------------------------------------------------
+// ---- allocators/stats.c ----
+
 void probe_allocator_init(void);
 void probe_allocator_read(struct probe_region *r, uint32_t tick);
 
 // real.c: what is behind us
-// ----------------------------------------------------------------------------------------------
 struct probe_real {
     void *(*malloc)(size_t);
     void *(*calloc)(size_t, size_t);

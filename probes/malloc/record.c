@@ -12,8 +12,7 @@
 
 #include <string.h>
 
-// ---- threads
-// ------------------------------------------------------------------------------------------------------------
+// ---- threads ----
 
 int probe_enter(const void *frame)
 {
@@ -60,8 +59,7 @@ static uint64_t random_next(struct probe_tls *t)
     return t->random * 0x2545f4914f6cdd1dull;
 }
 
-// ---- a little arithmetic without libm
-// --------------------------------------------------------------------------------------
+// ---- a little arithmetic without libm ----
 
 // -ln(u) for u in (0, 1], to 1e-9.
 static double minus_log(double u)
@@ -121,8 +119,7 @@ void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t 
     t->word = word;
 }
 
-// ---- counters
-// --------------------------------------------------------------------------------------------------------------
+// ---- counters ----
 
 static inline void bump(uint64_t *cell, uint64_t by, int shared)
 {
@@ -166,8 +163,7 @@ static size_t usable_of(void *p, size_t otherwise)
     return probe_real.usable ? probe_real.usable(p) : otherwise;
 }
 
-// ---- the filter of sampled mode: which addresses may be samples
-// --------------------------------------------------------------
+// ---- the filter of sampled mode: which addresses may be samples ----
 
 static inline uint8_t *filter_cell(struct probe_region *r, const void *p)
 {
@@ -188,8 +184,7 @@ static inline int filtered_out(struct probe_region *r, const void *p)
     return !(load_relaxed(&r->header->flags) & SEEP_HDR_EXACT_SEEN) && !load_relaxed(filter_cell(r, p));
 }
 
-// ---- a block is born
-// -----------------------------------------------------------------------------------------------------------
+// ---- a block is born ----
 
 static void insert_block(struct probe_region *r, void *p, size_t usable, const struct probe_block *b, uint64_t mean,
                          int nested)
@@ -283,8 +278,7 @@ void probe_on_alloc(void *p, size_t size, const void *frame)
     probe_leave();
 }
 
-// ---- and dies
-// --------------------------------------------------------------------------------------------------------------------
+// ---- and dies ----
 
 static void free_unknown(struct probe_region *r, size_t usable, uint64_t mean, int nested)
 {

@@ -16,8 +16,7 @@
 
 uint32_t probe_map_generation = 1;
 
-// ---- bounds: what of a stack can be read
-// --------------------------------------------------------------------------------
+// ---- bounds: what of a stack can be read ----
 
 #define PAGE         4096ul
 #define EXTEND_PAGES 512
@@ -99,8 +98,7 @@ static void bounds_keep(const struct probe_walk *w)
     t->map_generation = w->map_generation;
 }
 
-// ---- rules
-// ----------------------------------------------------------------------------------------------------------------
+// ---- rules ----
 
 enum rule_kind { RULE_NONE, RULE_NORMAL, RULE_END, RULE_SIGNAL, RULE_POINTER, RULE_DRAP, RULE_SLOW };
 
@@ -196,8 +194,7 @@ static inline uint64_t rule_of(struct probe_region *r, uintptr_t pc, int exact)
     return rule_make(r, pc, exact, generation, slot, key);
 }
 
-// ---- the walk
-// ---------------------------------------------------------------------------------------------------------------
+// ---- the walk ----
 
 // What the walk read that decided where it went; off when slot is NULL.
 struct recorder {
@@ -351,8 +348,7 @@ uint64_t probe_frame_word(struct probe_region *r, uintptr_t pc, int exact, struc
     return frame_word(&at, *known ? probe_module_index(r, o) : 0);
 }
 
-// ---- remembered stacks
-// --------------------------------------------------------------------------------------------------------
+// ---- remembered stacks ----
 
 static inline int slot_matches(const struct seep_walk_slot *s, const uintptr_t *pc, const struct place *at,
                                unsigned klass, uintptr_t high)

@@ -80,8 +80,7 @@ int wire_scan_live(const struct wire *w, wire_visit *visit, void *arg)
     return ret ? ret : scan_side(w, visit, arg);
 }
 
-// ---- survivors by epoch
-// -----------------------------------------------------------------------------------------------------
+// ---- survivors by epoch ----
 
 // Open addressing over (stack, epoch) while scanning; rows are compacted and sorted at the end.
 struct age_table {
@@ -180,8 +179,7 @@ void wire_age_profile_free(struct wire_age_profile *p)
     memset(p, 0, sizeof *p);
 }
 
-// ---- blocks of chosen stacks
-// -------------------------------------------------------------------------------------------------
+// ---- blocks of chosen stacks ----
 
 struct block_wish {
     const struct wire *w;

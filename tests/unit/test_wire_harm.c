@@ -1,8 +1,7 @@
 // The probe does no harm: programs run under it as they run without, whatever they do to themselves.
 #include "probe_rig.h"
 
-// ---- no harm
-// -------------------------------------------------------------------------------------------------------------------
+// ---- no harm ----
 
 // Runs a target bare and under the probe: the same output, the same end.
 static void same_as_bare(char *const argv[], char *const *env, unsigned limit_s)
