@@ -243,6 +243,7 @@ struct store {
     int64_t prev_points; // index of the last durable row of stack points; -1: the next one must be full
     size_t full_bytes, since_full_bytes;
     bool blocked, gone, wal_told, loading;
+    bool part_used; // something is durable in the file that is written
     char blocked_why[256];
     struct seep_time blocked_since;
     int64_t blocked_ticks, retry_at_ns, retry_ns;
@@ -254,6 +255,9 @@ struct store {
 // open.c
 // Begins the next file and makes it the one that is written.
 int store_begin_part(struct store *st, struct seep_err *err);
+// Takes a file away again in which nothing was ever made durable, so that a disk that lets files be made and not be
+// written does not use up their names. False when it is to be kept.
+bool store_drop_part(struct store *st);
 int store_refresh_parts(struct store *st, struct seep_err *err);
 int store_queue_session(struct store *st, struct seep_err *err);
 // write.c

@@ -105,7 +105,22 @@ int store_begin_part(struct store *st, struct seep_err *err)
     st->n_parts++;
     st->series.durable = st->modules.durable = st->stacks.durable = 0;
     st->prev_points = -1;
+    st->part_used = false;
     return 0;
+}
+
+bool store_drop_part(struct store *st)
+{
+    struct conn *c = &st->parts[st->n_parts - 1];
+    if (st->part_used || st->n_parts < 2)
+        return false;
+    char name[24];
+    conn_part_name(name, c->part);
+    conn_close(c, false);
+    remove_stillborn(st, name);
+    st->n_parts--;
+    st->part_used = true; // the one before it
+    return true;
 }
 
 // ---- reading a part, whatever its state -----------------------------------------------------------------------------
@@ -168,11 +183,25 @@ static int open_part_read(struct store *st, int part, struct seep_err *err)
     return 0;
 }
 
+// The writer took the newest file away and made another of that name.
+static void forget_replaced(struct store *st)
+{
+    struct stat sb;
+    struct conn *c = &st->parts[st->n_parts - 1];
+    if (st->n_parts < 2 || c->ino == 0 || fstatat(st->dir_fd, c->name, &sb, AT_SYMLINK_NOFOLLOW) ||
+        (sb.st_ino == c->ino && sb.st_dev == c->dev))
+        return;
+    conn_close(c, false);
+    st->n_parts--;
+}
+
 int store_refresh_parts(struct store *st, struct seep_err *err)
 {
     (void)err;
-    int next = st->n_parts ? st->parts[st->n_parts - 1].part + 1 : 1;
     char name[24];
+    if (!st->writer)
+        forget_replaced(st);
+    int next = st->n_parts ? st->parts[st->n_parts - 1].part + 1 : 1;
     for (; !st->writer && next <= STORE_MAX_PARTS && st->n_parts < STORE_MAX_PARTS; next++) {
         conn_part_name(name, next);
         // One that is just being made is looked at again the next time.
@@ -273,6 +302,17 @@ static void make_reserve(struct store *st)
     store_push_event(st, &(struct store_event){"storage", now, now, SEEP_UNKNOWN, why.text}, NULL);
 }
 
+// A run that could not be made leaves nothing but its lock, so that it can be made again.
+static void unmake(struct store *st)
+{
+    for (int i = 0; i < st->n_parts; i++) {
+        conn_close(&st->parts[i], false);
+        remove_stillborn(st, st->parts[i].name);
+    }
+    st->n_parts = 0;
+    place_free_reserve(st->dir_fd);
+}
+
 int store_create(int dir_fd, struct store **out, struct seep_err *err)
 {
     struct store *st;
@@ -294,6 +334,7 @@ int store_create(int dir_fd, struct store **out, struct seep_err *err)
         return 0;
     }
     *out = NULL;
+    unmake(st);
     store_close(st);
     return -1;
 }
@@ -336,7 +377,7 @@ static int salvage_to_part(struct store *st, int part, const char *why, struct s
         conn_close(&bad, false);
     }
     move_aside(st, name, aside, sizeof aside);
-    st->salvaged = true;
+    st->part_used = st->salvaged = true;
     snprintf(st->trouble, sizeof st->trouble, "%.240s; it was moved to '%s', %lld rows were saved, %d tables not whole",
              why, aside, (long long)rows, lost);
     return 0;
@@ -371,6 +412,7 @@ static int open_current(struct store *st, int part, struct seep_err *err)
     if (rc == 0) {
         c->version = store_schema_version;
         st->n_parts++;
+        st->part_used = true;
         return 0;
     }
     conn_close(c, false);

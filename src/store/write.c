@@ -135,6 +135,7 @@ static void committed(struct store *st, const struct progress *pr)
     st->modules.durable = st->modules.n;
     st->stacks.durable = st->stacks.n;
     st->commits++;
+    st->part_used = true;
     queue_clear_written(&st->queue);
 }
 
@@ -266,7 +267,8 @@ static int succeed(struct store *st, const struct seep_err *why, struct seep_err
 {
     char text[400];
     struct seep_err begin = {0};
-    give_up_file(st);
+    if (!store_drop_part(st))
+        give_up_file(st);
     if (store_begin_part(st, &begin)) {
         if (err)
             *err = begin;
