@@ -14,7 +14,13 @@
 
 int live_init(struct run_live *l, int fd, double total_s, double interval_s, struct seep_err *err)
 {
-    *l = (struct run_live){.fd = fd, .total_s = total_s, .interval_s = interval_s, .budget_per_s = NAN, .width = 100};
+    *l = (struct run_live){.fd = fd,
+                           .total_s = total_s,
+                           .interval_s = interval_s,
+                           .budget_per_s = NAN,
+                           .load_rate_per_s = NAN,
+                           .load_p99_s = NAN,
+                           .width = 100};
     l->terminal = fd >= 0 && isatty(fd);
     l->cap = LIVE_POINTS;
     l->t_s = malloc(3 * LIVE_POINTS * sizeof *l->t_s);
@@ -93,8 +99,21 @@ static void judge_now(struct run_live *l)
         l->has_growth = isfinite(l->growth.slope_per_s);
 }
 
+static void note_load(struct run_live *l, const struct run_tick *t)
+{
+    if (!t->n_loads)
+        return;
+    double done = (double)t->loads[0].counts.completed;
+    int64_t passed = t->time.mono_ns - l->load_at_ns;
+    l->load_rate_per_s = l->load_at_ns && passed > 0 ? (done - l->load_done) * 1e9 / (double)passed : NAN;
+    l->load_p99_s = t->loads[0].quantile_s[3];
+    l->load_done = done;
+    l->load_at_ns = t->time.mono_ns;
+}
+
 void live_tick(struct run_live *l, const struct run_tick *t, double elapsed_s)
 {
+    note_load(l, t);
     double heap = t->value[RUN_S_HEAP_LIVE], rss = t->value[RUN_S_RSS];
     l->judge_heap = !isnan(heap);
     if (isnan(heap) && isnan(rss))
@@ -110,17 +129,29 @@ void live_tick(struct run_live *l, const struct run_tick *t, double elapsed_s)
     }
 }
 
+// "+3.21 MB/h [3.05, 3.38]": both ends in the unit of the slope.
 static void add_growth(const struct run_live *l, struct seep_buf *b)
 {
-    char slope[40], lo[40], hi[40], budget[40];
+    char slope[40], budget[40];
     if (!l->has_growth)
         return;
     units_rate_per_h(slope, sizeof slope, l->growth.slope_per_s);
-    units_rate_per_h(lo, sizeof lo, l->growth.lo_per_s);
-    units_rate_per_h(hi, sizeof hi, l->growth.hi_per_s);
-    buf_printf(b, "  %s%s [%s, %s]", l->growth.slope_per_s >= 0 ? "+" : "", slope, lo, hi);
+    double shown = strtod(slope, NULL), factor = shown != 0 ? shown / l->growth.slope_per_s : 0;
+    buf_printf(b, "  %s%s", l->growth.slope_per_s >= 0 ? "+" : "", slope);
+    if (factor > 0)
+        buf_printf(b, " [%.3g, %.3g]", l->growth.lo_per_s * factor, l->growth.hi_per_s * factor);
     if (isfinite(l->budget_per_s))
         buf_printf(b, "  budget %s", units_rate_per_h(budget, sizeof budget, l->budget_per_s));
+}
+
+static void add_load(const struct run_live *l, struct seep_buf *b)
+{
+    char rate[40], p99[40];
+    if (isnan(l->load_rate_per_s))
+        return;
+    buf_printf(b, "  load %s/s", units_count(rate, sizeof rate, l->load_rate_per_s));
+    if (!isnan(l->load_p99_s))
+        buf_printf(b, " p99 %s", units_duration(p99, sizeof p99, l->load_p99_s));
 }
 
 static void add_numbers(const struct run_live *l, struct seep_buf *b, const struct run_tick *t)
@@ -140,6 +171,7 @@ static void add_numbers(const struct run_live *l, struct seep_buf *b, const stru
         buf_printf(b, "  fds %.0f", t->value[RUN_S_FD]);
     if (!isnan(t->value[RUN_S_THREADS]))
         buf_printf(b, "  threads %.0f", t->value[RUN_S_THREADS]);
+    add_load(l, b);
 }
 
 static void add_bar(struct seep_buf *b, double share)

@@ -23,6 +23,8 @@ struct run_live {
     struct judge_growth growth;
     bool has_growth;
     double next_plain_s, next_judge_s;
+    double load_rate_per_s, load_p99_s, load_done; // of the last tick; NAN without a load
+    int64_t load_at_ns;
     char last_event[120];
     char line[400]; // the present line, for `seep status`
 };

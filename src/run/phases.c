@@ -1,6 +1,7 @@
 // The steps up to the end of the measured time: start, ready, baseline, measure, drain, close. See machine.c for their
 // order.
 #include "run/actions.h"
+#include "run/identity.h"
 #include "run/state.h"
 
 #include <math.h>
@@ -72,6 +73,11 @@ static void ready_job(uv_work_t *req)
 {
     struct run *r = req->data;
     run_ready_wait(&r->ready);
+    if (!r->ready.ready)
+        return;
+    buf_init(&r->identity, 1u << 20);
+    if (identity_json(r->sampler.proc_fd, r->target_pid, r->profile, &r->identity, NULL))
+        buf_free(&r->identity);
 }
 
 static void ready_done(uv_work_t *req, int status)

@@ -80,6 +80,11 @@ static int check_results_dir(int fd, const char *path, struct seep_err *err)
 
 static int make_dir(struct run *r, struct seep_err *err)
 {
+    if (r->opt.name && !fs_name_ok(r->opt.name))
+        return seep_fail(err, SEEP_E_USAGE,
+                         "'%.100s' cannot be the name of a run: give up to 64 letters, digits, dots, hyphens and "
+                         "underscores, a letter or digit first (--name)",
+                         r->opt.name);
     int results = fs_open_dir(r->opt.results_dir, true, err);
     if (results < 0)
         return -1;
@@ -360,6 +365,8 @@ void run_target_facts(struct run *r)
     struct linux_exe exe;
     struct seep_err err;
     static const char *const kinds[] = {"", "http", "tcp", "log", "command"};
+    if (r->identity.data)
+        run_meta(r, M_TARGET_IDENTITY, r->identity.data);
     enum profile_ready kind = r->profile->target.ready.kind;
     if (kind != READY_NONE && !r->adopting) {
         run_meta_f(r, M_READY_S, "%.6f", r->ready.after_s);
@@ -428,6 +435,9 @@ int run_setup_new(struct run *r, struct seep_err *err)
     if (!t->argv || t->argc == 0)
         return seep_fail(err, SEEP_E_USAGE,
                          "There is no command to run: give one after -- or as target.command in a profile");
+    if (t->restart)
+        return seep_fail(err, SEEP_E_USAGE,
+                         "target.restart is not supported yet; leave it out, and a crash ends the run");
     if (linux_exe_find(t->argv[0], t->cwd, getenv("PATH"), path, err))
         return -1;
     r->exec_path = strdup(path);
@@ -535,11 +545,33 @@ static bool stored_is(struct run *r, const char *key, const char *value)
     return is;
 }
 
+// Killed after its end record was durable, a supervisor leaves a keeper that waits to be told to go: that is all there
+// is to do for such a run.
+static int look_for_end(struct run *r, struct seep_err *err)
+{
+    struct seep_time when;
+    char *reason = NULL, *json = NULL;
+    int rc = store_read_end(r->store, &r->had_ended, &when, &reason, &r->exit_code, &json, err);
+    free(reason);
+    free(json);
+    if (rc || !r->had_ended)
+        return rc;
+    read_cgroup(r);
+    struct seep_err none;
+    if (same_boot(r) && keeper_attach(r->dir_fd, true, &r->link, &none) == 0)
+        r->linked = true;
+    return 0;
+}
+
 int run_setup_again(struct run *r, bool *alive, struct seep_err *err)
 {
     *alive = false;
     r->dir_fd = fs_open_dir(r->dir, false, err);
-    if (r->dir_fd < 0 || store_open_write(r->dir_fd, &r->store, err) || read_profile(r, err))
+    if (r->dir_fd < 0 || store_open_write(r->dir_fd, &r->store, err) || look_for_end(r, err))
+        return -1;
+    if (r->had_ended)
+        return 0;
+    if (read_profile(r, err))
         return -1;
     if (writer_init(&r->writer, r->store, NULL, err))
         return -1;
@@ -591,6 +623,7 @@ void run_setup_free(struct run *r)
         free(r->envp[i]);
     free(r->envp);
     free(r->exec_path);
+    buf_free(&r->identity);
     free(r->report_text);
     profile_free(r->own_profile);
     if (r->dir_fd >= 0)

@@ -49,6 +49,7 @@ struct run {
     double interval_s, idle_interval_s, duration_s, drain_s;
     bool adopting; // resume or finish: the target runs already
     bool finish_only;
+    bool had_ended; // resume or finish of a run that has its end record: nothing of it is touched
 
     // Where
     char id[72];
@@ -70,6 +71,7 @@ struct run {
     struct crosscheck_item *check_items; // the check job's
     struct run_writer writer;            // its queue is locked inside
     struct run_ready ready;              // the ready job's while `readying`
+    struct seep_buf identity;            // made by the ready job
     struct run_live live;
     struct run_shutdown shutdown;
     struct load *load;   // NULL: no load

@@ -16,8 +16,9 @@ static void on_started(struct run *r, const struct keeper_started *st)
     r->sampler.root = r->link.keeper_pid;
     run_meta_f(r, M_TARGET_PID, "%d", st->pid);
     run_meta_f(r, M_STARTED, "%llu", (unsigned long long)st->real_ns);
-    snprintf(r->live.title, sizeof r->live.title, "%.60s  %.60s  pid %d", r->profile->name,
-             r->profile->target.argc ? r->profile->target.argv[0] : "", st->pid);
+    const char *program = r->profile->target.argc ? r->profile->target.argv[0] : "", *slash = strrchr(program, '/');
+    snprintf(r->live.title, sizeof r->live.title, "%.60s  %.60s  pid %d", r->profile->name, slash ? slash + 1 : program,
+             st->pid);
     run_feed(r, RUN_EV_STARTED);
 }
 
