@@ -242,6 +242,7 @@ int linux_exe_read_fd(int fd, const char *path, bool want_sha256, struct linux_e
     out->size_bytes = (uint64_t)st.st_size;
     out->setuid = st.st_mode & S_ISUID;
     out->setgid = (st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+    out->owner = st.st_uid;
     out->has_caps = fgetxattr(fd, "security.capability", caps, sizeof caps) > 0;
     ssize_t len = pread(fd, head, sizeof head - 1, 0);
     if (len < 0)

@@ -31,6 +31,7 @@ struct linux_exe {
     bool dynamic;     // has an interpreter (or, for scripts, unknown: look at the script's interpreter)
     bool pie;
     bool setuid, setgid, has_caps;
+    uint32_t owner; // user id of the file: who a setuid program becomes
     bool asan, tsan, msan;             // linked to that sanitizer
     bool jemalloc, tcmalloc, mimalloc; // by DT_NEEDED or defined symbols
     bool defines_malloc;               // the file itself defines malloc: a static allocator, invisible to preloading
@@ -68,7 +69,7 @@ enum linux_attribute {
     LINUX_ATTRIBUTE_OWN_MALLOC, // allocator linked into the executable: its calls cannot be seen
     LINUX_ATTRIBUTE_UNKNOWN     // not ELF and no known interpreter
 };
-// For scripts give the interpreter's struct. running_as_root: setuid-root files are then not privileged.
+// For scripts give the interpreter's struct. run_as: to the owner of a setuid file it gives no rights.
 enum linux_attribute linux_exe_attribute(const struct linux_exe *exe, const char *name, uid_t run_as, char *text,
                                          size_t size);
 const char *linux_attribute_name(enum linux_attribute a);

@@ -121,8 +121,8 @@ static enum linux_attribute judge(const struct linux_exe *x, uid_t run_as)
         return LINUX_ATTRIBUTE_SANITIZER;
     if (!x->dynamic)
         return LINUX_ATTRIBUTE_STATIC;
-    // AT_SECURE is set when the effective identity differs from the real one, which setuid root does not do for root.
-    if ((x->setuid && run_as != 0) || x->setgid || (x->has_caps && run_as != 0))
+    // AT_SECURE is set when the effective identity differs from the real one: setuid root does not do that for root.
+    if ((x->setuid && run_as != x->owner) || x->setgid || (x->has_caps && run_as != 0))
         return LINUX_ATTRIBUTE_SECURE;
     if (x->libc == LINUX_LIBC_MUSL)
         return LINUX_ATTRIBUTE_MUSL;

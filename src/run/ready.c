@@ -107,38 +107,57 @@ static bool try_log(struct run_ready *rd, const char *text)
     return found;
 }
 
-// The command's output is of no interest and its end is: 0 is ready. Killed when it outlasts the attempt fivefold.
-static bool try_command(struct run_ready *rd, char *const *argv)
+static pid_t spawn_check(char *const *argv, int *rc)
 {
     posix_spawn_file_actions_t files;
+    posix_spawnattr_t attr;
+    pid_t pid = -1;
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_adddup2(&files, 1, 2);
-    pid_t pid;
-    int rc = posix_spawnp(&pid, argv[0], &files, NULL, argv, environ);
+    posix_spawnattr_init(&attr);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP); // its children go with it when it takes too long
+    *rc = posix_spawnp(&pid, argv[0], &files, &attr, argv, environ);
+    posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&files);
+    return pid;
+}
+
+// The command's output is of no interest and its end is: 0 is ready. It has the rest of the time, at most five
+// attempts' worth.
+static bool try_command(struct run_ready *rd, char *const *argv, int64_t last_ns)
+{
+    int rc = 0, status = 0;
+    pid_t pid = spawn_check(argv, &rc);
     if (rc) {
         say(rd, argv[0], strerror(rc));
         return false;
     }
-    int status = 0;
-    int64_t end = clock_mono_ns() + (int64_t)(5 * ATTEMPT_S * 1e9);
+    int64_t begin = clock_mono_ns(), end = begin + (int64_t)(5 * ATTEMPT_S * 1e9);
+    if (end > last_ns)
+        end = last_ns;
     while (waitpid(pid, &status, WNOHANG) == 0) {
         if (clock_mono_ns() > end || atomic_load(&rd->cancel)) {
-            kill(pid, SIGKILL);
+            kill(-pid, SIGKILL);
             waitpid(pid, &status, 0);
-            break;
+            // Cut short by the end of the time, it said nothing: the answer of the one before is worth more.
+            if (clock_mono_ns() - begin > (int64_t)(ATTEMPT_S / 2 * 1e9) || !rd->last_answer[0])
+                say(rd, argv[0], "took too long and was killed");
+            return false;
         }
         poll(NULL, 0, 10);
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
-    say(rd, argv[0], WIFEXITED(status) ? "exited with an error status" : "was killed or took too long");
+    char text[40];
+    snprintf(text, sizeof text, WIFEXITED(status) ? "exited with status %d" : "died of signal %d",
+             WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    say(rd, argv[0], text);
     return false;
 }
 
-static bool attempt(struct run_ready *rd)
+static bool attempt(struct run_ready *rd, int64_t last_ns)
 {
     const struct profile_target *t = &rd->profile->target;
     switch (t->ready.kind) {
@@ -149,7 +168,7 @@ static bool attempt(struct run_ready *rd)
     case READY_LOG:
         return try_log(rd, t->ready.what);
     case READY_COMMAND:
-        return try_command(rd, t->ready.argv);
+        return try_command(rd, t->ready.argv, last_ns);
     case READY_NONE:
         break;
     }
@@ -163,7 +182,7 @@ void run_ready_wait(struct run_ready *rd)
     rd->ready = false;
     rd->last_answer[0] = 0;
     while (!atomic_load(&rd->cancel)) {
-        if (attempt(rd)) {
+        if (attempt(rd, end)) {
             rd->ready = true;
             break;
         }

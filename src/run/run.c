@@ -210,7 +210,9 @@ static int again(const char *dir, bool quiet, bool finish_only, struct run_resul
     r->finish_only = finish_only;
     snprintf(r->dir, sizeof r->dir, "%s", dir);
     int rc = run_setup_again(r, &alive, err);
-    if (rc == 0 && alive) {
+    if (rc == 0 && r->had_ended) {
+        fprintf(stderr, "seep: this run had ended already; its verdict stands (exit code %d)\n", r->exit_code);
+    } else if (rc == 0 && alive) {
         r->state = RUN_STARTING; // the keeper tells again that it has started, and everything since
         rc = drive(r, RUN_EV_BEGIN, err);
     } else if (rc == 0) {

@@ -79,6 +79,7 @@ CONF
         as=(-o target.user=postgres)
         setpriv --reuid=postgres --regid=postgres --init-groups "$bin/initdb" -D "$WORK/pg" -A trust >/dev/null
     else
+        id -un >/dev/null 2>&1 || skip "PostgreSQL needs a user with a name, and $(id -u) has none"
         "$bin/initdb" -D "$WORK/pg" -A trust >/dev/null
     fi
     soak postgres 127.0.0.1:$PORT "${as[@]}" -o shutdown.signal=INT -- "$bin/postgres" -D "$WORK/pg" -p "$PORT" -h 127.0.0.1 -k "$WORK/sock"

@@ -40,6 +40,9 @@ static void known_programs(void **state)
     x.setuid = true;
     assert_int_equal(linux_exe_attribute(&x, "ls", 1000, text, sizeof text), LINUX_ATTRIBUTE_SECURE);
     assert_int_equal(linux_exe_attribute(&x, "ls", 0, text, sizeof text), LINUX_ATTRIBUTE_YES);
+    x.owner = 1000;
+    assert_int_equal(linux_exe_attribute(&x, "ls", 0, text, sizeof text), LINUX_ATTRIBUTE_SECURE);
+    assert_int_equal(linux_exe_attribute(&x, "ls", 1000, text, sizeof text), LINUX_ATTRIBUTE_YES);
     x.dynamic = false;
     assert_int_equal(linux_exe_attribute(&x, "ls", 0, text, sizeof text), LINUX_ATTRIBUTE_STATIC);
     x.asan = true;

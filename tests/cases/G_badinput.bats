@@ -1,0 +1,106 @@
+#!/usr/bin/env bats
+# Bad input: every mistake has a clear sentence, its documented exit code, and leaves nothing behind.
+load ../lib/seep.bash
+setup() { seep_setup; }
+teardown() { seep_teardown; }
+
+@test "G01 a run's name that would leave the results directory, or is none: exit 2" {
+    local bad
+    for bad in ../out . .. a/b '' -x 'a b' "$(printf 'x%.0s' {1..65})"; do
+        run "$SEEP" run -q "--name=$bad" --duration 1s -- touch started
+        [ "$status" -eq 2 ] || { echo "name '$bad' gave $status"; return 1; }
+        [[ "$output" == *name* ]]
+    done
+    [ ! -e started ]
+    [ ! -e "$WORK/out" ]
+}
+
+@test "G02 files the kernel cannot start: exit 4, each says why" {
+    printf '#!/nonexistent/interpreter\n' >script
+    printf '\177ELF and nothing more' >elf
+    printf 'echo no first line\n' >text
+    : >empty
+    chmod +x script elf text empty
+    local f
+    for f in script elf text empty; do
+        run "$SEEP" run -q --name "$f" --duration 1s -- "./$f"
+        [ "$status" -eq 4 ]
+        [[ "$output" == *"./$f"* ]]
+        valid_verdict "$f"
+    done
+    "$SEEP" report script | tr -s ' \n' ' ' | grep -q '/nonexistent/interpreter'
+    run "$SEEP" run -q --name cwd --duration 1s -o target.cwd=/nonexistent/dir -- true
+    [ "$status" -eq 4 ]
+    [[ "$output" == *nonexistent* ]]
+}
+
+@test "G03 a static target runs without attribution, and that is said" {
+    run "$SEEP" run -q --name static --duration 3s -- "$TARGETS/static_malloc"
+    echo "$output"
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"linked statically"* ]]
+    verdict static 'v["evidence"]["samples"] >= 8'
+    valid_verdict static
+}
+
+@test "G04 a setuid target runs without attribution, and that is said" {
+    [ "$(id -u)" = 0 ] || skip "only root can give a file away"
+    cp "$TARGETS/leak_c" suid
+    chown 12345 suid
+    chmod 4755 suid
+    chmod 755 "$WORK"
+    run "$SEEP" run -q --name suid --duration 2s -- ./suid 0
+    echo "$output"
+    [ "$status" -eq 3 ]
+    [[ "$output" == *setuid* ]]
+}
+
+@test "G05 resume and finish leave the verdict of an ended run alone" {
+    "$SEEP" run -q --name done --duration 3s -o 'gates=["rss.total_growth < 1GB"]' -- "$TARGETS/leak_c" 0
+    local before
+    before=$(cat "$SEEP_RESULTS/done/verdict.json")
+    for verb in resume finish; do
+        run "$SEEP" "$verb" -q "done"
+        [ "$status" -eq 0 ]
+        [[ "$output" == *"ended already"* ]]
+        [ "$before" = "$(cat "$SEEP_RESULTS/done/verdict.json")" ]
+    done
+    run "$SEEP" stop "done"
+    [ "$status" -ne 0 ]
+}
+
+@test "G06 never ready: exit 4 within the limit, the last answer is told" {
+    local check
+    for check in '{"tcp": "127.0.0.1:1", "within": "1s"}|refused' '{"http": "http://127.0.0.1:1/", "within": "1s"}|connect' \
+        '{"log": "never printed", "within": "1s"}|never printed' '{"command": ["false"], "within": "1s"}|status 1' \
+        '{"command": ["sh", "-c", "sleep 60"], "within": "1s"}|too long' '{"command": ["no-such-check"], "within": "1s"}|No such file'; do
+        SECONDS=0
+        run "$SEEP" run -q --duration 2s -o "target.ready=${check%|*}" -- sleep 60
+        echo "$output"
+        [ "$status" -eq 4 ]
+        [[ "$(tr -s ' \n' ' ' <<<"$output")" == *"not ready within 1 s"*"${check#*|}"* ]]
+        [ "$SECONDS" -le 4 ]
+    done
+}
+
+@test "G07 commands on runs that are not there, exit 2" {
+    local verb
+    for verb in status wait stop resume finish report stacks; do
+        run "$SEEP" "$verb" no-such-run
+        [ "$status" -eq 2 ] || { echo "$verb gave $status"; return 1; }
+        [[ "$output" == *no-such-run* ]]
+    done
+}
+
+@test "G08 another supervisor's run cannot be taken: exit 2, its process is named" {
+    "$SEEP" run --detach --name held --duration 60s -o target.life=service -- "$TARGETS/leak_c" 0
+    local verb
+    for verb in resume finish; do
+        run "$SEEP" "$verb" -q held
+        [ "$status" -eq 2 ]
+        [[ "$output" == *process* ]]
+    done
+    "$SEEP" status held | grep -q '^running'
+    "$SEEP" stop held
+    "$SEEP" wait held || true
+}
