@@ -69,12 +69,12 @@ bool conn_exists(int dir_fd, const char *name)
     return fstatat(dir_fd, name, &sb, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+// Room that may come back. Not EFBIG: a file at the limit of its size stays there, and another can be begun.
 static bool no_room(int err)
 {
     switch (err) {
     case ENOSPC:
     case EDQUOT:
-    case EFBIG:
     case EROFS:
     case EMFILE:
     case ENFILE:
@@ -134,7 +134,7 @@ sqlite3_stmt *conn_stmt(struct conn *c, enum stmt id)
 {
     if (!c->db)
         return NULL;
-    c->progress_left = 100000;
+    c->progress_left = PROGRESS_STATEMENT;
     if (!c->stmt[id]) {
         sqlite3_prepare_v3(c->db, store_sql[id], -1, SQLITE_PREPARE_PERSISTENT, &c->stmt[id], NULL);
         return c->stmt[id];
@@ -211,18 +211,19 @@ static int configure(struct conn *c, enum conn_mode mode)
     sqlite3_busy_timeout(c->db, 2000);
     int rc = sqlite3_exec(c->db, hardened, NULL, NULL, NULL);
     if (mode == CONN_READ) {
-        c->progress_left = 100000;
+        c->progress_left = PROGRESS_STATEMENT;
         sqlite3_progress_handler(c->db, 10000, on_progress, c);
         return rc == SQLITE_OK ? sqlite3_exec(c->db, "PRAGMA cache_size = -4096", NULL, NULL, NULL) : rc;
     }
-    sqlite3_wal_hook(c->db, on_wal, c);
     if (rc == SQLITE_OK && mode == CONN_CREATE)
         rc = sqlite3_exec(c->db, "PRAGMA page_size = 4096; PRAGMA auto_vacuum = NONE;", NULL, NULL, NULL);
-    return rc == SQLITE_OK ? sqlite3_exec(c->db, writing, NULL, NULL, NULL) : rc;
+    rc = rc == SQLITE_OK ? sqlite3_exec(c->db, writing, NULL, NULL, NULL) : rc;
+    sqlite3_wal_hook(c->db, on_wal, c); // last: wal_autocheckpoint is such a hook itself and takes ours away
+    return rc;
 }
 
 // WAL for a file that is new or of ours; the pragma answers with the mode it got.
-static int set_wal(struct conn *c, struct seep_err *err)
+int conn_set_wal(struct conn *c, struct seep_err *err)
 {
     sqlite3_stmt *s = NULL;
     int rc = sqlite3_prepare_v2(c->db, "PRAGMA journal_mode = WAL", -1, &s, NULL);
@@ -258,6 +259,15 @@ static int open_uri(struct conn *c, int dir_fd, enum conn_mode mode, const char 
     return vfs ? sqlite3_open_v2(uri, &c->db, flags, vfs) : SQLITE_NOMEM;
 }
 
+static bool log_alone(int dir_fd, const char *name)
+{
+    struct stat sb;
+    char log[32];
+    snprintf(log, sizeof log, "%s-wal", name);
+    return fstatat(dir_fd, name, &sb, AT_SYMLINK_NOFOLLOW) == 0 && sb.st_size == 0 &&
+           fstatat(dir_fd, log, &sb, AT_SYMLINK_NOFOLLOW) == 0 && sb.st_size > 0;
+}
+
 int conn_open(struct conn *c, int dir_fd, int part, enum conn_mode mode, enum conn_trouble *trouble,
               struct seep_err *err)
 {
@@ -265,6 +275,12 @@ int conn_open(struct conn *c, int dir_fd, int part, enum conn_mode mode, enum co
     conn_part_name(c->name, part);
     // The working set is fixed: all of seep's SQLite together stays below this.
     sqlite3_soft_heap_limit64(24 << 20);
+    // SQLite deletes the log of a database without a byte, and with it what was acknowledged.
+    if (mode != CONN_CREATE && log_alone(dir_fd, c->name)) {
+        if (trouble)
+            *trouble = TROUBLE_FILE;
+        return seep_fail(err, SEEP_E_CORRUPT, "The database '%s' was emptied, only its log is left", c->name);
+    }
     int rc = open_uri(c, dir_fd, mode, "");
     if (rc == SQLITE_OK)
         rc = configure(c, mode);
@@ -281,7 +297,7 @@ int conn_open(struct conn *c, int dir_fd, int part, enum conn_mode mode, enum co
         }
     }
     remember_inode(c, dir_fd);
-    if (rc == SQLITE_OK && (mode != CONN_CREATE || set_wal(c, err) == 0))
+    if (rc == SQLITE_OK && (mode != CONN_CREATE || conn_set_wal(c, err) == 0))
         return 0;
     if (trouble)
         *trouble = conn_trouble(c->db);
@@ -296,6 +312,9 @@ int conn_open_memory(struct conn *c, int part, struct seep_err *err)
     *c = (struct conn){.part = part};
     conn_part_name(c->name, part);
     int rc = sqlite3_open_v2(":memory:", &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    // A hostile file makes us hold 256 MiB and no more.
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(c->db, "PRAGMA max_page_count = 65536", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         return 0;
     conn_fail(c, err, "Cannot make a copy in memory of");
@@ -317,7 +336,7 @@ void conn_close(struct conn *c, bool checkpoint)
 static int quick_check(struct conn *c, bool *damaged, struct seep_err *err)
 {
     sqlite3_stmt *s = NULL;
-    c->progress_left = 1000000;
+    c->progress_left = PROGRESS_STATEMENT;
     int rc = sqlite3_prepare_v2(c->db, "PRAGMA quick_check(1)", -1, &s, NULL);
     rc = rc == SQLITE_OK ? sqlite3_step(s) : rc;
     const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
@@ -342,7 +361,8 @@ int conn_check(struct conn *c, bool *damaged, struct seep_err *err)
         return conn_fail(c, err, "Cannot read the database");
     }
     int64_t version = conn_pragma(c->db, "PRAGMA user_version");
-    if (id == 0 && version == 0 && conn_pragma(c->db, "PRAGMA page_count") == 0)
+    c->empty = id == 0 && version == 0 && conn_pragma(c->db, "SELECT count(*) FROM sqlite_schema") == 0;
+    if (c->empty)
         return seep_fail(err, SEEP_E_CORRUPT, "The database '%s' is empty: nothing was stored in it", c->name);
     if (id != STORE_APPLICATION_ID)
         return seep_fail(err, SEEP_E_CORRUPT, "The file '%s' is a database of another program, not of seep", c->name);

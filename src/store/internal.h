@@ -20,6 +20,10 @@ enum { STORE_MAX_PARTS = 16, STORE_RESERVE_BYTES = 8 << 20 };
 // Ceilings of what waits in memory; together they fit into the reserve.
 enum { QUEUE_MAX_TICKS = 512, QUEUE_MAX_TICK_BYTES = 3 << 20, QUEUE_MAX_OP_BYTES = 2 << 20 };
 enum { STORE_MAX_IDS = 1 << 20, STORE_MAX_FRAMES = 256 };
+#define STORE_MAX_NUMBER ((int64_t)1 << 53) // of ticks and events; beyond it a file is not ours or damaged
+// Readers: units of 10 000 steps of SQLite's machine. One statement: 10 s or so; saving a damaged file: 20 million
+// rows.
+enum { PROGRESS_STATEMENT = 100000, PROGRESS_SALVAGE = 20000 };
 
 // ---- schema.c -------------------------------------------------------------------------------------------------------
 struct store_migration {
@@ -36,7 +40,7 @@ int schema_same(sqlite3 *db, int version, const char *name, struct seep_err *err
 // True when db holds tables and indexes only, none of them virtual: fit to be salvaged.
 bool schema_plain(sqlite3 *db);
 // Copies what can be read of all tables of schema `version` from src into dst (which has that schema). Returns the
-// number of rows copied; *lost counts tables that could not be read to the end.
+// number of rows copied, -1 when dst cannot take them; *lost counts tables that could not be read to the end.
 int64_t schema_salvage(sqlite3 *src, sqlite3 *dst, int version, int *lost);
 
 // ---- conn.c ---------------------------------------------------------------------------------------------------------
@@ -90,6 +94,7 @@ struct conn {
     int part;
     int version;           // of the schema as found
     int wal_pages;         // of the log after the last commit
+    bool empty;            // nothing was ever made in it: its writer died while it was begun
     int64_t progress_left; // readers: steps of the virtual machine before we give up on a hostile file
     dev_t dev;
     ino_t ino;
@@ -103,6 +108,8 @@ int conn_open(struct conn *c, int dir_fd, int part, enum conn_mode mode, enum co
 int conn_open_memory(struct conn *c, int part, struct seep_err *err);
 // checkpoint false: the log stays as it is and the database file is not touched.
 void conn_close(struct conn *c, bool checkpoint);
+// WAL for a file that is new or of ours.
+int conn_set_wal(struct conn *c, struct seep_err *err);
 // 0 when application_id is ours, the schema not newer and as it should be, and quick_check finds nothing.
 // *damaged: it is ours but broken.
 int conn_check(struct conn *c, bool *damaged, struct seep_err *err);

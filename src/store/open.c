@@ -133,9 +133,11 @@ static int copy_to_memory(struct conn *c, bool damaged, char *note, size_t size,
         return damaged ? seep_fail(err, SEEP_E_CORRUPT, "The database '%s' is damaged beyond its tables", c->name) : -1;
     if (conn_open_memory(&copy, c->part, err))
         return -1;
-    c->progress_left = 10000000;
+    c->progress_left = PROGRESS_SALVAGE;
     int rc = schema_migrate(copy.db, store_migrations, 0, version, err);
     int64_t rows = rc == 0 ? schema_salvage(c->db, copy.db, version, &lost) : 0;
+    if (rc == 0 && rows < 0)
+        rc = seep_fail(err, SEEP_E_LIMIT, "The database '%s' is larger than is held in memory", c->name);
     if (rc == 0 && damaged && rows == 0)
         rc = seep_fail(err, SEEP_E_CORRUPT, "The database '%s' is damaged and nothing in it can be read", c->name);
     if (rc == 0)
@@ -222,12 +224,13 @@ static int open_parts_read(struct store *st, int last, struct seep_err *err)
         if (!conn_exists(st->dir_fd, name))
             continue;
         found++;
-        if (open_part_read(st, part, &why)) {
-            st->salvaged = true;
-            snprintf(st->trouble, sizeof st->trouble, "%.390s", why.text);
-            if (why.code == SEEP_E_UNSUPPORTED) // a newer schema: half a run would mislead
-                break;
-        }
+        // Its writer died while the successor was begun: nothing is in it, and nothing is lost with it.
+        if (open_part_read(st, part, &why) == 0 || (part > 1 && st->parts[st->n_parts].empty))
+            continue;
+        st->salvaged = true;
+        snprintf(st->trouble, sizeof st->trouble, "%.390s", why.text);
+        if (why.code == SEEP_E_UNSUPPORTED) // a newer schema: half a run would mislead
+            break;
     }
     if (found && (st->n_parts == 0 || why.code == SEEP_E_UNSUPPORTED)) {
         if (err)
@@ -368,13 +371,22 @@ static int salvage_to_part(struct store *st, int part, const char *why, struct s
         return -1;
     int64_t rows = 0;
     if (conn_open(&bad, st->dir_fd, part, CONN_READ, NULL, NULL) == 0) {
-        bad.progress_left = 10000000;
+        bad.progress_left = PROGRESS_SALVAGE;
         int64_t version = conn_pragma(bad.db, "PRAGMA user_version");
         bool known = version >= 1 && version <= store_schema_version;
         if (schema_plain(bad.db))
             rows = schema_salvage(bad.db, st->parts[st->n_parts - 1].db, known ? (int)version : store_schema_version,
                                   &lost);
         conn_close(&bad, false);
+    }
+    if (rows < 0) {
+        struct conn *c = &st->parts[--st->n_parts];
+        conn_part_name(name, c->part);
+        conn_close(c, false);
+        remove_stillborn(st, name);
+        return seep_fail(err, SEEP_E_SYSTEM,
+                         "%.200s; what can be read of it cannot be saved to another file. Make room and try again",
+                         why);
     }
     move_aside(st, name, aside, sizeof aside);
     st->part_used = st->salvaged = true;
@@ -390,25 +402,31 @@ static void push_salvage_event(struct store *st)
         store_push_event(st, &(struct store_event){"salvage", now, now, SEEP_UNKNOWN, st->trouble}, NULL);
 }
 
+// A successor that was only begun is begun again.
+static int set_up_again(struct conn *c, struct seep_err *err)
+{
+    c->version = 0;
+    return conn_set_wal(c, err);
+}
+
 static int open_current(struct store *st, int part, struct seep_err *err)
 {
     struct conn *c = &st->parts[st->n_parts];
     enum conn_trouble trouble = TROUBLE_NONE;
-    int rc = conn_open(c, st->dir_fd, part, CONN_WRITE, &trouble, err);
+    struct seep_err why = {0};
+    int rc = conn_open(c, st->dir_fd, part, CONN_WRITE, &trouble, &why);
     // The log's shared memory needs a little room: that is what the reserve is for.
     if (rc && trouble == TROUBLE_WAIT && place_free_reserve(st->dir_fd))
-        rc = conn_open(c, st->dir_fd, part, CONN_WRITE, NULL, err);
-    if (rc)
-        return -1;
-    bool damaged;
-    struct seep_err why = {0};
-    rc = conn_check(c, &damaged, &why);
+        rc = conn_open(c, st->dir_fd, part, CONN_WRITE, &trouble, &why);
+    bool damaged = rc && why.code == SEEP_E_CORRUPT;
+    if (rc == 0)
+        rc = conn_check(c, &damaged, &why);
     if (rc && !damaged && conn_trouble(c->db) == TROUBLE_WAIT && place_free_reserve(st->dir_fd))
         rc = conn_check(c, &damaged, &why);
-    if (rc && err)
-        *err = why;
+    if (rc && c->empty && part > 1)
+        rc = set_up_again(c, &why);
     if (rc == 0 && c->version < store_schema_version)
-        rc = schema_migrate(c->db, store_migrations, c->version, store_schema_version, err);
+        rc = schema_migrate(c->db, store_migrations, c->version, store_schema_version, &why);
     if (rc == 0) {
         c->version = store_schema_version;
         st->n_parts++;
@@ -416,7 +434,11 @@ static int open_current(struct store *st, int part, struct seep_err *err)
         return 0;
     }
     conn_close(c, false);
-    return damaged ? salvage_to_part(st, part, why.text, err) : -1;
+    if (damaged)
+        return salvage_to_part(st, part, why.text, err);
+    if (err)
+        *err = why;
+    return -1;
 }
 
 static int64_t highest(struct store *st, enum stmt id)
@@ -438,7 +460,13 @@ static int load_state(struct store *st, struct seep_err *err)
     struct store_session *sessions = NULL;
     size_t n = 0;
     st->last_tick = highest(st, S_TICK_LAST);
-    st->next_event = highest(st, S_EVENT_LAST) + 1;
+    int64_t last_event = highest(st, S_EVENT_LAST);
+    if (st->last_tick >= STORE_MAX_NUMBER || last_event >= STORE_MAX_NUMBER)
+        return seep_fail(err, SEEP_E_CORRUPT,
+                         "The run in '%.300s' holds numbers that seep never gives to ticks and events; it can be read "
+                         "and not be gone on with",
+                         st->path);
+    st->next_event = last_event + 1;
     if (st->next_event < 1)
         st->next_event = 1;
     if (store_read_sessions(st, &sessions, &n, err))

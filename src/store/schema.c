@@ -115,7 +115,8 @@ bool schema_plain(sqlite3 *db)
            0;
 }
 
-// Copies a table's rows in one direction until an error. Rows that are there already are left.
+// Copies a table's rows in one direction until an error. Rows that are there already are left. *copied -1: they cannot
+// be taken.
 static int copy_rows(sqlite3_stmt *from, sqlite3_stmt *to, int64_t *copied)
 {
     int rc;
@@ -123,9 +124,13 @@ static int copy_rows(sqlite3_stmt *from, sqlite3_stmt *to, int64_t *copied)
         sqlite3_reset(to);
         for (int col = 0; col < sqlite3_column_count(from); col++)
             sqlite3_bind_value(to, col + 1, sqlite3_column_value(from, col));
-        // A row that breaks a rule of its table is a damaged one.
-        if (sqlite3_step(to) == SQLITE_DONE)
-            *copied += 1;
+        // A row that breaks a rule of its table is a damaged one; any other error is of the place it is copied to.
+        int put = sqlite3_step(to);
+        *copied += put == SQLITE_DONE;
+        if (put != SQLITE_DONE && (put & 0xff) != SQLITE_CONSTRAINT && put != SQLITE_MISMATCH) {
+            *copied = -1;
+            break;
+        }
     }
     sqlite3_reset(to);
     return rc == SQLITE_DONE ? 0 : -1;
@@ -179,7 +184,7 @@ static int salvage_table(sqlite3 *src, sqlite3 *dst, sqlite3 *tpl, const char *t
     // NOT INDEXED: an index may be what is broken.
     sqlite3_stmt *up = assemble(src, (const char *[]){"SELECT ", cols, " FROM ", table, " NOT INDEXED", NULL});
     int rc = to && up ? copy_rows(up, to, copied) : -1;
-    if (rc && to && !meta) {
+    if (rc && to && !meta && *copied >= 0) {
         sqlite3_stmt *down = assemble(src, (const char *[]){"SELECT ", cols, " FROM ", table, last, NULL});
         if (down)
             copy_rows(down, to, copied);
@@ -201,17 +206,18 @@ int64_t schema_salvage(sqlite3 *src, sqlite3 *dst, int version, int *lost)
     if (!tpl || sqlite3_prepare_v2(tpl, "SELECT name FROM sqlite_schema WHERE type = 'table'", -1, &tables, NULL)) {
         sqlite3_close(tpl);
         *lost = 1;
-        return 0;
+        return -1;
     }
-    sqlite3_exec(dst, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    while (sqlite3_step(tables) == SQLITE_ROW)
+    if (sqlite3_exec(dst, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+        copied = -1;
+    while (copied >= 0 && sqlite3_step(tables) == SQLITE_ROW)
         if (salvage_table(src, dst, tpl, (const char *)sqlite3_column_text(tables, 0), &copied))
             *lost += 1;
     sqlite3_finalize(tables);
     sqlite3_close(tpl);
-    if (sqlite3_exec(dst, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
-        sqlite3_exec(dst, "ROLLBACK", NULL, NULL, NULL);
-        return 0;
-    }
-    return copied;
+    // An error of dst in the middle has undone the transaction; then there is none to commit.
+    if (copied >= 0 && sqlite3_exec(dst, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
+        return copied;
+    sqlite3_exec(dst, "ROLLBACK", NULL, NULL, NULL);
+    return -1;
 }
