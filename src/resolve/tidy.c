@@ -118,6 +118,21 @@ static bool is_allocator_internal(const char *name)
     return false;
 }
 
+// Templates of the standard library are compiled into the program but are nobody's own code there: what a reader looks
+// for is the caller. Told by the name's outermost namespace and by where the source file lies.
+static bool is_library_code(const struct resolve_frame *f)
+{
+    static const char *const namespaces[] = {"std::", "__gnu_cxx::", "core::", "alloc::", "boost::"};
+    static const char *const places[] = {"/usr/include/", "/usr/lib/", "/rustc/"};
+    for (size_t i = 0; f->function && i < sizeof namespaces / sizeof *namespaces; i++)
+        if (strncmp(f->function, namespaces[i], strlen(namespaces[i])) == 0)
+            return true;
+    for (size_t i = 0; f->file && i < sizeof places / sizeof *places; i++)
+        if (strncmp(f->file, places[i], strlen(places[i])) == 0)
+            return true;
+    return f->function && is_allocator_internal(f->function);
+}
+
 static bool is_probe(const struct resolve_frame *f)
 {
     return strncmp(f->module_name, "libseep-probe.so", 16) == 0;
@@ -136,7 +151,7 @@ size_t resolve_tidy(struct resolve_frame *frames, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct resolve_frame *f = &frames[i];
         f->flags &= ~(uint32_t)(RESOLVE_F_CUT | RESOLVE_F_LIBRARY);
-        if (f->klass == RESOLVE_CLASS_LIBRARY || (f->function && is_allocator_internal(f->function)))
+        if (f->klass == RESOLVE_CLASS_LIBRARY || is_library_code(f))
             f->flags |= RESOLVE_F_LIBRARY;
         if (innermost && is_cut(f)) {
             // The hook of operator new stands for operator new, unless the C++ library's own follows: keep the
