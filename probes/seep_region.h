@@ -59,7 +59,7 @@ static inline int seep_layout_compute(uint64_t total_bytes, struct seep_layout *
     l->total_bytes = total_bytes;
     l->modules = big ? 1024 : 256;
     l->rules = big ? 16384 : 4096;
-    l->walks = big ? 1024 : 256;
+    l->walks = big ? 2048 : 256;
     l->filter = big ? 65536 : 16384;
     l->index = (uint32_t)(index > SEEP_STACK_IDS_MAX ? SEEP_STACK_IDS_MAX : index);
     l->stacks = l->index - l->index / 4;

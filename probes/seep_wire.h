@@ -251,13 +251,17 @@ struct seep_live_range {
     uint32_t chunk[SEEP_LIVE_LEVELS];
     uint64_t reserved;
 };
-// A word: bit 0 present, 1..2 offset in the granule / 8, 3 reserved, 4..13 epoch, 14..37 stack, 38..63 requested bytes.
-#define SEEP_LIVE_WORD(sub, epoch, stack, size)                                                                        \
-    (1ull | (uint64_t)(sub) << 1 | (uint64_t)(epoch) << 4 | (uint64_t)(stack) << 14 | (uint64_t)(size) << 38)
-#define SEEP_LIVE_SUB(w)   ((uint32_t)((w) >> 1 & 3u))
+// A word: bit 0 present, 1..2 offset in the granule / 8, 3 reserved, 4..13 epoch, 14..37 stack, 38..54 requested bytes,
+// 55..63 by how much the allocator's block is larger (SEEP_SLACK_UNKNOWN: by that much or more).
+#define SEEP_LIVE_WORD(sub, epoch, stack, size, slack)                                                                 \
+    (1ull | (uint64_t)(sub) << 1 | (uint64_t)(epoch) << 4 | (uint64_t)(stack) << 14 | (uint64_t)(size) << 38 |         \
+     (uint64_t)(slack) << 55)
+#define SEEP_LIVE_SUB(w) ((uint32_t)((w) >> 1 & 3u))
 #define SEEP_LIVE_EPOCH(w) ((uint32_t)((w) >> 4 & 1023u))
 #define SEEP_LIVE_STACK(w) ((uint32_t)((w) >> 14 & 0xffffffu))
-#define SEEP_LIVE_SIZE(w)  ((w) >> 38)
+#define SEEP_LIVE_SIZE(w) ((w) >> 38 & 0x1ffffu)
+#define SEEP_LIVE_SLACK(w) ((uint32_t)((w) >> 55))
+#define SEEP_SLACK_UNKNOWN 511u
 
 // Side table (large blocks) and map table alike. address: 0 never used, 1 being written, 2 removed.
 struct seep_side_block {
@@ -265,7 +269,7 @@ struct seep_side_block {
     uint64_t size;
     uint32_t stack;
     uint32_t epoch;
-    uint64_t reserved;
+    uint64_t slack; // the allocator's block is this much larger; SEEP_SLACK_UNKNOWN as above
 };
 #define SEEP_SIDE_BUSY   1u
 #define SEEP_SIDE_GONE   2u
@@ -336,6 +340,7 @@ _Static_assert(sizeof(struct seep_live_range) == 32, "wire layout");
 _Static_assert(sizeof(struct seep_side_block) == 32, "wire layout");
 _Static_assert(sizeof(struct seep_ring_record) == SEEP_RING_SLOT_BYTES, "wire layout");
 _Static_assert(sizeof(struct seep_walk_slot) == 2048, "wire layout");
+_Static_assert(SEEP_LARGE_BYTES <= 0x1ffffu + 1, "the size of a small block fits its word");
 _Static_assert((8u << (SEEP_RANGE_SHIFT - SEEP_GRANULE_SHIFT)) == SEEP_CHUNK_BYTES, "a live chunk is a pool chunk");
 
 #endif

@@ -62,6 +62,7 @@ int probe_side_insert(struct seep_side_block *table, uint32_t entries, uintptr_t
         store_relaxed(&e->size, b->size);
         store_relaxed(&e->stack, b->stack);
         store_relaxed(&e->epoch, b->epoch);
+        store_relaxed(&e->slack, b->slack);
         store_release(&e->address, address);
         return 0;
     }
@@ -78,7 +79,7 @@ int probe_side_remove(struct seep_side_block *table, uint32_t entries, uintptr_t
             return -1;
         if (have != address)
             continue;
-        *b = (struct probe_block){.size = e->size, .stack = e->stack, .epoch = e->epoch};
+        *b = (struct probe_block){.size = e->size, .stack = e->stack, .epoch = e->epoch, .slack = (uint32_t)e->slack};
         return __atomic_compare_exchange_n(&e->address, &have, SEEP_SIDE_GONE, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
                    ? 0
                    : -1;
@@ -100,7 +101,7 @@ int probe_live_insert(struct probe_region *r, uintptr_t address, const struct pr
     if (unlikely(!range) && !(range = range_make(r, key)))
         return probe_side_insert(r->side, r->layout.side, address, b);
     uint32_t granule = granule_of(address);
-    uint64_t word = SEEP_LIVE_WORD(address >> 3 & 3, b->epoch, b->stack, b->size);
+    uint64_t word = SEEP_LIVE_WORD(address >> 3 & 3, b->epoch, b->stack, b->size, b->slack);
     for (uint32_t level = 0; level < SEEP_LIVE_LEVELS; level++) {
         uint32_t chunk = probe_chunk_at(r, &range->chunk[level]);
         if (unlikely(!chunk))
@@ -144,5 +145,6 @@ int probe_live_remove(struct probe_region *r, uintptr_t address, struct probe_bl
     b->size = SEEP_LIVE_SIZE(word);
     b->stack = SEEP_LIVE_STACK(word);
     b->epoch = SEEP_LIVE_EPOCH(word);
+    b->slack = SEEP_LIVE_SLACK(word);
     return 0;
 }

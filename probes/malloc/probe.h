@@ -109,9 +109,10 @@ static inline void *probe_chunk(const struct probe_region *r, uint32_t chunk)
 // ---- live.c ----
 
 struct probe_block {
-    uint64_t size;
+    uint64_t size; // requested
     uint32_t stack;
     uint32_t epoch;
+    uint32_t slack; // usable minus requested, at most SEEP_SLACK_UNKNOWN
 };
 // 0, or -1 when there is no room.
 int probe_live_insert(struct probe_region *r, uintptr_t address, const struct probe_block *b);

@@ -201,10 +201,17 @@ static void insert_block(struct probe_region *r, void *p, size_t usable, const s
     }
 }
 
+static uint32_t slack_of(size_t size, size_t usable)
+{
+    size_t slack = usable > size ? usable - size : 0;
+    return slack < SEEP_SLACK_UNKNOWN ? (uint32_t)slack : SEEP_SLACK_UNKNOWN;
+}
+
 static void alloc_nested(struct probe_region *r, void *p, size_t size, size_t usable)
 {
     uint64_t word = load_acquire(&r->control->word);
     struct probe_block b = {.size = size, .stack = SEEP_STACK_NESTED, .epoch = SEEP_WORD_EPOCH(word)};
+    b.slack = slack_of(size, usable);
     add_relaxed(&r->header->nested, 1);
     count_total(r, usable, COUNT_ALLOC, 1);
     if (!SEEP_WORD_MEAN(word))
@@ -267,7 +274,7 @@ void probe_on_alloc(void *p, size_t size, const void *frame)
     uint64_t mean = SEEP_WORD_MEAN(word);
     if (!mean || take_sample(t, size, mean)) {
         unsigned flags;
-        struct probe_block b = {.size = size, .epoch = SEEP_WORD_EPOCH(word)};
+        struct probe_block b = {.size = size, .epoch = SEEP_WORD_EPOCH(word), .slack = slack_of(size, usable)};
         b.stack = probe_stack_id(r, frame, SEEP_CLASS_HEAP, &flags);
         insert_block(r, p, usable, &b, mean, 0);
         struct seep_thread_slot *s = &r->threads[t->slot];
@@ -296,23 +303,24 @@ void probe_on_free(void *p, const void *frame, struct probe_freed *f)
     f->counted = f->known = 0;
     if (unlikely(!r))
         return;
+    __builtin_prefetch((const char *)p - 16, 1); // free itself will want it: let the miss overlap ours
     int nested = !probe_enter(frame);
     uint64_t word = load_acquire(&r->control->word);
     if (unlikely(!nested && t->serial != (uint16_t)r->serial))
         probe_thread_refresh(r, t, word);
-    f->usable = usable_of(p, 0);
     f->counted = 1;
-    count_total(r, f->usable, COUNT_FREE, nested);
-    if (!SEEP_WORD_MEAN(word) || !filtered_out(r, p)) {
+    if (!SEEP_WORD_MEAN(word) || !filtered_out(r, p))
         f->known = probe_live_remove(r, (uintptr_t)p, &f->block) == 0;
-        if (likely(f->known)) {
-            uint64_t mean = load_relaxed(&r->control->mean_of_epoch[f->block.epoch % SEEP_EPOCHS]);
-            probe_count(r, f->block.stack, mean, f->block.size, COUNT_FREE, nested);
-            if (mean)
-                filter_add(r, p, -1);
-        } else {
-            free_unknown(r, f->usable, SEEP_WORD_MEAN(word), nested);
-        }
+    // What the allocator would say costs a cache miss or two; mostly the block's entry knows.
+    f->usable = f->known && f->block.slack < SEEP_SLACK_UNKNOWN ? f->block.size + f->block.slack : usable_of(p, 0);
+    count_total(r, f->usable, COUNT_FREE, nested);
+    if (likely(f->known)) {
+        uint64_t mean = load_relaxed(&r->control->mean_of_epoch[f->block.epoch % SEEP_EPOCHS]);
+        probe_count(r, f->block.stack, mean, f->block.size, COUNT_FREE, nested);
+        if (mean)
+            filter_add(r, p, -1);
+    } else {
+        free_unknown(r, f->usable, SEEP_WORD_MEAN(word), nested);
     }
     if (!nested)
         probe_leave();

@@ -350,14 +350,18 @@ uint64_t probe_frame_word(struct probe_region *r, uintptr_t pc, int exact, struc
 
 // ---- remembered stacks ----
 
-static inline int slot_matches(const struct seep_walk_slot *s, const uintptr_t *pc, const struct place *at,
-                               unsigned klass, uintptr_t high)
+// Whether the remembered walk started as this one does.
+static inline int slot_starts(const struct seep_walk_slot *s, const uintptr_t *pc, const struct place *at,
+                              unsigned klass, uintptr_t high)
 {
-    if (s->pc[0] != pc[0] || s->pc[1] != pc[1] || s->pc[2] != pc[2] || s->sp != at->sp || s->reserved[0] != klass ||
-        s->generation != load_relaxed(&probe_generation) || (s->bp_matters && s->bp != at->bp) ||
-        at->sp + s->reach + 8 > high || s->checks > SEEP_WALK_CHECKS)
-        return 0;
-    uint64_t differ = 0;
+    return s->pc[0] == pc[0] && s->pc[1] == pc[1] && s->pc[2] == pc[2] && s->sp == at->sp && s->reserved[0] == klass &&
+           s->generation == load_relaxed(&probe_generation) && at->sp + s->reach + 8 <= high &&
+           s->checks <= SEEP_WALK_CHECKS;
+}
+
+static inline int slot_matches(const struct seep_walk_slot *s, const struct place *at)
+{
+    uint64_t differ = s->bp_matters ? s->bp ^ at->bp : 0;
     for (uint32_t i = 0; i < s->checks; i++) {
         uint32_t offset = s->offset[i];
         if (unlikely(offset > s->reach))
@@ -367,9 +371,20 @@ static inline int slot_matches(const struct seep_walk_slot *s, const uintptr_t *
     return differ == 0;
 }
 
-static inline struct seep_walk_slot *slot_of(struct probe_region *r, const uintptr_t *pc, uint64_t sp)
+// What stands now where the remembered walk had looked: tells sibling paths of the same shape apart.
+static inline uint64_t slot_sibling(const struct seep_walk_slot *s, const struct place *at)
 {
-    uint64_t h = (pc[0] ^ pc[1] << 17 ^ pc[2] << 31 ^ sp << 5) * 0x9e3779b97f4a7c15ull;
+    uint64_t h = at->sp, factor = 0x9e3779b97f4a7c15ull;
+    for (uint32_t i = 0; i < s->checks && s->offset[i] <= s->reach; i++) {
+        h += *(const uint64_t *)(at->sp + s->offset[i]) * factor;
+        factor += 0x6a09e667f3bcc908ull;
+    }
+    return h ^ h >> 29;
+}
+
+static inline struct seep_walk_slot *slot_at(struct probe_region *r, const uintptr_t *pc, uint64_t sp, uint64_t more)
+{
+    uint64_t h = (pc[0] ^ pc[1] << 17 ^ pc[2] << 31 ^ sp << 5 ^ more) * 0x9e3779b97f4a7c15ull;
     return &r->walks[(h >> 36) & (r->layout.walks - 1)];
 }
 
@@ -423,9 +438,8 @@ static void check_modules(struct probe_region *r, const struct probe_walk *w)
     }
 }
 
-static void copy_if_wanted(struct probe_region *r, const struct probe_walk *w, uint32_t id, int is_new)
+static void copy_if_wanted(struct probe_region *r, const struct probe_walk *w, uint32_t id, int is_new, int turn)
 {
-    int turn = (++probe_tls.walks & 1023) == 0;
     if (turn)
         check_modules(r, w);
     if (w->flags & SEEP_STACK_TRUNCATED && is_new)
@@ -438,7 +452,7 @@ static void copy_if_wanted(struct probe_region *r, const struct probe_walk *w, u
 
 static __attribute__((noinline)) uint32_t walk_whole(struct probe_region *r, struct probe_walk *w,
                                                      const struct place *at, struct seep_walk_slot *slot,
-                                                     unsigned klass)
+                                                     unsigned klass, int turn)
 {
     struct recorder rec = {.slot = slot, .base = at->sp};
     int is_new = 0;
@@ -463,7 +477,37 @@ static __attribute__((noinline)) uint32_t walk_whole(struct probe_region *r, str
             slot->pc[0] = 0;
         store_release(&slot->sequence, slot->sequence + 1);
     }
-    copy_if_wanted(r, w, id, is_new);
+    copy_if_wanted(r, w, id, is_new, turn);
+    return id;
+}
+
+// The id if this slot remembers this very stack, SEEP_STACK_NONE if not.
+static inline uint32_t slot_answer(const struct seep_walk_slot *s, const uintptr_t *pc, const struct place *at,
+                                   unsigned klass, uintptr_t high)
+{
+    uint32_t sequence = load_acquire(&s->sequence);
+    if (sequence & 1 || !slot_starts(s, pc, at, klass, high) || !slot_matches(s, at))
+        return SEEP_STACK_NONE;
+    uint32_t id = s->stack;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return load_relaxed(&s->sequence) == sequence ? id : SEEP_STACK_NONE;
+}
+
+// Looks the stack up under its start and, when another path of the same start stands there, under what that path's
+// slots hold now. *slot: where to remember it after a miss; the first place changes hands now and then, lest a rare
+// path keep it for ever.
+static inline uint32_t remembered(struct probe_region *r, const struct probe_walk *w, const uintptr_t *pc,
+                                  const struct place *at, unsigned klass, struct seep_walk_slot **slot)
+{
+    struct seep_walk_slot *first = slot_at(r, pc, at->sp, 0);
+    *slot = first;
+    uint32_t id = slot_answer(first, pc, at, klass, w->high);
+    if (likely(id) || first->sequence & 1 || !slot_starts(first, pc, at, klass, w->high))
+        return id;
+    struct seep_walk_slot *sibling = slot_at(r, pc, at->sp, slot_sibling(first, at));
+    id = slot_answer(sibling, pc, at, klass, w->high);
+    if (!id && probe_tls.walks % 32)
+        *slot = sibling;
     return id;
 }
 
@@ -473,22 +517,18 @@ uint32_t probe_stack_id(struct probe_region *r, const uintptr_t *hook_frame, uns
     struct probe_walk w;
     uintptr_t pc[3];
     struct seep_walk_slot *slot = NULL;
+    int turn = (++probe_tls.walks & 1023) == 0; // now and then a stack is walked although it is remembered
     w.flags = 0;
     probe_bounds(&w, at.sp);
     if (likely(first_three(r, &w, at, pc) == 0)) {
-        slot = slot_of(r, pc, at.sp);
-        uint32_t sequence = load_acquire(&slot->sequence);
-        if (likely(!(sequence & 1) && slot_matches(slot, pc, &at, klass, w.high))) {
-            uint32_t id = slot->stack;
-            __atomic_thread_fence(__ATOMIC_ACQUIRE);
-            if (likely(load_relaxed(&slot->sequence) == sequence) && ++probe_tls.walks & 1023) {
-                *flags = WALK_HIT;
-                return id;
-            }
+        uint32_t id = remembered(r, &w, pc, &at, klass, &slot);
+        if (likely(id && !turn)) {
+            *flags = WALK_HIT;
+            return id;
         }
         slot = slot_claim(slot, pc, &at, klass);
     }
-    uint32_t id = walk_whole(r, &w, &at, slot, klass);
+    uint32_t id = walk_whole(r, &w, &at, slot, klass, turn);
     *flags = w.flags;
     return id;
 }

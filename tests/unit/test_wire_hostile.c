@@ -126,7 +126,7 @@ static void test_every_range_names_one_chunk(void **state)
         dir[i] = (struct seep_live_range){.key = i + 1, .chunk = {5, 5, 5, 5}};
     uint64_t *words = (uint64_t *)(f.p + f.l.pool_offset + 5 * SEEP_CHUNK_BYTES);
     for (unsigned i = 0; i < SEEP_CHUNK_BYTES / 8; i++)
-        words[i] = SEEP_LIVE_WORD(0, 3, SEEP_STACK_FIRST, 100);
+        words[i] = SEEP_LIVE_WORD(0, 3, SEEP_STACK_FIRST, 100, 0);
     struct wire_age_profile age = {0};
     struct seep_err err;
     assert_int_equal(wire_age_profile(f.w, 0, &age, &err), 0);
