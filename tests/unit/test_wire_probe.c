@@ -1,6 +1,8 @@
 // The probe in real programs, read from outside: what it counted must be what they say they did.
 #include "probe_rig.h"
 
+#include "seep_wire.h"
+
 // ---- the target's own tally against the reader's ----
 
 #define SITES 8
@@ -70,6 +72,28 @@ static void compare_sites(struct wire *w, const struct site *site)
     wire_age_profile_free(&age);
 }
 
+// The copies for the outside unwinder: each must belong to the stack it names, and hold the very return addresses.
+static void check_copies(struct wire *w)
+{
+    static struct wire_copy copy;
+    struct wire_frame frame[128];
+    unsigned seen = 0;
+    for (; wire_ring_read(w, &copy) == 1; seen++) {
+        assert_int_equal(wire_stack_frames(w, copy.stack, frame, 128), copy.frames);
+        assert_memory_equal(frame, copy.frame, copy.frames * sizeof *frame);
+        assert_true(copy.stack_bytes >= 512 && copy.rip && copy.tid);
+        uint64_t *word = (uint64_t *)copy.bytes, found = 0;
+        for (size_t f = 0, i = 0; f < copy.frames; f++) // in order, on the copied part of the stack
+            for (; i < copy.stack_bytes / 8; i++)
+                if (word[i] == copy.frame[f].pc) {
+                    found++;
+                    break;
+                }
+        assert_true(found == copy.frames || copy.stack_bytes == sizeof((struct seep_ring_record *)0)->bytes);
+    }
+    assert_true(seen >= 8);
+}
+
 static void tally(unsigned flags, char *threads, char *rounds)
 {
     struct region_server s = {0};
@@ -87,6 +111,7 @@ static void tally(unsigned flags, char *threads, char *rounds)
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     compare_sites(w, site); // and it is all still there
+    check_copies(w);
     wire_close(w);
     close(fd);
     region_server_stop(&s);
