@@ -208,10 +208,14 @@ static int configure(struct conn *c, enum conn_mode mode)
 {
     sqlite3_extended_result_codes(c->db, 1);
     harden(c->db);
+    if (mode == CONN_SALVAGE) { // lets SQLite read a file that is shorter than its header says; nothing can be written
+        sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
+        sqlite3_exec(c->db, "PRAGMA writable_schema = ON", NULL, NULL, NULL);
+    }
     sqlite3_busy_timeout(c->db, 2000);
     int rc = sqlite3_exec(c->db, hardened, NULL, NULL, NULL);
-    if (mode == CONN_READ) {
-        c->progress_left = PROGRESS_STATEMENT;
+    if (mode == CONN_READ || mode == CONN_SALVAGE) {
+        c->progress_left = mode == CONN_READ ? PROGRESS_STATEMENT : PROGRESS_SALVAGE;
         sqlite3_progress_handler(c->db, 10000, on_progress, c);
         return rc == SQLITE_OK ? sqlite3_exec(c->db, "PRAGMA cache_size = -4096", NULL, NULL, NULL) : rc;
     }
@@ -253,7 +257,7 @@ static int open_uri(struct conn *c, int dir_fd, enum conn_mode mode, const char 
     snprintf(uri, sizeof uri, "file:/proc/self/fd/%d/%s?modeof=/proc/self/fd/%d/run.lock%s", dir_fd, c->name, dir_fd,
              extra);
     int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
-    flags |= mode == CONN_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+    flags |= mode == CONN_READ || mode == CONN_SALVAGE ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     flags |= mode == CONN_CREATE ? SQLITE_OPEN_CREATE : 0;
     const char *vfs = store_vfs_name();
     return vfs ? sqlite3_open_v2(uri, &c->db, flags, vfs) : SQLITE_NOMEM;
@@ -375,7 +379,16 @@ int conn_check(struct conn *c, bool *damaged, struct seep_err *err)
         return seep_fail(err, SEEP_E_CORRUPT, "The database '%s' has no schema version", c->name);
     }
     c->version = (int)version;
-    if (quick_check(c, damaged, err))
-        return -1;
-    return schema_same(c->db, c->version, c->name, err);
+    // The schema first: what a foreign one has besides tables of ours (generated columns, say) is never evaluated.
+    if (schema_same(c->db, c->version, c->name, err)) {
+        *damaged = conn_trouble(c->db) == TROUBLE_FILE;
+        return *damaged ? conn_fail(c, err, "Cannot read the schema of the database") : -1;
+    }
+    return quick_check(c, damaged, err);
+}
+
+int conn_salvage_version(struct conn *c)
+{
+    int64_t version = conn_pragma(c->db, "PRAGMA user_version");
+    return version >= 1 && version <= store_schema_version ? (int)version : store_schema_version;
 }

@@ -83,7 +83,7 @@ enum stmt {
 };
 extern const char *const store_sql[S_N];
 
-enum conn_mode { CONN_CREATE, CONN_WRITE, CONN_READ };
+enum conn_mode { CONN_CREATE, CONN_WRITE, CONN_READ, CONN_SALVAGE }; // the last two cannot write
 // What an SQLite error means for the file: come back later (no space, busy, no memory), or never write it again.
 enum conn_trouble { TROUBLE_NONE, TROUBLE_WAIT, TROUBLE_FILE };
 
@@ -113,6 +113,8 @@ int conn_set_wal(struct conn *c, struct seep_err *err);
 // 0 when application_id is ours, the schema not newer and as it should be, and quick_check finds nothing.
 // *damaged: it is ours but broken.
 int conn_check(struct conn *c, bool *damaged, struct seep_err *err);
+// Of a connection for salvage: the version of the file's schema, ours when that is not known.
+int conn_salvage_version(struct conn *c);
 // The prepared statement, reset; NULL when it cannot be prepared.
 sqlite3_stmt *conn_stmt(struct conn *c, enum stmt id);
 // Runs a statement without rows; SQLITE_DONE or the error.

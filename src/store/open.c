@@ -128,12 +128,11 @@ bool store_drop_part(struct store *st)
 static int copy_to_memory(struct conn *c, bool damaged, char *note, size_t size, struct seep_err *err)
 {
     struct conn copy;
-    int version = c->version > 0 ? c->version : store_schema_version, lost = 0;
+    int version = damaged ? conn_salvage_version(c) : c->version, lost = 0;
     if (!schema_plain(c->db))
         return damaged ? seep_fail(err, SEEP_E_CORRUPT, "The database '%s' is damaged beyond its tables", c->name) : -1;
     if (conn_open_memory(&copy, c->part, err))
         return -1;
-    c->progress_left = PROGRESS_SALVAGE;
     int rc = schema_migrate(copy.db, store_migrations, 0, version, err);
     int64_t rows = rc == 0 ? schema_salvage(c->db, copy.db, version, &lost) : 0;
     if (rc == 0 && rows < 0)
@@ -157,20 +156,21 @@ static int copy_to_memory(struct conn *c, bool damaged, char *note, size_t size,
 static int open_part_read(struct store *st, int part, struct seep_err *err)
 {
     struct conn *c = &st->parts[st->n_parts];
-    if (conn_open(c, st->dir_fd, part, CONN_READ, NULL, err))
-        return -1;
-    bool damaged;
     struct seep_err why = {0};
     char note[96] = "";
-    int rc = conn_check(c, &damaged, &why);
+    int rc = conn_open(c, st->dir_fd, part, CONN_READ, NULL, &why);
+    bool damaged = rc && why.code == SEEP_E_CORRUPT;
+    if (rc == 0)
+        rc = conn_check(c, &damaged, &why);
     if (rc == 0 && c->version == store_schema_version) {
         st->n_parts++;
         return 0;
     }
-    if (rc && !damaged) {
+    if (rc)
+        conn_close(c, false);
+    if (rc && (!damaged || conn_open(c, st->dir_fd, part, CONN_SALVAGE, NULL, NULL))) {
         if (err)
             *err = why;
-        conn_close(c, false);
         return -1;
     }
     if (copy_to_memory(c, damaged, note, sizeof note, err)) {
@@ -370,13 +370,10 @@ static int salvage_to_part(struct store *st, int part, const char *why, struct s
     if (store_begin_part(st, err))
         return -1;
     int64_t rows = 0;
-    if (conn_open(&bad, st->dir_fd, part, CONN_READ, NULL, NULL) == 0) {
-        bad.progress_left = PROGRESS_SALVAGE;
-        int64_t version = conn_pragma(bad.db, "PRAGMA user_version");
-        bool known = version >= 1 && version <= store_schema_version;
+    if (conn_open(&bad, st->dir_fd, part, CONN_SALVAGE, NULL, NULL) == 0) {
+        int version = conn_salvage_version(&bad);
         if (schema_plain(bad.db))
-            rows = schema_salvage(bad.db, st->parts[st->n_parts - 1].db, known ? (int)version : store_schema_version,
-                                  &lost);
+            rows = schema_salvage(bad.db, st->parts[st->n_parts - 1].db, version, &lost);
         conn_close(&bad, false);
     }
     if (rows < 0) {
