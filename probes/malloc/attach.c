@@ -203,6 +203,9 @@ static int map_region(int fd, const struct seep_hello_reply *reply, unsigned rea
     sys3(SYS_readlink, (long)"/proc/self/exe", (long)h->exe_path, sizeof h->exe_path - 1);
     store_release(&h->state, SEEP_PROBE_ON);
     probe_region = r;
+    struct probe_object self; // copied stacks begin in our own frames: whoever unwinds them needs to know this object
+    if (probe_object_find((uintptr_t)&map_region, &self) == 0)
+        probe_module_index(&probe_region, &self);
     return 0;
 }
 
