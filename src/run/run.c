@@ -186,6 +186,14 @@ static void close_lost(struct run *r)
     struct seep_err err;
     r->tree_empty = true;
     r->have_exit = keeper_read_exit_record(r->dir_fd, &r->exit, &err) == 1;
+    struct keeper_start_record start;
+    if (keeper_read_start_record(r->dir_fd, &start, &err) != 1 && !r->has_last_stored) {
+        r->outcome.error = true;
+        snprintf(r->outcome.text, sizeof r->outcome.text,
+                 "The supervisor was gone before the target had been started.");
+        snprintf(r->shutdown.skipped, sizeof r->shutdown.skipped, "The target was never started.");
+        return;
+    }
     char text[300] = "is gone, and nobody saw how it ended";
     if (r->have_exit)
         keeper_exit_text(&r->exit, text, sizeof text);

@@ -270,9 +270,10 @@ static int find_parts(struct run *r, struct seep_err *err)
 
 static void set_cgroup(struct run *r)
 {
-    char name[96];
+    char name[112], hex[33] = "0";
     struct seep_err err;
-    snprintf(name, sizeof name, "seep-%s", r->id);
+    fs_random_hex(hex, NULL); // runs of one name in two results directories are two groups
+    snprintf(name, sizeof name, "seep-%s-%.8s", r->id, hex);
     if (linux_cgroup_create(NULL, NULL, name, &r->cgroup, &err)) {
         r->cgroup.kind = LINUX_CGROUP_NONE;
         snprintf(r->cgroup.why_not, sizeof r->cgroup.why_not, "%.190s", err.text);
@@ -449,8 +450,12 @@ int run_setup_new(struct run *r, struct seep_err *err)
     run_identity(r);
     host_facts(r);
     exe_facts(r, &exe);
-    set_cgroup(r);
     set_attribution(r, &exe);
+    // Whoever takes this run up after a kill at any later instant finds the profile and the control group's name.
+    writer_flush(&r->writer);
+    if (store_flush(r->store, err) < 0)
+        return -1;
+    set_cgroup(r);
     if (make_parts(r, r->keeper.probe_path != NULL, r->keeper.sample_mean_bytes > 0, err))
         return -1;
     r->keeper.run_dir_fd = r->dir_fd;
