@@ -3,8 +3,8 @@
 
 extern const struct cmd_command cmd_run, cmd_status, cmd_wait, cmd_stop, cmd_resume, cmd_finish;
 extern const struct cmd_command cmd_report, cmd_stacks, cmd_runs;
-extern const struct cmd_command cmd_load, cmd_profiles, cmd_help, cmd_man, cmd_completion;
-extern const struct cmd_command cmd_resolver, cmd_load_worker;
+extern const struct cmd_command cmd_load, cmd_profiles, cmd_doctor, cmd_help, cmd_man, cmd_completion;
+extern const struct cmd_command cmd_resolver, cmd_load_worker, cmd_doctor_leak;
 
 const struct cmd_command *const cmd_commands[] = {
     &cmd_run,
@@ -18,10 +18,12 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_load,
     &cmd_runs,
     &cmd_profiles,
+    &cmd_doctor,
     &cmd_help,
     // Hidden: helper processes and generators.
     &cmd_resolver,
     &cmd_load_worker,
+    &cmd_doctor_leak,
     &cmd_man,
     &cmd_completion,
     NULL,

@@ -85,6 +85,12 @@ int place_refuse_network(int dir_fd, struct seep_err *err)
     return 0;
 }
 
+bool store_on_network(int dir_fd, const char **name)
+{
+    struct statfs fs;
+    return fstatfs(dir_fd, &fs) == 0 && place_is_network((uint32_t)fs.f_type, name);
+}
+
 int place_reserve(int dir_fd, struct seep_err *err)
 {
     int fd = openat(dir_fd, "run.reserve", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_CREAT, 0600);

@@ -43,6 +43,9 @@ enum store_series_kind { SERIES_GAUGE, SERIES_COUNTER };
 
 // ---- writing --------------------------------------------------------------------------------------------------------
 
+// True when dir_fd lies on a network file system, where no run can be stored; *name is then what people call it.
+bool store_on_network(int dir_fd, const char **name);
+
 // Makes run.db in dir_fd (a run directory of ours, 0700) and takes the writer's lock.
 // dir_fd stays the caller's; the store keeps a copy. SEEP_E_USAGE when the directory holds a run already or its writer
 // is alive, SEEP_E_UNSUPPORTED on a network file system.

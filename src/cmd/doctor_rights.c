@@ -1,0 +1,151 @@
+// What we may do on this machine: each right is used once, on ourselves or on a child made for it.
+#include "base/fs.h"
+#include "cmd/doctor.h"
+#include "linux/cgroup.h"
+#include "linux/host.h"
+#include "linux/pidfd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char delegate[] = "Run seep as root, or below a group that is delegated to you (systemd-run --user "
+                               "--scope -p Delegate=yes seep ...); without one the target's memory and number of "
+                               "processes are not limited, and an out-of-memory kill is told by its signal only.";
+
+static void control_groups(struct doctor *d)
+{
+    struct linux_cgroup cg;
+    struct seep_err err;
+    char hex[33], name[64];
+    if (fs_random_hex(hex, &err)) {
+        doctor_add(d, "control groups", DOCTOR_LIMITED, false, delegate, "%s", err.text);
+        return;
+    }
+    snprintf(name, sizeof name, "seep-doctor-%.12s", hex);
+    if (linux_cgroup_create(NULL, NULL, name, &cg, &err)) {
+        doctor_add(d, "control groups", DOCTOR_LIMITED, false, delegate, "%s", err.text);
+        return;
+    }
+    bool whole = cg.memory_dir[0] && cg.pids_dir[0];
+    bool removed = linux_cgroup_remove(&cg, &err) == 0;
+    if (!removed)
+        doctor_add(d, "control groups", DOCTOR_LIMITED, false, delegate, "a group was made but not removed: %s",
+                   err.text);
+    else
+        doctor_add(d, "control groups", whole ? DOCTOR_OK : DOCTOR_LIMITED, false, delegate, "%s%s%s",
+                   linux_cgroup_kind_name(cg.kind),
+                   cg.why_not[0] ? ": "
+                   : whole       ? ", made and removed one"
+                                 : "",
+                   cg.why_not);
+}
+
+static void pidfd(struct doctor *d)
+{
+    struct linux_process p;
+    struct seep_err err;
+    int proc = linux_proc_open(&err);
+    bool works = proc >= 0 && linux_process_open(proc, getpid(), 0, &p, &err) == 0;
+    if (works)
+        linux_process_close(&p);
+    if (proc >= 0)
+        close(proc);
+    doctor_add(d, "pidfd", works ? DOCTOR_OK : DOCTOR_MISSING, true,
+               "Processes cannot be held by descriptor; use Linux 5.4 or newer with /proc mounted, and a container "
+               "profile that permits pidfd_open.",
+               "%s", works ? "processes can be held by descriptor" : err.text);
+}
+
+static bool sealed_memory_works(int *saved_errno)
+{
+    int fd = memfd_create("seep-doctor", MFD_CLOEXEC | MFD_ALLOW_SEALING), rc = -1;
+    if (fd >= 0) {
+        rc = posix_fallocate(fd, 0, 1 << 16);
+        errno = rc ? rc : errno;
+        rc = rc ? -1 : fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    }
+    *saved_errno = errno;
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 && rc == 0;
+}
+
+static void sealed_memory(struct doctor *d)
+{
+    int saved = 0;
+    bool works = sealed_memory_works(&saved);
+    doctor_add(d, "sealed memory", works ? DOCTOR_OK : DOCTOR_MISSING, true,
+               "Attribution shares a sealed memfd with the target; permit memfd_create where it is filtered.", "%s%s",
+               works ? "memfd with seals" : "memfd with seals does not work: ", works ? "" : strerror(saved));
+}
+
+// A child that waits to be killed, at the same addresses as ours: its copy of `mark` is read.
+static int read_child(char *out, size_t size)
+{
+    static char mark[16] = "seep-doctor-mark";
+    pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            pause();
+    }
+    if (child < 0)
+        return errno;
+    struct iovec local = {out, size}, remote = {mark, size};
+    ssize_t n = process_vm_readv(child, &local, 1, &remote, 1, 0);
+    int saved = n == (ssize_t)size && !memcmp(out, mark, size) ? 0 : n < 0 ? errno : EIO;
+    kill(child, SIGKILL);
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return saved;
+}
+
+static void other_memory(struct doctor *d)
+{
+    struct linux_host host;
+    int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    linux_host_read(root, &host);
+    if (root >= 0)
+        close(root);
+    char copy[16], scope[64];
+    int failed = read_child(copy, sizeof copy);
+    if (host.ptrace_scope < 0)
+        snprintf(scope, sizeof scope, "no Yama");
+    else
+        snprintf(scope, sizeof scope, "kernel.yama.ptrace_scope %d", host.ptrace_scope);
+    doctor_add(
+        d, "memory of others", failed ? DOCTOR_LIMITED : DOCTOR_OK, false,
+        "Unreachable blocks and the split of mappings cannot be told; set kernel.yama.ptrace_scope to 0 or 1, or "
+        "grant SYS_PTRACE to the container.",
+        "%s; a child's memory %s%s", scope, failed ? "cannot be read: " : "can be read",
+        failed ? strerror(failed) : "");
+}
+
+static void descriptors(struct doctor *d)
+{
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l)) {
+        doctor_add(d, "descriptors", DOCTOR_LIMITED, false, "Permit getrlimit where it is filtered.",
+                   "the limit is unknown: %s", strerror(errno));
+        return;
+    }
+    doctor_add(d, "descriptors", l.rlim_cur < 1024 ? DOCTOR_LIMITED : DOCTOR_OK, false,
+               "Load needs one descriptor a connection; raise the limit with ulimit -n.",
+               "%llu may be open (at most %llu)", (unsigned long long)l.rlim_cur, (unsigned long long)l.rlim_max);
+}
+
+void doctor_rights(struct doctor *d)
+{
+    pidfd(d);
+    sealed_memory(d);
+    other_memory(d);
+    control_groups(d);
+    descriptors(d);
+}
