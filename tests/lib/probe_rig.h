@@ -17,6 +17,8 @@
 static inline struct wire *open_region(struct region_server *s, unsigned i)
 {
     struct seep_err err;
+    if (i >= region_server_count(s))
+        fail_msg("the target never came for region %u", i);
     struct wire *w = wire_open(s->fd[i], &err);
     if (!w)
         fail_msg("%s", err.text);

@@ -49,6 +49,13 @@ int region_make(uint64_t bytes, uint64_t committed, uint64_t mean_bytes)
     return fd;
 }
 
+static uint64_t first_commit(uint64_t bytes)
+{
+    struct seep_layout l;
+    need(seep_layout_compute(bytes, &l) == 0, "layout");
+    return seep_region_first_commit(&l);
+}
+
 static void send_reply(int fd, int region, uint64_t bytes)
 {
     struct seep_hello_reply r = {.magic = SEEP_WIRE_MAGIC, .version = SEEP_WIRE_VERSION};
@@ -69,6 +76,22 @@ static void send_reply(int fd, int region, uint64_t bytes)
     sendmsg(fd, &m, MSG_NOSIGNAL);
 }
 
+// Allocates the rest of a region in steps and lets the probe have it, as the keeper does.
+static void commit_rest(int fd, uint64_t bytes)
+{
+    struct seep_layout l;
+    need(seep_layout_compute(bytes, &l) == 0, "layout");
+    struct seep_control *c = mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)l.control_offset);
+    need(c != MAP_FAILED, "mmap");
+    for (uint64_t at = seep_region_first_commit(&l); at < bytes;) {
+        uint64_t step = bytes - at < (8u << 20) ? bytes - at : 8u << 20;
+        need(posix_fallocate(fd, (off_t)at, (off_t)step) == 0, "fallocate");
+        at += step;
+        __atomic_store_n(&c->committed_bytes, at, __ATOMIC_RELEASE);
+    }
+    munmap(c, sizeof *c);
+}
+
 static void serve_one(struct region_server *s, int fd)
 {
     struct seep_hello h;
@@ -81,7 +104,7 @@ static void serve_one(struct region_server *s, int fd)
     uint64_t bytes = seep_region_size_for(s->region_bytes, h.as_limit_bytes);
     int region = -1;
     if (s->regions < s->most && s->regions < REGION_SERVER_MAX && bytes)
-        region = region_make(bytes, 0, s->mean_bytes);
+        region = region_make(bytes, first_commit(bytes), s->mean_bytes);
     if (region >= 0) {
         s->fd[s->regions] = region;
         s->pid[s->regions] = who.pid;
@@ -90,6 +113,8 @@ static void serve_one(struct region_server *s, int fd)
         s->refused++;
     }
     send_reply(fd, region, bytes);
+    if (region >= 0)
+        commit_rest(region, bytes);
 }
 
 static void *serve(void *arg)

@@ -10,6 +10,7 @@ static void *block[MOST];
 static unsigned size[MOST];
 static unsigned count;
 static unsigned long long bytes;
+static void *volatile probe; // keeps the compiler from removing a malloc and free that nobody looks at
 
 static void more(void)
 {
@@ -50,7 +51,7 @@ int main(void)
         else if (c == 'f')
             none();
         else
-            free(malloc(10));
+            free(probe = malloc(10));
         char line[64]; // not dprintf: its buffer may still be allocated when the reader of the line looks
         int n = snprintf(line, sizeof line, "live %u %llu\n", count, bytes);
         if (write(1, line, (size_t)n) != n)

@@ -14,7 +14,8 @@ static volatile int stop;
 static void destroy(void *p)
 {
     free(p);
-    free(malloc(300));
+    void *volatile more = malloc(300);
+    free(more);
 }
 
 static int visit(struct dl_phdr_info *info, size_t size, void *arg)

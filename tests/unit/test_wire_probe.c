@@ -156,7 +156,7 @@ static void start_with(struct waiting *t, char *const argv[], uint64_t mean_byte
 {
     memset(t, 0, sizeof *t);
     t->s.mean_bytes = mean_bytes;
-    t->s.region_bytes = 256u << 20;
+    t->s.region_bytes = 128u << 20;
     region_server_start(&t->s, 0);
     int in[2];
     assert_int_equal(pipe2(in, O_CLOEXEC), 0);
