@@ -2,8 +2,9 @@
 //
 // A 24-hour run of 289 ticks with 5 000 stacks that all change at every tick is 1.4 million times five numbers. Packed
 // like this the whole run takes 34 MiB (3 MiB when 300 of them change), as tests/bench/store measures.
-// so that a lost row costs that row only. Numbers are little-endian base-128 varints; ids ascend and are stored as
-// differences with the kinds of their values in the low bits. What is read back comes from a file and is not trusted.
+// Values are absolute, never differences in time, so that a lost row costs that row only. Numbers are little-endian
+// base-128 varints; ids ascend and are stored as differences with the kinds of their values in the low bits. What is
+// read back comes from a file and is not trusted.
 #include "store/internal.h"
 
 #include <math.h>

@@ -294,7 +294,7 @@ static void checkpoint(struct store *st)
     if (c->wal_pages < CHECKPOINT_PAGES)
         return;
     int mode = c->wal_pages < PRESSURE_PAGES ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
-    sqlite3_busy_timeout(c->db, 200);
+    sqlite3_busy_timeout(c->db, 20); // of every tick while a reader holds the log: little, for it is asked again
     int rc = sqlite3_wal_checkpoint_v2(c->db, NULL, mode, NULL, NULL);
     enum conn_trouble trouble = rc == SQLITE_OK ? TROUBLE_NONE : conn_trouble(c->db);
     struct seep_err why;
