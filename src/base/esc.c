@@ -48,6 +48,13 @@ void esc_term(struct seep_buf *out, const char *s, size_t len)
     }
 }
 
+// Legal in JSON but refused by YAML readers, which read our JSON back. Escaped they pass both. (Code points above the
+// BMP stay as they are: YAML readers refuse the surrogate pairs that JSON would write for them.)
+static bool is_refused_by_yaml(unsigned r)
+{
+    return r == 0xfffe || r == 0xffff;
+}
+
 void esc_json(struct seep_buf *out, const char *s, size_t len, bool in_html)
 {
     for (size_t i = 0; i < len;) {
@@ -62,7 +69,8 @@ void esc_json(struct seep_buf *out, const char *s, size_t len, bool in_html)
             buf_printf(out, "\\%c", (char)r);
         else if (r == '\n')
             buf_str(out, "\\n");
-        else if (is_control(r) || is_bidi(r) || (in_html && (r == '<' || r == '>' || r == '&')))
+        else if (is_control(r) || is_bidi(r) || is_refused_by_yaml(r) ||
+                 (in_html && (r == '<' || r == '>' || r == '&')))
             buf_printf(out, "\\u%04x", r);
         else
             buf_add(out, s + i, (size_t)n);

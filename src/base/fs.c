@@ -154,8 +154,14 @@ char *fs_prefix(struct seep_err *err)
 int fs_random_hex(char out[33], struct seep_err *err)
 {
     unsigned char raw[16];
-    if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw)
-        return seep_fail_errno(err, errno, "The kernel gave no randomness");
+    for (size_t have = 0; have < sizeof raw;) {
+        ssize_t n = getrandom(raw + have, sizeof raw - have, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return seep_fail_errno(err, errno, "The kernel gave no randomness");
+        have += (size_t)n;
+    }
     for (size_t i = 0; i < sizeof raw; i++)
         snprintf(out + 2 * i, 3, "%02x", raw[i]);
     return 0;
