@@ -110,6 +110,9 @@ struct build_unreachable {
     int64_t blocks, checked, scans; // SEEP_UNKNOWN where not looked
 };
 struct build_unreachable build_read_unreachable(struct build *b, uint32_t stack);
+// build_exit.c: what the main process never freed; from the whole matrix, before it is cut to the measured time.
+int build_at_exit(struct build *b, struct seep_err *err);
+
 // build_frames.c: fills the frames of n stacks whose ids are set, named and tidied.
 int build_frames(struct build *b, struct report_stack *stacks, size_t n, struct seep_err *err);
 

@@ -79,6 +79,8 @@ static int read_matrix(struct build *b, struct seep_err *err)
     if (mx->n_stacks != b->n_stack_infos)
         return seep_fail(err, SEEP_E_CORRUPT, "The store lists %zu call stacks and has bytes for %zu.",
                          b->n_stack_infos, mx->n_stacks);
+    if (build_at_exit(b, err) != 0)
+        return -1;
     size_t *columns = malloc((mx->m + 1) * sizeof *columns);
     b->stack_t_s = malloc((mx->m + 1) * sizeof *b->stack_t_s);
     if (columns == NULL || b->stack_t_s == NULL) {

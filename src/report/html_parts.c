@@ -319,6 +319,8 @@ void html_shutdown(const struct report *r, struct seep_buf *out)
     }
     level_fact("heap against baseline", &s->heap, s->heap_compared, out);
     level_fact("RSS against baseline", &s->rss, s->rss_compared, out);
+    if (s->at_exit.known)
+        fact("never freed", units_bytes(text, sizeof text, s->at_exit.bytes), out);
     buf_str(out, "</dl></div></section>\n");
 }
 

@@ -270,6 +270,28 @@ static void put_level(struct jsonw *w, const char *key, const struct judge_level
     jsonw_end_object(w);
 }
 
+static void put_never_freed(struct jsonw *w, const struct report_at_exit *x)
+{
+    if (!x->known) {
+        jsonw_null(w, "never_freed");
+        return;
+    }
+    jsonw_object(w, "never_freed");
+    jsonw_double(w, "live_bytes", x->bytes);
+    jsonw_double(w, "live_blocks", x->blocks);
+    jsonw_int(w, "stacks_total", (int64_t)x->n_total);
+    jsonw_array(w, "stacks");
+    for (size_t i = 0; i < x->n_stacks; i++) {
+        jsonw_object(w, NULL);
+        jsonw_double(w, "live_bytes", x->stacks[i].judge.live_bytes);
+        jsonw_double(w, "live_blocks", x->stacks[i].live_blocks);
+        put_frames(w, &x->stacks[i]);
+        jsonw_end_object(w);
+    }
+    jsonw_end_array(w);
+    jsonw_end_object(w);
+}
+
 static void put_shutdown(struct jsonw *w, const struct report *r)
 {
     const struct report_shutdown *s = &r->shutdown;
@@ -287,6 +309,7 @@ static void put_shutdown(struct jsonw *w, const struct report *r)
     jsonw_double(w, "back_limit_bytes", s->back_limit_bytes);
     put_level(w, "heap", &s->heap, s->heap_compared);
     put_level(w, "rss", &s->rss, s->rss_compared);
+    put_never_freed(w, &s->at_exit);
     jsonw_end_object(w);
 }
 

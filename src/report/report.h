@@ -110,7 +110,16 @@ struct report_stack {
     size_t n_ages;
 };
 
+struct report_at_exit { // the heap of the main process when it ended; listed, never gated
+    bool known;
+    double bytes, blocks;
+    size_t n_total;              // stacks with live blocks
+    struct report_stack *stacks; // the largest few: id, live bytes and blocks, frames
+    size_t n_stacks;
+};
+
 struct report_shutdown {
+    struct report_at_exit at_exit;
     enum judge_status status;
     const char *reason; // a finished sentence
     int signal;         // 0: none sent

@@ -208,6 +208,18 @@ static void put_load(struct text *t, const struct report *r)
     text_end_line(t);
 }
 
+static void put_never_freed(struct text *t, const struct report_at_exit *x)
+{
+    char bytes[32], blocks[32];
+    if (!x->known || x->n_stacks == 0)
+        return;
+    put_label(t, "");
+    text_printf(t, TEXT_DIM, "never freed: %s in %s blocks; most by ", units_bytes(bytes, sizeof bytes, x->bytes),
+                units_count(blocks, sizeof blocks, x->blocks));
+    text_chain(t, &x->stacks[0]);
+    text_end_line(t);
+}
+
 static void put_shutdown(struct text *t, const struct report *r)
 {
     char word[24];
@@ -219,6 +231,7 @@ static void put_shutdown(struct text *t, const struct report *r)
     text_put(t, TEXT_PLAIN, "  ");
     put_wrapped(t, TEXT_PLAIN, r->shutdown.reason, LABEL_COLUMN);
     text_end_line(t);
+    put_never_freed(t, &r->shutdown.at_exit);
 }
 
 static void put_evidence(struct text *t, const struct report *r)

@@ -100,6 +100,22 @@ static void write_notes(struct run *r)
     r->notes = NULL;
 }
 
+// A last tick, after the end: what the main process never freed.
+static void put_exit_tick(struct run *r)
+{
+    struct run_tick *t = r->sampler.heap && r->has_measure && r->have_exit ? tick_new() : NULL;
+    if (!t)
+        return;
+    t->time = clock_read();
+    t->phase = PHASE_STOP;
+    if (!heap_at_exit(r->sampler.heap, t)) {
+        tick_free(t);
+        return;
+    }
+    t->index = r->tick_index++;
+    writer_put(&r->writer, t);
+}
+
 struct age_ctx {
     struct run *r;
     struct seep_err *err;
@@ -212,6 +228,7 @@ int run_end(struct run *r, struct seep_err *err)
     outcome_facts(r);
     attribution_facts(r);
     write_load(r);
+    put_exit_tick(r);
     writer_flush(&r->writer);
     write_ages(r);
     write_notes(r);

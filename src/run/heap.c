@@ -381,6 +381,13 @@ static bool room_for_sums(struct run_heap *h)
     return true;
 }
 
+static void clear_sums(struct run_heap *h)
+{
+    memset(h->sums, 0, h->n_stacks * sizeof *h->sums);
+    for (size_t i = 0; i < h->n_stacks; i++)
+        h->sums[i].stack = (uint32_t)i;
+}
+
 static void add_stack_sum(struct run_heap *h, uint32_t number, const struct wire_stack *s, double mean)
 {
     struct tick_stack *sum = &h->sums[number];
@@ -529,9 +536,7 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
             number_all(h, g);
     }
     if (want_stacks && room_for_sums(h)) {
-        memset(h->sums, 0, h->n_stacks * sizeof *h->sums);
-        for (size_t i = 0; i < h->n_stacks; i++)
-            h->sums[i].stack = (uint32_t)i;
+        clear_sums(h);
         for (size_t i = 0; i < h->n_regions; i++)
             if (h->regions[i]->alive && h->regions[i]->attached)
                 add_region_stacks(h, h->regions[i]);
@@ -542,6 +547,39 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
         h->last_allocator = out->allocator;
     note_evidence(h, tree, out, truncated);
     release_dead(h);
+}
+
+// The last image of the main process: a program that executed others leaves a region behind for each.
+static struct region *last_main(struct run_heap *h)
+{
+    struct region *last = NULL;
+    for (size_t i = 0; i < h->n_regions; i++) {
+        struct region *g = h->regions[i];
+        struct wire_hello hello;
+        wire_hello(g->wire, &hello);
+        if (g->main && hello.attached && (!last || g->id > last->id))
+            last = g;
+    }
+    return last;
+}
+
+bool heap_at_exit(struct run_heap *h, struct run_tick *tick)
+{
+    take_arrivals(h);
+    struct region *g = last_main(h);
+    if (!g || wire_snapshot(g->wire, 0, 0, &g->snapshot, NULL))
+        return false;
+    struct heap_totals totals = {.live_bytes = NAN, .live_blocks = NAN, .allocs = NAN, .alloc_bytes = NAN};
+    add_totals(h, &g->snapshot.totals, &totals);
+    tick->value[RUN_S_HEAP_LIVE] = totals.live_bytes;
+    tick->value[RUN_S_HEAP_BLOCKS] = totals.live_blocks;
+    number_all(h, g);
+    if (!room_for_sums(h))
+        return true;
+    clear_sums(h);
+    add_region_stacks(h, g);
+    publish_stacks(h, tick);
+    return true;
 }
 
 void heap_copies(struct run_heap *h, size_t max, heap_copy_fn *each, void *ctx)

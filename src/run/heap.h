@@ -50,6 +50,10 @@ int heap_region_add(struct run_heap *h, int fd, uint32_t id, pid_t pid, uint64_t
 void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree, bool want_stacks,
                  struct run_tick *tick, struct heap_totals *out);
 
+// After the target has ended: what of its main process's heap was never freed, as stacks and totals of `tick`. False
+// when the main process has no region or is still alive. No job running.
+bool heap_at_exit(struct run_heap *h, struct run_tick *tick);
+
 // Copies of stacks that wait in the regions: hands at most `max` to `each`, from all processes in turn. The sample job.
 typedef void heap_copy_fn(pid_t pid, const struct wire_copy *copy, void *ctx);
 void heap_copies(struct run_heap *h, size_t max, heap_copy_fn *each, void *ctx);

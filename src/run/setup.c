@@ -22,6 +22,7 @@
 #include <strings.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -220,6 +221,29 @@ static int read_exe(struct run *r, struct linux_exe *exe, struct seep_err *err)
     return 0;
 }
 
+// Can the target's user read this file? The loader leaves out what it cannot open, with a word on the target's own
+// standard error only; so a child asks with that user's rights.
+static bool readable_by(const struct run *r, const char *path)
+{
+    int status = 1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        bool ok = setgroups(r->keeper.group_count, r->keeper.groups) == 0 && setgid(r->keeper.gid) == 0 &&
+                  setuid(r->keeper.uid) == 0 && access(path, R_OK) == 0;
+        _exit(ok ? 0 : 1);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return true; // not known: let the run find out
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void attribution_failed(struct run *r, const char *why)
+{
+    run_meta(r, M_ATTRIBUTION, "failed");
+    run_meta(r, M_ATTRIBUTION_REASON, why);
+    run_event_note(r, E_DEGRADED, "%s", why);
+}
+
 static void set_attribution(struct run *r, const struct linux_exe *exe)
 {
     char why[300];
@@ -230,10 +254,16 @@ static void set_attribution(struct run *r, const struct linux_exe *exe)
         return;
     }
     uid_t uid = r->keeper.set_ids ? r->keeper.uid : geteuid();
+    if (r->keeper.set_ids && !readable_by(r, r->probe_path)) {
+        snprintf(why, sizeof why,
+                 "The user '%.60s' cannot read seep's probe where it is installed; install seep where all users can "
+                 "read it.",
+                 r->profile->target.user);
+        attribution_failed(r, why);
+        return;
+    }
     if (linux_exe_attribute(exe, r->exec_path, uid, why, sizeof why) != LINUX_ATTRIBUTE_YES) {
-        run_meta(r, M_ATTRIBUTION, "failed");
-        run_meta(r, M_ATTRIBUTION_REASON, why);
-        run_event_note(r, E_DEGRADED, "%s", why);
+        attribution_failed(r, why);
         return;
     }
     bool sampled = mode == ATTRIBUTION_SAMPLED;

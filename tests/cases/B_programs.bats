@@ -74,6 +74,9 @@ CONF
     local as=()
     mkdir pg sock
     if [ "$(id -u)" = 0 ]; then
+        # Another user's program can only load a probe it can read, and the build may lie below /root.
+        cmake --install "$SEEP_BUILD" --prefix "$WORK/seep" >/dev/null
+        SEEP=$WORK/seep/bin/seep
         chmod 755 "$WORK"
         chown postgres pg sock
         as=(-o target.user=postgres)

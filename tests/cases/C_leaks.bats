@@ -6,7 +6,7 @@ setup() { seep_setup; }
 teardown() { seep_teardown; }
 
 soak() { # soak NAME PROGRAM RATE
-    run "$SEEP" run -q --name "$1" --duration 20s -o 'gates=["stack.growth < 10MB/h", "heap.growth < 10MB/h"]' -- "$TARGETS/$2" "$3"
+    run "$SEEP" run -q --name "$1" --duration 30s -o 'gates=["stack.growth < 10MB/h", "heap.growth < 10MB/h"]' -- "$TARGETS/$2" "$3"
     echo "$output"
 }
 

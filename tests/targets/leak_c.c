@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <signal.h>
 
-#define SESSIONS 512
+#define SESSIONS 128
 #define BLOCK    200
 
 static volatile sig_atomic_t stop;
