@@ -89,6 +89,35 @@ static inline int seep_layout_compute(uint64_t total_bytes, struct seep_layout *
     return 0;
 }
 
+// A fingerprint of everything both sides must agree on beyond the version number: where sections lie and how large
+// their entries are. Parts of seep from two builds that differ refuse each other by it instead of misreading each
+// other.
+static inline uint64_t seep_layout_check(const struct seep_layout *l)
+{
+    const uint64_t sizes[] = {sizeof(struct seep_header),
+                              sizeof(struct seep_control),
+                              sizeof(struct seep_thread_slot),
+                              sizeof(struct seep_module),
+                              sizeof(struct seep_stack),
+                              sizeof(struct seep_live_range),
+                              sizeof(struct seep_side_block),
+                              sizeof(struct seep_ring_record),
+                              SEEP_RANGE_SHIFT,
+                              SEEP_GRANULE_SHIFT,
+                              SEEP_LIVE_LEVELS,
+                              SEEP_STACK_FIRST,
+                              offsetof(struct seep_header, pool_next),
+                              offsetof(struct seep_header, allocator),
+                              offsetof(struct seep_stack, own)};
+    const uint8_t *bytes = (const uint8_t *)l; // padding was cleared by seep_layout_compute()
+    uint64_t h = 0xcbf29ce484222325ull;
+    for (size_t i = 0; i < sizeof *l; i++)
+        h = (h ^ bytes[i]) * 0x100000001b3ull;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        h = (h ^ sizes[i]) * 0x100000001b3ull;
+    return h;
+}
+
 // What the keeper must have allocated before it hands the region out.
 static inline uint64_t seep_region_first_commit(const struct seep_layout *l)
 {
@@ -117,6 +146,7 @@ static inline void seep_region_init(struct seep_header *header, struct seep_cont
     header->version = SEEP_WIRE_VERSION;
     header->header_bytes = sizeof *header;
     header->total_bytes = l->total_bytes;
+    header->layout_check = seep_layout_check(l);
     header->pool_next = 1;
     header->stack_count = SEEP_STACK_FIRST;
     header->module_count = 1;

@@ -127,8 +127,9 @@ struct seep_header {
     uint64_t map_address;    // where the region lies in the target: its RSS is the probe's, not the program's
     uint64_t map_bytes;
     uint64_t exe_base;
-    uint64_t flags; // SEEP_HDR_*
-    uint64_t reserved0[6];
+    uint64_t flags;        // SEEP_HDR_*
+    uint64_t layout_check; // seep_layout_check(): keeper, probe and reader were built from the same layout
+    uint64_t reserved0[5];
     // cursors, on a line of their own
     _Alignas(64) uint64_t pool_next; // next free chunk of the pool; chunk 0 is never used
     uint64_t stack_count;            // ids below this exist
@@ -256,10 +257,10 @@ struct seep_live_range {
 #define SEEP_LIVE_WORD(sub, epoch, stack, size, slack)                                                                 \
     (1ull | (uint64_t)(sub) << 1 | (uint64_t)(epoch) << 4 | (uint64_t)(stack) << 14 | (uint64_t)(size) << 38 |         \
      (uint64_t)(slack) << 55)
-#define SEEP_LIVE_SUB(w) ((uint32_t)((w) >> 1 & 3u))
+#define SEEP_LIVE_SUB(w)   ((uint32_t)((w) >> 1 & 3u))
 #define SEEP_LIVE_EPOCH(w) ((uint32_t)((w) >> 4 & 1023u))
 #define SEEP_LIVE_STACK(w) ((uint32_t)((w) >> 14 & 0xffffffu))
-#define SEEP_LIVE_SIZE(w) ((w) >> 38 & 0x1ffffu)
+#define SEEP_LIVE_SIZE(w)  ((w) >> 38 & 0x1ffffu)
 #define SEEP_LIVE_SLACK(w) ((uint32_t)((w) >> 55))
 #define SEEP_SLACK_UNKNOWN 511u
 

@@ -188,7 +188,8 @@ static int map_region(int fd, const struct seep_hello_reply *reply, unsigned rea
     r.mapped_bytes = bytes;
     r.pid = (uint32_t)sys3(SYS_getpid, 0, 0, 0);
     struct seep_header *h = r.header;
-    if (h->magic != SEEP_WIRE_MAGIC || h->version != SEEP_WIRE_VERSION || probe_stacks_init(&r) < 0) {
+    if (h->magic != SEEP_WIRE_MAGIC || h->version != SEEP_WIRE_VERSION ||
+        h->layout_check != seep_layout_check(&r.layout) || probe_stacks_init(&r) < 0) {
         sys3(SYS_munmap, p, (long)bytes, 0);
         return -1;
     }

@@ -43,6 +43,9 @@ static int map_file(struct wire *w, struct seep_err *err)
     const struct seep_header *h = wire_header(w);
     if (wire_load64(&h->magic) != SEEP_WIRE_MAGIC || wire_load32(&h->version) != SEEP_WIRE_VERSION)
         return seep_fail(err, SEEP_E_CORRUPT, "The shared region is not of this version of seep.");
+    if (wire_load64(&h->layout_check) != seep_layout_check(&w->layout))
+        return seep_fail(err, SEEP_E_CORRUPT,
+                         "The shared region is of another build of seep; install its parts together.");
     return 0;
 }
 
