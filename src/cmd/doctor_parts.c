@@ -14,26 +14,33 @@
 #include <unistd.h>
 
 static const double enough_disk_bytes = 256e6, least_disk_bytes = 32e6;
+static const char parts_name[] = "parts of seep";
+
+// One part of seep by its path below the prefix; false with a fact added when it cannot be used.
+static bool part_usable(struct doctor *d, const char *part, int how)
+{
+    static const char install[] = "Install seep whole (cmake --install); its parts are found beside the program.";
+    struct seep_err err;
+    char *path = cmd_own_path(part, &err);
+    bool usable = false;
+    if (!path)
+        doctor_add(d, parts_name, DOCTOR_MISSING, true, install, "%s", err.text);
+    else if (access(path, how))
+        doctor_add(d, parts_name, DOCTOR_MISSING, true, install, "'%.300s': %s", path, strerror(errno));
+    else if (strstr(part, ".so") && strpbrk(path, " :\t\n"))
+        doctor_add(d, parts_name, DOCTOR_MISSING, true, "Install seep below a path without blanks and colons.",
+                   "'%.200s' cannot be preloaded: the loader takes no path with a blank or a colon", path);
+    else
+        usable = true;
+    free(path);
+    return usable;
+}
 
 static void own_parts(struct doctor *d)
 {
-    static const struct {
-        const char *path;
-        int how;
-    } parts[] = {{"bin/seep-keeper", X_OK}, {"lib/libseep-probe.so", R_OK}, {"share/seep/profiles", R_OK | X_OK}};
-    struct seep_err err;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        char *path = cmd_own_path(parts[i].path, &err);
-        bool there = path && access(path, parts[i].how) == 0;
-        if (!there)
-            doctor_add(d, "parts of seep", DOCTOR_MISSING, true,
-                       "Install seep whole (cmake --install); its parts are found beside the program.", "%.300s: %s",
-                       path ? path : parts[i].path, strerror(errno));
-        free(path);
-        if (!there)
-            return;
-    }
-    doctor_add(d, "parts of seep", DOCTOR_OK, true, NULL, "keeper, probe and profiles are there");
+    if (part_usable(d, "bin/seep-keeper", X_OK) && part_usable(d, "lib/libseep-probe.so", R_OK) &&
+        part_usable(d, "share/seep/profiles", R_OK | X_OK))
+        doctor_add(d, parts_name, DOCTOR_OK, true, NULL, "keeper, probe and profiles are there");
 }
 
 // Attribution is preloaded into targets like seep itself, so whatever allocator seep has is the one proved below.

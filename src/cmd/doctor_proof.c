@@ -255,8 +255,9 @@ static void judge_leak(struct doctor *d, const struct proof *p)
     if (!v) {
         char words[300];
         last_words(p, r, words, sizeof words);
-        doctor_add(d, "planted leak", DOCTOR_MISSING, true, way_out, "the run ended with %d and no verdict: %s",
-                   r->status, words);
+        doctor_add(d, "planted leak", DOCTOR_MISSING, true,
+                   "Runs do not work here, whatever the target; what the run said names the reason.",
+                   "the run ended with %d and no verdict: %s", r->status, words);
         return;
     }
     preloading(d, v);

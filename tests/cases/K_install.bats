@@ -1,0 +1,72 @@
+#!/usr/bin/env bats
+# An installed tree: complete, working from wherever it stands, with manual pages and completion for every command.
+load ../lib/seep.bash
+setup() {
+    seep_setup
+    export TMPDIR=$WORK
+    DESTDIR='' cmake --install "$SEEP_BUILD" --prefix "$WORK/x" >install.log
+}
+teardown() { seep_teardown; }
+
+commands() { "$1" completion | sed -n "s/^ *words='\([a-z ]*\) --help --version'\$/\1/p"; }
+
+@test "K01 everything is in its place" {
+    [ -x x/bin/seep ] && [ -x x/bin/seep-keeper ] && [ -r x/lib/libseep-probe.so ]
+    for p in pr-10m nightly-24h investigate demo; do [ -s "x/share/seep/profiles/$p.yaml" ]; done
+    python3 -c 'import json; json.load(open("x/share/seep/seep.verdict.1.json"))'
+    [ "$(sort install.log | uniq -d | wc -l)" -eq 0 ]
+    ! grep -q "Up-to-date" install.log # nothing is installed twice
+}
+
+@test "K02 the installed programs do the whole job, also through a symbolic link and after a move" {
+    if ldd "$SEEP" | grep -qE 'libasan|libtsan|libmsan'; then skip "seep is built with a sanitizer"; fi
+    mkdir -p moved
+    mv x moved/y
+    ln -s moved/y/bin/seep seep
+    run ./seep profiles
+    [ "$status" -eq 0 ]
+    [[ "$output" == *pr-10m* && "$output" == *nightly-24h* ]]
+    ./seep profiles check pr-10m
+    run ./seep doctor
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
+
+@test "K03 every command has a manual page that formats without a complaint" {
+    local list page n=0
+    list=$(commands x/bin/seep)
+    [ "$(wc -w <<<"$list")" -ge 12 ]
+    for c in $list; do [ -s "x/share/man/man1/seep-$c.1" ]; done
+    for page in seep.1 seep-profile.5; do [ -s "x/share/man/man${page##*.}/$page" ]; done
+    [ "$(find x/share/man -type f | wc -l)" -eq "$(($(wc -w <<<"$list") + 2))" ]
+    command -v groff >/dev/null || skip "groff is not here"
+    for page in x/share/man/man?/*; do
+        run groff -man -ww -Tutf8 -z "$page"
+        echo "$page: $output"
+        [ "$status" -eq 0 ] && [ -z "$output" ]
+        n=$((n + 1))
+    done
+    [ "$n" -ge 14 ]
+}
+
+@test "K04 completion knows the commands and their options" {
+    cat >complete.sh <<'SH'
+source x/share/bash-completion/completions/seep
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+compopt() { :; }
+_seep
+printf '%s\n' "${COMPREPLY[@]}"
+SH
+    [ "$(bash complete.sh seep doc)" = doctor ]
+    [ "$(bash complete.sh seep doctor --qu)" = --quick ]
+    bash complete.sh seep run --dur | grep -qx -- --duration=
+    ! bash complete.sh seep '' | grep -q doctor-leak
+}
+
+@test "K05 a place from which nothing can be preloaded is said at once: exit 3, with the way out" {
+    mv x "x y"
+    run "x y/bin/seep" doctor --quick
+    echo "$output"
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"missing  parts of seep"*blank* ]]
+}
