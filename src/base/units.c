@@ -158,7 +158,11 @@ static int is_unknown(double v)
 static void digits3(char *out, size_t size, double v)
 {
     double a = fabs(v);
-    int decimals = a >= 100 ? 1 : a >= 10 ? 1 : a >= 0.095 || a == 0 ? 2 : 4;
+    if (a < 5e-5) { // four decimals would show a row of zeros, and a sign that means nothing
+        v = 0;
+        a = 0;
+    }
+    int decimals = a >= 10 ? 1 : a >= 0.095 || a == 0 ? 2 : 4;
     if (a == floor(a) && a < 1e6)
         decimals = 0;
     snprintf(out, size, "%.*f", decimals, v);

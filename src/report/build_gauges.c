@@ -54,7 +54,7 @@ int build_resident(struct build *b, const char *name, double **values, struct se
         return 0;
     fill_holes(probe, b->ticks.n);
     for (size_t i = 0; i < b->ticks.n; i++)
-        if (isfinite(probe[i]))
+        if (isfinite(probe[i]) && isfinite((*values)[i])) // fmax() would make a 0 of what is not known
             (*values)[i] = fmax(0, (*values)[i] - probe[i]);
     free(probe);
     return 0;

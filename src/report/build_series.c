@@ -93,6 +93,9 @@ double build_median(double *x, size_t n)
     return n % 2 == 1 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
 }
 
+// Two ticks closer than this are the end of one phase and the start of the next: too close for a rate.
+#define RATE_MIN_S 0.025
+
 // A counter becomes the rate since the value before. A counter that falls has started again from 0.
 void build_rates(const double *t_s, double *values, size_t n)
 {
@@ -102,7 +105,9 @@ void build_rates(const double *t_s, double *values, size_t n)
         values[i] = NAN;
         if (!isfinite(now))
             continue;
-        if (isfinite(before) && t_s[i] > before_t)
+        if (isfinite(before) && t_s[i] - before_t < RATE_MIN_S)
+            continue;
+        if (isfinite(before))
             values[i] = (now >= before ? now - before : now) / (t_s[i] - before_t);
         before = now;
         before_t = t_s[i];
