@@ -201,6 +201,34 @@ static void regress_total(const struct judge_perop_input *in, size_t from, struc
         out->operations += in->counts[(in->n - 1) * in->k + j] - in->counts[from * in->k + j];
 }
 
+// Backward elimination: counts of kinds that run in nearly fixed shares take growth from each other, so a kind whose
+// interval holds 0 leaves the model (it is then unknown, its interval stays) and the others are fitted again. Returns
+// the one that tells least, or SIZE_MAX when every kind tells something or only one is left.
+static size_t least_telling(const struct regression *r, const struct judge_perop *out)
+{
+    size_t least = SIZE_MAX;
+    double smallest = HUGE_VAL;
+    for (size_t j = 0; r->k > 1 && j < r->k; j++) {
+        const struct judge_perop_one *one = &out->kind[r->kind[j]];
+        double width = one->hi - one->lo, telling = width > 0 ? fabs(one->bytes_per_op) / width : HUGE_VAL;
+        if (one->lo <= 0 && one->hi >= 0 && telling < smallest) {
+            smallest = telling;
+            least = j;
+        }
+    }
+    return least;
+}
+
+static void drop(struct regression *r, size_t j)
+{
+    r->k--;
+    for (; j < r->k; j++) {
+        memcpy(r->x[j], r->x[j + 1], r->n * sizeof(double));
+        r->kind[j] = r->kind[j + 1];
+        r->range[j] = r->range[j + 1];
+    }
+}
+
 static void regress_kinds(const struct judge_perop_input *in, size_t from, struct regression *r,
                           struct judge_perop *out)
 {
@@ -218,11 +246,16 @@ static void regress_kinds(const struct judge_perop_input *in, size_t from, struc
                            : "the kinds of operations ran in a fixed ratio and cannot be told apart");
         return;
     }
-    if (!invert(r))
-        return;
-    solve(r, e);
-    for (size_t j = 0; j < r->k; j++)
-        out->kind[r->kind[j]] = rate_of(r, e, j);
+    while (invert(r)) {
+        solve(r, e);
+        for (size_t j = 0; j < r->k; j++)
+            out->kind[r->kind[j]] = rate_of(r, e, j);
+        size_t idle = least_telling(r, out);
+        if (idle == SIZE_MAX)
+            break;
+        out->kind[r->kind[idle]].known = false;
+        drop(r, idle);
+    }
 }
 
 static bool usable(const struct judge_perop_input *in, struct judge_perop *out)

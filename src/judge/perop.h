@@ -17,7 +17,7 @@ struct judge_perop_input {
 };
 
 struct judge_perop_one {
-    bool known; // false: never ran, or cannot be told from the other kinds
+    bool known; // false: never ran, cannot be told from the other kinds, or cannot be told from 0 beside them
     double bytes_per_op;
     double lo; // two-sided 90 % interval
     double hi;

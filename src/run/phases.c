@@ -127,7 +127,9 @@ static void enter_phase(struct run *r, enum store_phase phase, double interval_s
 static void start_load(struct run *r)
 {
     struct seep_err err;
-    struct load_options options = {.report_interval_ms = r->interval_s < 1 ? 200 : 1000};
+    // Often enough that a tick's counts are hardly older than its samples: growth per operation rests on both.
+    double report_ms = fmin(1000, fmax(50, r->interval_s * 1000 / 5));
+    struct load_options options = {.report_interval_ms = (int)report_ms};
     if (load_start(r->profile, "/proc/self/exe", &options, &r->load, &err)) {
         r->load = NULL;
         run_error(r, &err);
