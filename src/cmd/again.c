@@ -24,6 +24,7 @@ int cmd_again(int argc, char **argv, const struct again_opts *o,
     free(dir);
     if (rc)
         return cmd_fail(&err);
-    printf("report  %s/report.html\n", result.dir);
+    if (result.has_report)
+        printf("report  %s/report.html\n", result.dir);
     return result.exit_code;
 }

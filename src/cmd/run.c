@@ -160,7 +160,7 @@ static int run(int argc, char **argv, void *opts)
         return cmd_fail(&err);
     if (result.in_background)
         printf("%s\n", result.id);
-    else if (result.id[0])
+    else if (result.has_report)
         printf("report  %s/report.html\n", result.dir);
     return result.exit_code;
 }

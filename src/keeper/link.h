@@ -145,8 +145,8 @@ int keeper_read_start_record(int run_dir_fd, struct keeper_start_record *rec, st
 // SEEP_E_TARGET. cfg is the one that was given to keeper_start().
 int keeper_start_failure(const struct keeper_config *cfg, const struct keeper_failed *failed, struct seep_err *err);
 
-// Writes the obituary of the main process into text: "exited with status 3 after 1.2 s", "killed by signal 11 (SIGSEGV,
-// core dumped) after ...", "killed by the kernel for lack of memory (out of memory in its cgroup) after ...".
+// Writes the obituary of the main process into text: "exited with status 3 after 1.2 s", "was killed by signal 11 (SIGSEGV,
+// core dumped) after ...", "was killed by the kernel for lack of memory (out of memory in its cgroup) after ...".
 void keeper_exit_text(const struct keeper_exit_record *rec, char *text, size_t text_bytes);
 
 // "SIGTERM" for 15; "signal 77" for what has no name. name has room for 24 bytes at least.

@@ -108,16 +108,16 @@ void keeper_exit_text(const struct keeper_exit_record *rec, char *text, size_t t
     else if (rec->how == KEEPER_HOW_EXITED)
         snprintf(text, text_bytes, "exited with status %d after %s%s", rec->status, up, when);
     else if (rec->oom == KEEPER_OOM_YES)
-        snprintf(text, text_bytes, "killed by the kernel after %s: its control group was out of memory%s", up, when);
+        snprintf(text, text_bytes, "was killed by the kernel after %s: its control group was out of memory%s", up, when);
     else if (rec->killed_by_us && rec->status == SIGKILL)
-        snprintf(text, text_bytes, "killed by seep (SIGKILL) after %s%s", up, when);
+        snprintf(text, text_bytes, "was killed by seep (SIGKILL) after %s%s", up, when);
     else if (rec->oom == KEEPER_OOM_POSSIBLE)
         snprintf(text, text_bytes,
-                 "killed by SIGKILL after %s, possibly for lack of memory: the host counted an oom kill%s", up, when);
+                 "was killed by SIGKILL after %s, possibly for lack of memory: the host counted an oom kill%s", up, when);
     else if (rec->oom == KEEPER_OOM_UNKNOWN)
-        snprintf(text, text_bytes, "killed by SIGKILL after %s, sender unknown%s", up, when);
+        snprintf(text, text_bytes, "was killed by SIGKILL after %s, sender unknown%s", up, when);
     else
-        snprintf(text, text_bytes, "killed by signal %d (%s%s) after %s%s", rec->status, name,
+        snprintf(text, text_bytes, "was killed by signal %d (%s%s) after %s%s", rec->status, name,
                  rec->how == KEEPER_HOW_CORE ? ", core dumped" : "", up, when);
 }
 

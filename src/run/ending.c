@@ -214,7 +214,7 @@ static int judge(struct run *r, struct seep_err *err)
             fprintf(stderr, "seep: %s\n", err->text);
             run_event_note(r, E_DEGRADED, "The report could not be written: %s", err->text);
         }
-        rc = store_write_end(r->store, clock_read(), r->outcome.text, r->exit_code, json ? json : "", err) < 0 ? -1 : 0;
+        rc = store_write_end(r->store, clock_read(), r->outcome.text, r->exit_code, json ? json : "", err) ? -1 : 0;
     }
     free(json);
     report_free(rep);
@@ -234,7 +234,10 @@ int run_end(struct run *r, struct seep_err *err)
     write_notes(r);
     if (shutdown_write(&r->shutdown, r->sampler.proc_fd, r->store, err) < 0)
         return -1;
-    if (store_flush(r->store, err) < 0)
-        return -1;
-    return judge(r, err);
+    int rc = store_flush(r->store, err);
+    // Still full: the room set aside is given up for what waits, before the judge reads it. The true end replaces this
+    // one.
+    if (rc == 1)
+        rc = store_write_end(r->store, clock_read(), err->text, seep_codes[SEEP_E_SYSTEM].exit_status, "", err);
+    return rc < 0 ? -1 : judge(r, err);
 }

@@ -58,6 +58,15 @@ static void write_job(uv_work_t *req)
 
 static void start_writing(struct run *r);
 
+// Once when the disk stops taking ticks, and once when it takes them again.
+static void say_storage(struct run *r)
+{
+    if (r->writer.waiting == r->storage_waiting)
+        return;
+    r->storage_waiting = r->writer.waiting;
+    live_say(&r->live, r->storage_waiting ? r->writer.err.text : "what waited for the disk has been stored");
+}
+
 static void write_done(uv_work_t *req, int status)
 {
     struct run *r = req->data;
@@ -67,6 +76,7 @@ static void write_done(uv_work_t *req, int status)
         struct seep_err err = r->writer.err;
         run_error(r, &err);
     }
+    say_storage(r);
     if (writer_waiting(&r->writer))
         start_writing(r);
     run_maybe_judge(r);

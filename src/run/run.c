@@ -33,11 +33,18 @@ static void fill_result(const struct run *r, struct run_result *out)
     snprintf(out->dir, sizeof out->dir, "%s", r->dir);
     out->exit_code = r->exit_code;
     out->in_background = false;
+    out->has_report = r->dir_fd >= 0 && faccessat(r->dir_fd, "report.html", R_OK, 0) == 0;
 }
 
+// A verdict whose end could not be stored is none: it may have been reached on half of the evidence.
 static void print_report(const struct run *r)
 {
-    if (r->report_text)
+    if (r->end_failed)
+        fprintf(stderr,
+                "seep: the end of run %s could not be stored: %s. What was stored before is kept; once this is "
+                "mended, judge it with: seep finish %s\n",
+                r->id, r->outcome.text, r->dir);
+    else if (r->report_text)
         fputs(r->report_text, stdout);
     fflush(stdout);
 }
@@ -199,8 +206,8 @@ static void close_lost(struct run *r)
         keeper_exit_text(&r->exit, text, sizeof text);
     if (r->has_last_stored)
         r->measure_ended = r->last_stored;
-    bool fine =
-        r->have_exit && r->exit.how == KEEPER_HOW_EXITED && r->exit.status == 0 && r->profile->target.life == LIFE_JOB;
+    bool completed = r->exit.how == KEEPER_HOW_EXITED && r->exit.status == 0 && r->profile->target.life == LIFE_JOB;
+    bool fine = r->have_exit && (completed || r->exit.after_stop);
     r->outcome.target_failed = !fine;
     if (!r->outcome.text[0])
         snprintf(r->outcome.text, sizeof r->outcome.text, "The supervisor was gone, and the target %s.", text);

@@ -26,6 +26,7 @@ struct run_result {
     char id[72];
     char dir[4096];     // the run's directory as a person would type it
     int exit_code;      // of the run, as product.md defines it
+    bool has_report;    // report.html is in dir
     bool in_background; // --detach: the run goes on; exit_code is 0
 };
 

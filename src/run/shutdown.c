@@ -86,6 +86,12 @@ static bool is_socket_file(const struct linux_listener *l)
     return l->kind == LINUX_NET_UNIX && l->address[0] == '/' && strncmp(l->address, "/proc/", 6) != 0;
 }
 
+// A fact that waits in memory for a full disk is as good as written: the end of the run has room set aside.
+static int set_text(struct store *st, const char *key, const char *value, struct seep_err *err)
+{
+    return store_set_meta(st, key, value, err) < 0 ? -1 : 0;
+}
+
 static int write_ports(struct run_shutdown *sd, int proc_fd, struct store *st, struct seep_err *err)
 {
     struct seep_buf names;
@@ -102,8 +108,8 @@ static int write_ports(struct run_shutdown *sd, int proc_fd, struct store *st, s
                 linux_listener_text(&sd->listeners[i], text, sizeof text);
                 buf_printf(&names, "%s%s", names.len ? ", " : "", text);
             }
-        rc = store_set_meta(st, M_SHUTDOWN_PORT, left ? "no" : "yes", err) ||
-             store_set_meta(st, M_SHUTDOWN_PORT_WHAT, names.data, err);
+        rc = set_text(st, M_SHUTDOWN_PORT, left ? "no" : "yes", err) ||
+             set_text(st, M_SHUTDOWN_PORT_WHAT, names.data, err);
     }
     buf_clear(&names);
     buf_str(&names, "");
@@ -111,7 +117,7 @@ static int write_ports(struct run_shutdown *sd, int proc_fd, struct store *st, s
         if (is_socket_file(&sd->listeners[i]) && linux_socket_file_left(sd->listeners[i].address))
             buf_printf(&names, "%s%s", names.len ? ", " : "", sd->listeners[i].address);
     if (!rc && sd->looked)
-        rc = store_set_meta(st, M_SHUTDOWN_FILES, names.data ? names.data : "", err);
+        rc = set_text(st, M_SHUTDOWN_FILES, names.data ? names.data : "", err);
     buf_free(&names);
     return rc;
 }
@@ -120,23 +126,23 @@ static int set_number(struct store *st, const char *key, int decimals, double va
 {
     char text[40];
     snprintf(text, sizeof text, "%.*f", decimals, value);
-    return store_set_meta(st, key, text, err);
+    return set_text(st, key, text, err);
 }
 
 int shutdown_write(struct run_shutdown *sd, int proc_fd, struct store *st, struct seep_err *err)
 {
     if (!sd->sent)
-        return store_set_meta(st, M_SHUTDOWN_SKIPPED,
-                              sd->skipped[0] ? sd->skipped : "The target was not stopped by seep.", err);
+        return set_text(st, M_SHUTDOWN_SKIPPED, sd->skipped[0] ? sd->skipped : "The target was not stopped by seep.",
+                        err);
     if (set_number(st, M_SHUTDOWN_SIGNAL, 0, sd->signal, err) ||
         set_number(st, M_SHUTDOWN_SENT, 0, (double)sd->sent_at.real_ns, err))
         return -1;
     if (!isnan(sd->after_s) && set_number(st, M_SHUTDOWN_AFTER, 6, sd->after_s, err))
         return -1;
-    if (sd->killed && store_set_meta(st, M_SHUTDOWN_KILLED, "yes", err))
+    if (sd->killed && set_text(st, M_SHUTDOWN_KILLED, "yes", err))
         return -1;
     if (sd->children_left >= 0 && (set_number(st, M_SHUTDOWN_CHILDREN, 0, sd->children_left, err) ||
-                                   store_set_meta(st, M_SHUTDOWN_CHILDREN_WHAT, sd->children_names, err)))
+                                   set_text(st, M_SHUTDOWN_CHILDREN_WHAT, sd->children_names, err)))
         return -1;
     return sd->looked ? write_ports(sd, proc_fd, st, err) : 0;
 }

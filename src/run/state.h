@@ -105,6 +105,7 @@ struct run {
     bool has_values;
     struct run_tick *notes; // events that wait for the next tick
     int64_t notes_lost;
+    bool storage_waiting;        // a person was told that the disk takes nothing for now
     bool look_failed;            // what the last look for early stop said
     bool load_wanted;            // requests should be arriving
     struct run_windows *windows; // histograms at the last tick and at the last window's end; see driving.c
@@ -121,6 +122,7 @@ struct run {
 
     struct run_outcome outcome;
     int exit_code;
+    bool end_failed;   // the end could not be stored: outcome.text says why, and no report tells it
     char *report_text; // the text verdict, for the caller to print
     int detach_pipe;   // -1: none; else the waiting parent is told when the start is decided
     bool leave;        // go at once and leave target and keeper as they are (SIGQUIT)

@@ -149,7 +149,7 @@ static void finish_job(uv_work_t *req)
     struct run *r = req->data;
     struct seep_err err = {0};
     if (run_end(r, &err)) {
-        r->outcome.error = true;
+        r->outcome.error = r->end_failed = true;
         snprintf(r->outcome.text, sizeof r->outcome.text, "%s", err.text);
         r->exit_code = seep_codes[SEEP_E_SYSTEM].exit_status;
     }

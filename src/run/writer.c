@@ -324,7 +324,7 @@ static void tell_dropped(struct run_writer *w)
                             .text = "The store could not keep up; the ticks that waited longest were given up."};
     w->dropped = 0;
     uv_mutex_unlock(&w->lock);
-    if (n > 0 && store_write_event(w->store, &e, &w->err)) {
+    if (n > 0 && store_write_event(w->store, &e, &w->err) < 0) {
         uv_mutex_lock(&w->lock);
         w->dropped += n;
         w->dropped_from = e.from;
@@ -343,7 +343,9 @@ void writer_flush(struct run_writer *w)
         uv_mutex_unlock(&w->lock);
         if (!t)
             break;
-        if (write_tick(w, t)) {
+        int rc = write_tick(w, t);
+        w->waiting = rc == 1;
+        if (rc < 0) {
             w->failures++;
             uv_mutex_lock(&w->lock);
             if (w->dropped++ == 0)
@@ -352,7 +354,8 @@ void writer_flush(struct run_writer *w)
             uv_mutex_unlock(&w->lock);
         } else {
             w->failures = 0;
-            w->err.code = SEEP_OK;
+            if (rc == 0)
+                w->err.code = SEEP_OK;
             uv_mutex_lock(&w->lock);
             w->done_index = t->index;
             w->done_count++;

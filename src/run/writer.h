@@ -38,6 +38,7 @@ struct run_writer {
     size_t n_modules, n_stacks, cap_modules, cap_stacks;
     struct seep_err err; // of the last failing write; code SEEP_OK while all went well
     int failures;        // in a row
+    bool waiting;        // the disk takes nothing for now: the store holds the ticks and says so in a row of its own
 };
 
 int writer_init(struct run_writer *w, struct store *store, const struct run_heap *heap, struct seep_err *err);

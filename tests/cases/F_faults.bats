@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+# Faults from outside: kills at awkward moments, full disks, targets that stop, leave children or are killed.
+load ../lib/seep.bash
+setup() { seep_setup; }
+teardown() { seep_teardown; }
+
+target() { "$SEEP" status "$1" | sed -n 's/.*target \([0-9]*\).*/\1/p' | head -n 1; }
+samples() { "$SEEP" status "$1" | sed -n 's/.* \([0-9]*\) samples.*/\1/p' | head -n 1; }
+has_samples() { [ "$(samples "$1")" -ge "$2" ]; }
+gone() { ! kill -0 "$1" 2>/dev/null; }
+whole() { [ "$(sqlite3 "$SEEP_RESULTS/$1/run.db" 'pragma integrity_check')" = ok ]; }
+cgroups() { ls -d /sys/fs/cgroup/*/seep-"$1"-* /sys/fs/cgroup/seep-"$1"-* 2>/dev/null; }
+
+# killed NAME SYSCALL N: a run whose first thread to come to its Nth SYSCALL takes its process with it. strace stays as
+# long as keeper and target live, so it is ended when its time is over; -I1 lets it be.
+killed() {
+    command -v strace >/dev/null || skip "strace is not installed"
+    timeout 5 strace -f -I1 -o /dev/null -e "trace=$2" -e "inject=$2:signal=SIGKILL:when=$3" \
+        "$SEEP" run -q --name "$1" --duration 2s -o target.life=service -- "$TARGETS/leak_c" 1000 >out.txt 2>&1
+}
+
+@test "F01 the supervisor is killed before the target began: closed as an error, exit 6" {
+    local code=0
+    killed early write 1 || code=$?
+    [ "$code" -eq 137 ]
+    run "$SEEP" resume -q early
+    echo "$output"
+    [ "$status" -eq 6 ]
+    [[ "$output" == *"before the target had been started"* ]]
+    whole early
+    valid_verdict early
+    [ -z "$(cgroups early)" ]
+    run "$SEEP" status early
+    [[ "$output" == ended* ]]
+}
+
+@test "F02 killed at many moments: the store is whole, resume or finish ends the run, nothing is left" {
+    local n=0 at verb=resume code
+    for at in fdatasync:30 epoll_pwait:5 epoll_pwait:25 sendmsg:1 sendto:3; do
+        n=$((n + 1)) code=0
+        killed "m$n" "${at%:*}" "${at#*:}" || code=$?
+        [ "$verb" = resume ] && verb=finish || verb=resume
+        run "$SEEP" status "m$n"
+        echo "$at: $code: $output"
+        run timeout 30 "$SEEP" "$verb" -q "m$n"
+        echo "$verb: $status: $output"
+        [ "$status" -le 6 ] && [ "$status" -ne 2 ]
+        whole "m$n"
+        valid_verdict "m$n"
+        [ -z "$(cgroups "m$n")" ]
+        [ -z "$(seep_left)" ]
+    done
+}
+
+on_small_disk() { # on_small_disk SIZE SCRIPT: the script runs in a mount namespace of its own, with a small disk as results
+    [ "$(id -u)" = 0 ] || skip "only root can mount a small disk"
+    mkdir -p small
+    unshare -m bash -c "mount -t tmpfs -o size=$1 tmpfs '$WORK/small' || exit 1; export SEEP_RESULTS='$WORK/small/r'; $2"
+}
+
+@test "F03 the disk fills during the run: nothing is lost, the verdict comes, the run says DEGRADED" {
+    on_small_disk 12m "
+        '$SEEP' run -q --name full --duration 5s -o 'gates=[\"rss.total_growth < 1GB\"]' -- '$TARGETS/leak_c' 0 >out.txt 2>&1 &
+        pid=\$!
+        until '$SEEP' status full 2>/dev/null | grep -Eq ' [3-9] samples'; do sleep 0.05; done
+        dd if=/dev/zero of=small/fill bs=4k status=none 2>/dev/null
+        wait \$pid; echo \$? >code.txt
+        cp small/r/full/verdict.json . "
+    cat out.txt
+    [ "$(cat code.txt)" = 0 ]
+    python3 -c '
+import json
+v = json.load(open("verdict.json"))
+assert v["verdict"] == "pass" and v["evidence"]["samples"] >= 20 and not v["evidence"]["gaps"], v["evidence"]
+assert v["shutdown"]["status"] == "pass"'
+}
+
+@test "F04 a disk too small for anything: exit 6 with a sentence" {
+    on_small_disk 64k "
+        code=0; '$SEEP' run -q --name tiny --duration 2s -- touch started >out.txt 2>&1 || code=\$?; echo \$code >code.txt"
+    cat out.txt
+    [ "$(cat code.txt)" = 6 ]
+    grep -qi "full\|space" out.txt
+    [ ! -e started ]
+}
+
+@test "F05 a disk too small for the end: exit 6, the sentence and the way out are told" {
+    on_small_disk 300k "
+        code=0; '$SEEP' run -q --name small --duration 4s -- '$TARGETS/leak_c' 1000 >out.txt 2>&1 || code=\$?; echo \$code >code.txt
+        mount -o remount,size=20m small
+        '$SEEP' finish -q small >finish.txt 2>&1; echo \$? >>code.txt"
+    cat out.txt finish.txt
+    [ "$(head -n 1 code.txt)" = 6 ]
+    grep -q "could not be stored" out.txt
+    grep -q "seep finish" out.txt
+    [ "$(tail -n 1 code.txt)" = 3 ]
+}
+
+@test "F06 killed by SIGKILL of somebody: exit 4, and never called out of memory" {
+    run "$SEEP" run -q --name k9 --duration 20s -- sh -c 'sleep 0.5; kill -9 $$'
+    echo "$output"
+    [ "$status" -eq 4 ]
+    [[ "$output" == *"was killed by SIGKILL"* ]]
+    [[ "$output" != *"out of memory"* ]]
+    valid_verdict k9
+}
+
+@test "F07 children that stay at the shutdown are named, exit 5, and do not outlive the run" {
+    run "$SEEP" run -q --name kids --duration 3s -o 'gates=["rss.total_growth < 1GB"]' -- \
+        sh -c "trap 'exit 0' TERM; setsid sleep 77 & while :; do sleep 0.1; done"
+    echo "$output"
+    [ "$status" -eq 5 ]
+    [[ "$output" == *"(sleep)"* ]]
+}
+
+@test "F08 a stopped target: the time is a row, and the stop signal ends it all the same" {
+    "$SEEP" run --detach --name still --duration 4s -o target.life=service -o 'gates=["rss.total_growth < 1GB"]' -- "$TARGETS/leak_c" 0
+    wait_for 10 has_samples still 3
+    kill -STOP "$(target still)"
+    run "$SEEP" wait still
+    echo "$output"
+    [ "$status" -eq 0 ]
+    verdict still 'v["shutdown"]["status"] == "pass"'
+    [ "$(sqlite3 "$SEEP_RESULTS/still/run.db" "select count(*) from event where kind = 'paused'")" -gt 0 ]
+}
