@@ -1,0 +1,55 @@
+#!/usr/bin/env bats
+# The main flows once more as a user without rights, one the machine has no name for: no control group, no ptrace of strangers, no
+# mounts. What can be measured is.
+load ../lib/seep.bash
+setup() {
+    seep_setup
+    [ "$(id -u)" = 0 ] || skip "this already is an ordinary user: the other cases say it all"
+    chown 12345:12345 "$WORK"
+}
+teardown() { seep_teardown; }
+
+as_user() { setpriv --reuid=12345 --regid=12345 --clear-groups env HOME="$WORK" TMPDIR="$WORK" "$@"; }
+
+@test "H01 a run passes, with attribution; its directory is private" {
+    run as_user "$SEEP" run -q --name u --duration 6s -o 'gates=["rss.total_growth < 1GB"]' -- "$TARGETS/leak_c" 1000
+    echo "$output"
+    [ "$status" -eq 0 ]
+    valid_verdict u
+    verdict u 'v["evidence"]["samples"] >= 20 and v["shutdown"]["status"] == "pass"'
+    verdict u 'len(v["stacks"]) > 0 and any(f["function"] == "audit_record_new" for s in v["stacks"] for f in s["frames"])'
+    [ "$(stat -c '%u %a' "$SEEP_RESULTS/u")" = "12345 700" ]
+}
+
+@test "H02 detach, a killed supervisor, resume" {
+    as_user "$SEEP" run --detach --name d --duration 4s -o target.life=service -o 'gates=["rss.total_growth < 1GB"]' -- "$TARGETS/leak_c" 0
+    local sup
+    sup=$(as_user "$SEEP" status d | sed -n 's/.*supervisor \([0-9]*\).*/\1/p')
+    kill -9 "$sup"
+    run as_user "$SEEP" resume -q d
+    echo "$output"
+    [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+    valid_verdict d
+    verdict d 'v["shutdown"]["status"] == "pass"'
+}
+
+@test "H03 a crash is told with its signal, exit 4; a target that ignores TERM is killed, exit 5" {
+    run as_user "$SEEP" run -q --name c --duration 5s -- "$TARGETS/crash_segv"
+    [ "$status" -eq 4 ]
+    [[ "$output" == *SEGV* ]]
+    run as_user "$SEEP" run -q --name t --duration 2s -o shutdown.within=1s -o 'gates=["rss.total_growth < 1GB"]' -- "$TARGETS/term_ignore"
+    [ "$status" -eq 5 ]
+}
+
+@test "H04 results of somebody else: exit 6 and a sentence; another user's target: exit 2" {
+    mkdir foreign
+    chmod 755 foreign
+    run as_user "$SEEP" run -q --results foreign --duration 1s -- touch started
+    echo "$output"
+    [ "$status" -eq 6 ]
+    [[ "$output" == *foreign* ]]
+    run as_user "$SEEP" run -q -o target.user=root --duration 1s -- touch started
+    [ "$status" -eq 2 ]
+    [[ "$output" == *root* ]]
+    [ ! -e started ]
+}
