@@ -50,8 +50,9 @@ static void print_report(const struct run *r)
 }
 
 // A run that was left (SIGQUIT) goes on without us.
-static void say_left(const struct run *r)
+static void say_left(struct run *r)
 {
+    r->exit_code = 128 + SIGINT; // interrupted: there is no verdict yet, and 0 would be one
     fprintf(stderr, "seep: left run %s; the target runs on. Go on with: seep resume %s\n", r->id, r->dir);
 }
 
@@ -235,7 +236,10 @@ static int again(const char *dir, bool quiet, bool finish_only, struct run_resul
         rc = run_end(r, err);
     }
     if (rc == 0) {
-        print_report(r);
+        if (r->leave)
+            say_left(r);
+        else
+            print_report(r);
         fill_result(r, out);
     }
     end_run(r);

@@ -7,6 +7,7 @@ teardown() { seep_teardown; }
 target() { "$SEEP" status "$1" | sed -n 's/.*target \([0-9]*\).*/\1/p' | head -n 1; }
 samples() { "$SEEP" status "$1" | sed -n 's/.* \([0-9]*\) samples.*/\1/p' | head -n 1; }
 has_samples() { [ "$(samples "$1")" -ge "$2" ]; }
+is_stopping() { "$SEEP" status "$1" | grep -q '^running  stopping'; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 whole() { [ "$(sqlite3 "$SEEP_RESULTS/$1/run.db" 'pragma integrity_check')" = ok ]; }
 cgroups() { ls -d /sys/fs/cgroup/*/seep-"$1"-* /sys/fs/cgroup/seep-"$1"-* 2>/dev/null; }
@@ -122,4 +123,35 @@ assert v["shutdown"]["status"] == "pass"'
     [ "$status" -eq 0 ]
     verdict still 'v["shutdown"]["status"] == "pass"'
     [ "$(sqlite3 "$SEEP_RESULTS/still/run.db" "select count(*) from event where kind = 'paused'")" -gt 0 ]
+}
+
+@test "F09 Ctrl-\\ leaves the target running, exit 130; resume takes it up" {
+    "$SEEP" run -q --name left --duration 3s -o target.life=service -- "$TARGETS/leak_c" 0 >out.txt 2>&1 &
+    local pid=$! code=0 tgt
+    wait_for 10 has_samples left 3
+    tgt=$(target left)
+    kill -QUIT "$pid"
+    wait "$pid" || code=$?
+    cat out.txt
+    [ "$code" -eq 130 ]
+    kill -0 "$tgt"
+    run "$SEEP" status left
+    [[ "$output" == orphaned* ]]
+    run "$SEEP" resume -q left
+    [ "$status" -eq 3 ]
+    wait_for 5 gone "$tgt"
+    verdict left 'len(v["evidence"]["gaps"]) >= 1 and v["shutdown"]["status"] == "pass"'
+}
+
+@test "F10 a second Ctrl-C ends a target that ignores the first, exit 130" {
+    "$SEEP" run -q --name twice --duration 60s -o shutdown.within=60s -- "$TARGETS/term_ignore" >out.txt 2>&1 &
+    local pid=$! code=0
+    wait_for 10 has_samples twice 2
+    kill -INT "$pid"
+    wait_for 10 is_stopping twice
+    kill -INT "$pid"
+    SECONDS=0
+    wait "$pid" || code=$?
+    [ "$code" -eq 130 ]
+    [ "$SECONDS" -lt 20 ]
 }
