@@ -16,20 +16,7 @@
 #include <unistd.h>
 
 #define NO_NUMBER    UINT32_MAX
-#define MODULES_MAX  4096
 #define FRAMES_BATCH 256
-
-struct module_row {
-    char *path, *build_id;
-    uint64_t size;
-};
-
-struct stack_row {
-    uint64_t hash;
-    unsigned flags;
-    size_t n_frames;
-    struct store_frame *frames;
-};
 
 struct region {
     struct wire *wire;
@@ -55,17 +42,12 @@ struct run_heap {
     uint32_t released[2 * HEAP_REGIONS_MAX];
     size_t n_released;
 
-    pthread_mutex_t lock; // guards arrivals and the growth of the tables
+    pthread_mutex_t lock; // guards arrivals
     struct region *arrivals;
-    struct module_row *modules;
-    size_t n_modules;
-    struct stack_row **stacks;
-    size_t n_stacks, cap_stacks;
-    uint32_t *slots; // open addressing over hash: number + 1
-    size_t n_slots;
+    struct stack_table *table;
 
     struct tick_stack *sums; // by number, of the present tick
-    size_t cap_sums;
+    size_t n_sums, cap_sums;
     double *age_bytes, *age_blocks; // [number][HEAP_EPOCHS + 1], as taken
     size_t n_aged;
     struct heap_evidence seen;
@@ -75,25 +57,17 @@ struct run_heap {
 struct run_heap *heap_new(bool sampled, double sampling_mean_bytes, struct seep_err *err)
 {
     struct run_heap *h = calloc(1, sizeof *h);
-    struct stack_row *other = calloc(1, sizeof *other);
-    if (h && other) {
-        h->sampled = sampled;
-        h->mean_bytes = sampling_mean_bytes;
-        h->n_slots = 1024;
-        h->slots = calloc(h->n_slots, sizeof *h->slots);
-        h->cap_stacks = 256;
-        h->stacks = calloc(h->cap_stacks, sizeof *h->stacks);
-        h->modules = calloc(MODULES_MAX, sizeof *h->modules);
-    }
-    if (!h || !other || !h->slots || !h->stacks || !h->modules) {
-        free(other);
-        heap_free(h);
-        seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the table of call stacks");
+    struct stack_table *table = stack_table_new(err);
+    if (!h || !table) {
+        free(h);
+        stack_table_free(table);
+        seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the heap's tables");
         return NULL;
     }
+    h->sampled = sampled;
+    h->mean_bytes = sampling_mean_bytes;
+    h->table = table;
     pthread_mutex_init(&h->lock, NULL);
-    other->flags = STACK_OTHER;
-    h->stacks[h->n_stacks++] = other;
     return h;
 }
 
@@ -117,17 +91,7 @@ void heap_free(struct run_heap *h)
         free_region(h->arrivals);
         h->arrivals = next;
     }
-    for (size_t i = 0; h->modules && i < h->n_modules; i++) {
-        free(h->modules[i].path);
-        free(h->modules[i].build_id);
-    }
-    for (size_t i = 0; h->stacks && i < h->n_stacks; i++) {
-        free(h->stacks[i]->frames);
-        free(h->stacks[i]);
-    }
-    free(h->modules);
-    free(h->stacks);
-    free(h->slots);
+    stack_table_free(h->table);
     free(h->sums);
     free(h->age_bytes);
     free(h->age_blocks);
@@ -190,21 +154,7 @@ static uint32_t add_module(struct run_heap *h, const struct wire_module *m)
 {
     char build_id[2 * sizeof m->build_id + 1] = "";
     linux_hex(m->build_id, m->build_id_bytes <= sizeof m->build_id ? m->build_id_bytes : 0, build_id);
-    for (size_t i = 0; i < h->n_modules; i++)
-        if (!strcmp(h->modules[i].build_id, build_id) && !strcmp(h->modules[i].path, m->path))
-            return (uint32_t)i + 1;
-    if (h->n_modules == MODULES_MAX)
-        return 0;
-    struct module_row row = {.path = strdup(m->path), .build_id = strdup(build_id), .size = m->end - m->start};
-    if (!row.path || !row.build_id) {
-        free(row.path);
-        free(row.build_id);
-        return 0;
-    }
-    pthread_mutex_lock(&h->lock);
-    h->modules[h->n_modules++] = row;
-    pthread_mutex_unlock(&h->lock);
-    return (uint32_t)h->n_modules;
+    return stack_table_add_module(h->table, m->path, build_id, m->end - m->start);
 }
 
 // Grows a table of numbers to hold index i; new entries are NO_NUMBER.
@@ -242,102 +192,6 @@ static struct store_frame map_frame(struct run_heap *h, struct region *g, const 
     return out;
 }
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-    h ^= v;
-    h *= 0x9e3779b97f4a7c15ull;
-    return h ^ h >> 32;
-}
-
-static uint64_t hash_stack(unsigned flags, const struct store_frame *frames, size_t n)
-{
-    uint64_t h = mix(flags + 1, n);
-    for (size_t i = 0; i < n; i++)
-        h = mix(mix(h, frames[i].module), frames[i].offset);
-    return h;
-}
-
-static bool same_stack(const struct stack_row *s, unsigned flags, const struct store_frame *frames, size_t n)
-{
-    if (s->flags != flags || s->n_frames != n)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (s->frames[i].module != frames[i].module || s->frames[i].offset != frames[i].offset)
-            return false;
-    return true;
-}
-
-static bool grow_slots(struct run_heap *h)
-{
-    size_t n = h->n_slots * 2;
-    uint32_t *slots = calloc(n, sizeof *slots);
-    if (!slots)
-        return false;
-    for (size_t i = 1; i < h->n_stacks; i++) {
-        size_t at = h->stacks[i]->hash & (n - 1);
-        while (slots[at])
-            at = (at + 1) & (n - 1);
-        slots[at] = (uint32_t)i + 1;
-    }
-    free(h->slots);
-    h->slots = slots;
-    h->n_slots = n;
-    return true;
-}
-
-static uint32_t add_stack(struct run_heap *h, uint64_t hash, unsigned flags, const struct store_frame *frames, size_t n)
-{
-    struct stack_row *row = calloc(1, sizeof *row);
-    if (!row)
-        return 0;
-    row->frames = malloc((n ? n : 1) * sizeof *row->frames);
-    if (!row->frames) {
-        free(row);
-        return 0;
-    }
-    memcpy(row->frames, frames, n * sizeof *frames);
-    row->hash = hash;
-    row->flags = flags;
-    row->n_frames = n;
-    pthread_mutex_lock(&h->lock);
-    if (h->n_stacks == h->cap_stacks) {
-        struct stack_row **grown = realloc(h->stacks, 2 * h->cap_stacks * sizeof(*grown));
-        if (grown) {
-            h->stacks = grown;
-            h->cap_stacks *= 2;
-        }
-    }
-    bool fits = h->n_stacks < h->cap_stacks;
-    if (fits)
-        h->stacks[h->n_stacks++] = row;
-    pthread_mutex_unlock(&h->lock);
-    if (fits)
-        return (uint32_t)(h->n_stacks - 1);
-    free(row->frames);
-    free(row);
-    return 0;
-}
-
-static uint32_t intern(struct run_heap *h, unsigned flags, const struct store_frame *frames, size_t n)
-{
-    uint64_t hash = hash_stack(flags, frames, n);
-    size_t at = hash & (h->n_slots - 1);
-    for (; h->slots[at]; at = (at + 1) & (h->n_slots - 1)) {
-        struct stack_row *s = h->stacks[h->slots[at] - 1];
-        if (s->hash == hash && same_stack(s, flags, frames, n))
-            return h->slots[at] - 1;
-    }
-    if (h->n_stacks >= HEAP_STACKS_MAX)
-        return 0;
-    uint32_t number = add_stack(h, hash, flags, frames, n);
-    if (!number)
-        return 0;
-    h->slots[at] = number + 1;
-    if (h->n_stacks * 2 > h->n_slots)
-        grow_slots(h);
-    return number;
-}
-
 // The run's number of a region's stack.
 static uint32_t number_of(struct run_heap *h, struct region *g, uint32_t id, uint8_t klass, uint8_t wire_flags)
 {
@@ -352,7 +206,7 @@ static uint32_t number_of(struct run_heap *h, struct region *g, uint32_t id, uin
         frames[i] = map_frame(h, g, &raw[i]);
     unsigned flags = (wire_flags & (SEEP_STACK_TRUNCATED | SEEP_STACK_CUT) ? STACK_TRUNCATED : 0) |
                      (klass != SEEP_CLASS_HEAP ? STACK_MMAP : 0);
-    g->number[id] = n ? intern(h, flags, frames, n) : 0;
+    g->number[id] = n ? stack_table_add(h->table, flags, frames, n) : 0;
     return g->number[id];
 }
 
@@ -369,23 +223,22 @@ static bool in_tree(const struct region *g, const struct linux_tree *tree)
     return false;
 }
 
-static bool room_for_sums(struct run_heap *h)
+// Room for every stack there is, all sums zero.
+static bool clear_sums(struct run_heap *h)
 {
-    if (h->cap_sums < h->n_stacks) {
-        struct tick_stack *grown = realloc(h->sums, h->cap_stacks * sizeof *grown);
+    size_t n = stack_table_count(h->table);
+    if (h->cap_sums < n) {
+        struct tick_stack *grown = realloc(h->sums, 2 * n * sizeof *grown);
         if (!grown)
             return false;
         h->sums = grown;
-        h->cap_sums = h->cap_stacks;
+        h->cap_sums = 2 * n;
     }
-    return true;
-}
-
-static void clear_sums(struct run_heap *h)
-{
-    memset(h->sums, 0, h->n_stacks * sizeof *h->sums);
-    for (size_t i = 0; i < h->n_stacks; i++)
+    h->n_sums = n;
+    memset(h->sums, 0, n * sizeof *h->sums);
+    for (size_t i = 0; i < n; i++)
         h->sums[i].stack = (uint32_t)i;
+    return true;
 }
 
 static void add_stack_sum(struct run_heap *h, uint32_t number, const struct wire_stack *s, double mean)
@@ -471,11 +324,11 @@ static void add_probe_rss(int proc_fd, struct region *g, struct heap_totals *out
 
 static void publish_stacks(struct run_heap *h, struct run_tick *tick)
 {
-    tick->stacks = malloc(h->n_stacks * sizeof *tick->stacks);
+    tick->stacks = malloc(h->n_sums * sizeof *tick->stacks);
     if (!tick->stacks)
         return;
-    memcpy(tick->stacks, h->sums, h->n_stacks * sizeof *tick->stacks);
-    tick->n_stacks = h->n_stacks;
+    memcpy(tick->stacks, h->sums, h->n_sums * sizeof *tick->stacks);
+    tick->n_stacks = h->n_sums;
     tick->has_stacks = true;
 }
 
@@ -535,8 +388,7 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
         if (want_stacks)
             number_all(h, g);
     }
-    if (want_stacks && room_for_sums(h)) {
-        clear_sums(h);
+    if (want_stacks && clear_sums(h)) {
         for (size_t i = 0; i < h->n_regions; i++)
             if (h->regions[i]->alive && h->regions[i]->attached)
                 add_region_stacks(h, h->regions[i]);
@@ -574,9 +426,8 @@ bool heap_at_exit(struct run_heap *h, struct run_tick *tick)
     tick->value[RUN_S_HEAP_LIVE] = totals.live_bytes;
     tick->value[RUN_S_HEAP_BLOCKS] = totals.live_blocks;
     number_all(h, g);
-    if (!room_for_sums(h))
+    if (!clear_sums(h))
         return true;
-    clear_sums(h);
     add_region_stacks(h, g);
     publish_stacks(h, tick);
     return true;
@@ -633,12 +484,12 @@ static void add_ages(struct run_heap *h, struct region *g, const struct wire_age
 
 int heap_take_ages(struct run_heap *h, struct seep_err *err)
 {
-    size_t cells = h->n_stacks * (HEAP_EPOCHS + 1);
+    size_t n = stack_table_count(h->table), cells = n * (HEAP_EPOCHS + 1);
     free(h->age_bytes);
     free(h->age_blocks);
     h->age_bytes = calloc(cells, sizeof *h->age_bytes);
     h->age_blocks = calloc(cells, sizeof *h->age_blocks);
-    h->n_aged = h->age_bytes && h->age_blocks ? h->n_stacks : 0;
+    h->n_aged = h->age_bytes && h->age_blocks ? n : 0;
     if (!h->n_aged)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for survivor ages");
     struct wire_age_profile profile = {0};
@@ -701,27 +552,7 @@ void heap_evidence(struct run_heap *h, struct heap_evidence *out)
                  out->processes_seen);
 }
 
-// ---- tables
-// -------------------------------------------------------------------------------------------------------------
-
-size_t heap_modules(const struct run_heap *h)
+struct stack_table *heap_table(struct run_heap *h)
 {
-    return h->n_modules;
-}
-
-struct heap_module heap_module(const struct run_heap *h, size_t index)
-{
-    SEEP_CHECK(index < h->n_modules);
-    const struct module_row *m = &h->modules[index];
-    return (struct heap_module){.path = m->path, .build_id = m->build_id, .size = m->size};
-}
-
-struct heap_stack heap_stack(const struct run_heap *h, uint32_t stack)
-{
-    struct run_heap *unlocked = (struct run_heap *)h; // the lock is no part of what is read
-    pthread_mutex_lock(&unlocked->lock);
-    SEEP_CHECK(stack < h->n_stacks);
-    const struct stack_row *s = h->stacks[stack];
-    pthread_mutex_unlock(&unlocked->lock);
-    return (struct heap_stack){.flags = s->flags, .frames = s->frames, .n_frames = s->n_frames};
+    return h->table;
 }

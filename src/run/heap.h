@@ -1,10 +1,8 @@
 // The heap of the whole tree, as the probes see it: the regions of all processes, their stacks brought together under
 // the run's own numbers, and sums over them.
 //
-// A stack is the same in two processes when it goes through the same offsets of the same files; so the workers of a
-// pre-fork server are summed, and a stack keeps its number over exec, restart and resume. Numbers start at 0; stack 0
-// is "(other)", the exact rest of everything that has no stack. At most HEAP_STACKS_MAX stacks are told apart, the rest
-// goes to 0.
+// Stacks have the numbers of run/stack_table.h, the same in all processes: so the workers of a pre-fork server are
+// summed.
 //
 // The sample job owns this while it runs; heap_region_add() may be called at any time from the loop's thread.
 #ifndef SEEP_RUN_HEAP_H
@@ -12,12 +10,12 @@
 
 #include "base/err.h"
 #include "linux/tree.h"
+#include "run/stack_table.h"
 #include "run/tick.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#define HEAP_STACKS_MAX  (1u << 18)
 #define HEAP_REGIONS_MAX 64
 #define HEAP_EPOCHS      64 // survivor ages are told in this many parts of the measured time
 
@@ -84,19 +82,7 @@ struct heap_evidence {
 };
 void heap_evidence(struct run_heap *h, struct heap_evidence *out);
 
-// The tables behind the numbers; they only grow, and may be read from any thread at any time.
-struct heap_module { // pointers stay valid until heap_free()
-    const char *path, *build_id;
-    uint64_t size;
-};
-size_t heap_modules(const struct run_heap *h);
-struct heap_module heap_module(const struct run_heap *h, size_t index);
-
-struct heap_stack {
-    unsigned flags;                   // STACK_* of store.h
-    const struct store_frame *frames; // frames[].module: index of the run's modules + 1, 0 none
-    size_t n_frames;
-};
-struct heap_stack heap_stack(const struct run_heap *h, uint32_t stack);
+// The table behind the numbers of stacks; the heap's own.
+struct stack_table *heap_table(struct run_heap *h);
 
 #endif

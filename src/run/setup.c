@@ -447,7 +447,7 @@ static int make_parts(struct run *r, bool with_heap, bool sampled, struct seep_e
         if (!r->sampler.heap)
             return -1;
     }
-    r->writer.heap = r->sampler.heap;
+    r->writer.table = r->sampler.heap ? heap_table(r->sampler.heap) : NULL;
     r->sampler.crosscheck = with_heap ? &r->crosscheck : NULL;
     r->sampler.cgroup = &r->cgroup;
     if (live_init(&r->live, r->opt.quiet ? -1 : 2, r->duration_s, r->interval_s, err))

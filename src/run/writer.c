@@ -1,7 +1,6 @@
 // From ticks to the store: see writer.h.
 #include "run/writer.h"
 #include "base/check.h"
-#include "run/heap.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,9 +10,9 @@
 #define GENERATOR_POINTS 9
 #define LOAD_POINTS      (11 + LOAD_ERRORS + TICK_QUANTILES) // most points of one scenario at one tick
 
-int writer_init(struct run_writer *w, struct store *store, const struct run_heap *heap, struct seep_err *err)
+int writer_init(struct run_writer *w, struct store *store, struct stack_table *table, struct seep_err *err)
 {
-    *w = (struct run_writer){.store = store, .heap = heap, .done_index = -1};
+    *w = (struct run_writer){.store = store, .table = table, .done_index = -1};
     if (uv_mutex_init(&w->lock))
         return seep_fail(err, SEEP_E_SYSTEM, "A lock cannot be made");
     return 0;
@@ -121,7 +120,7 @@ static uint32_t module_id(struct run_writer *w, size_t index)
     if (!id_slot(&w->module_id, &w->cap_modules, index))
         return 0;
     if (w->module_id[index] == 0) {
-        struct heap_module m = heap_module(w->heap, index);
+        struct stack_table_module m = stack_table_module(w->table, index);
         struct store_module sm = {.path = m.path, .build_id = m.build_id, .size = m.size};
         if (store_module(w->store, &sm, &w->module_id[index], &w->err))
             w->module_id[index] = 0;
@@ -135,7 +134,7 @@ static uint32_t stack_id(struct run_writer *w, uint32_t stack)
         return 0;
     if (w->stack_id[stack])
         return w->stack_id[stack];
-    struct heap_stack s = heap_stack(w->heap, stack);
+    struct stack_table_stack s = stack_table_stack(w->table, stack);
     struct store_frame frames[256];
     size_t n = s.n_frames < 256 ? s.n_frames : 256;
     for (size_t i = 0; i < n; i++) {

@@ -6,13 +6,12 @@
 #ifndef SEEP_RUN_WRITER_H
 #define SEEP_RUN_WRITER_H
 
+#include "run/stack_table.h"
 #include "run/tick.h"
 #include "store/store.h"
 #include <uv.h>
 
 #define WRITER_QUEUE 64
-
-struct run_heap;
 
 struct writer_meta {
     struct writer_meta *next;
@@ -22,8 +21,8 @@ struct writer_meta {
 
 struct run_writer {
     struct store *store;
-    const struct run_heap *heap; // tables behind stack numbers; NULL: none come
-    uv_mutex_t lock;             // guards queue, n_queued, dropped, done_index
+    struct stack_table *table; // behind the numbers of stacks; NULL: none come
+    uv_mutex_t lock;           // guards queue, n_queued, dropped, done_index
     struct run_tick *queue[WRITER_QUEUE];
     size_t n_queued;
     int64_t dropped; // ticks given up since the last row about it
@@ -41,7 +40,7 @@ struct run_writer {
     bool waiting;        // the disk takes nothing for now: the store holds the ticks and says so in a row of its own
 };
 
-int writer_init(struct run_writer *w, struct store *store, const struct run_heap *heap, struct seep_err *err);
+int writer_init(struct run_writer *w, struct store *store, struct stack_table *table, struct seep_err *err);
 void writer_free(struct run_writer *w);
 // Takes the tick over. Loop's thread.
 void writer_put(struct run_writer *w, struct run_tick *t);
