@@ -138,8 +138,9 @@ static void add_growth(const struct run_live *l, struct seep_buf *b)
     units_rate_per_h(slope, sizeof slope, l->growth.slope_per_s);
     double shown = strtod(slope, NULL), factor = shown != 0 ? shown / l->growth.slope_per_s : 0;
     buf_printf(b, "  %s%s", l->growth.slope_per_s >= 0 ? "+" : "", slope);
+    int decimals = fabs(shown) >= 100 ? 0 : fabs(shown) >= 10 ? 1 : 2;
     if (factor > 0)
-        buf_printf(b, " [%.3g, %.3g]", l->growth.lo_per_s * factor, l->growth.hi_per_s * factor);
+        buf_printf(b, " [%.*f, %.*f]", decimals, l->growth.lo_per_s * factor, decimals, l->growth.hi_per_s * factor);
     if (isfinite(l->budget_per_s))
         buf_printf(b, "  budget %s", units_rate_per_h(budget, sizeof budget, l->budget_per_s));
 }

@@ -54,6 +54,7 @@ static void write_job(uv_work_t *req)
 {
     struct run *r = req->data;
     writer_flush(&r->writer);
+    writer_check_place(&r->writer);
 }
 
 static void start_writing(struct run *r);

@@ -365,3 +365,24 @@ void writer_flush(struct run_writer *w)
     if (w->dropped > 0)
         tell_dropped(w);
 }
+
+#define PLACE_EVERY_NS 60000000000ll
+
+void writer_check_place(struct run_writer *w)
+{
+    struct seep_time now = clock_read();
+    struct seep_err err = {0};
+    if (now.mono_ns - w->place_at_ns < PLACE_EVERY_NS)
+        return;
+    w->place_at_ns = now.mono_ns;
+    enum store_place place = store_check_place(w->store, &err);
+    if (place == w->place)
+        return;
+    w->place = place;
+    struct store_event e = {.kind = E_DEGRADED,
+                            .from = now,
+                            .to = now,
+                            .count = SEEP_UNKNOWN,
+                            .text = place == STORE_PLACE_SAME ? "The run directory is where it was again." : err.text};
+    store_write_event(w->store, &e, &w->err);
+}

@@ -37,7 +37,9 @@ struct run_writer {
     size_t n_modules, n_stacks, cap_modules, cap_stacks;
     struct seep_err err; // of the last failing write; code SEEP_OK while all went well
     int failures;        // in a row
-    bool waiting;        // the disk takes nothing for now: the store holds the ticks and says so in a row of its own
+    int64_t place_at_ns; // when the run directory was last looked at
+    enum store_place place;
+    bool waiting; // the disk takes nothing for now: the store holds the ticks and says so in a row of its own
 };
 
 int writer_init(struct run_writer *w, struct store *store, struct stack_table *table, struct seep_err *err);
@@ -49,6 +51,8 @@ void writer_meta(struct run_writer *w, const char *key, const char *value);
 bool writer_waiting(struct run_writer *w);
 // The write job: writes everything that waits. Worker thread, or any thread when no job runs.
 void writer_flush(struct run_writer *w);
+// Once a minute: is the run directory still where it was? What is found becomes a row. With the write job.
+void writer_check_place(struct run_writer *w);
 // The store's id of a stack of the run; 0 when it was never written. No job running.
 uint32_t writer_stack_id(const struct run_writer *w, uint32_t stack);
 
