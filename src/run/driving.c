@@ -42,7 +42,6 @@ void run_load_look(struct run *r)
 }
 
 // ---- what a tick takes of the load
-// ------------------------------------------------------------------------------------------
 
 // Per scenario + 1 (all): the cumulative latencies at the last tick and at the end of the last window.
 struct run_windows {

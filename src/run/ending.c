@@ -24,7 +24,6 @@ void run_error(struct run *r, const struct seep_err *err)
 }
 
 // ---- facts
-// --------------------------------------------------------------------------------------------------------------
 
 static void exit_facts(struct run *r)
 {
@@ -86,7 +85,6 @@ static void attribution_facts(struct run *r)
 }
 
 // ---- what waits
-// -----------------------------------------------------------------------------------------------------------
 
 static void write_notes(struct run *r)
 {
@@ -183,7 +181,6 @@ static void write_load(struct run *r)
 }
 
 // ---- the verdict
-// ------------------------------------------------------------------------------------------------------------
 
 static char *text_of(const struct report *rep)
 {

@@ -148,7 +148,6 @@ static void take_arrivals(struct run_heap *h)
 }
 
 // ---- modules and stacks of the run
-// ------------------------------------------------------------------------------------
 
 static uint32_t add_module(struct run_heap *h, const struct wire_module *m)
 {
@@ -211,7 +210,6 @@ static uint32_t number_of(struct run_heap *h, struct region *g, uint32_t id, uin
 }
 
 // ---- sums
-// ---------------------------------------------------------------------------------------------------------------
 
 static bool in_tree(const struct region *g, const struct linux_tree *tree)
 {
@@ -467,7 +465,6 @@ void heap_set_epoch(struct run_heap *h, uint32_t epoch)
 }
 
 // ---- ages
-// ---------------------------------------------------------------------------------------------------------------
 
 static void add_ages(struct run_heap *h, struct region *g, const struct wire_age_profile *p)
 {

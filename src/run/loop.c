@@ -185,7 +185,6 @@ static void start_sampling(struct run *r, int64_t late_ns, int64_t missed)
 }
 
 // ---- ticks
-// -----------------------------------------------------------------------------------------------------------
 
 static void advance_epoch(struct run *r)
 {
@@ -257,7 +256,6 @@ void run_ticks_end(struct run *r)
 }
 
 // ---- patience
-// --------------------------------------------------------------------------------------------------------
 
 static void on_patience(uv_timer_t *timer)
 {
@@ -276,7 +274,6 @@ void run_patience_off(struct run *r)
 }
 
 // ---- what a person sees
-// ------------------------------------------------------------------------------------------------
 
 static void on_show(uv_timer_t *timer)
 {
@@ -301,7 +298,6 @@ void run_show(struct run *r)
 }
 
 // ---- signals to us
-// -----------------------------------------------------------------------------------------------------
 
 static void on_signal(uv_signal_t *handle, int sig)
 {
@@ -330,7 +326,6 @@ static void on_signal(uv_signal_t *handle, int sig)
 }
 
 // ---- control clients
-// ---------------------------------------------------------------------------------------------------
 
 static void closed_client(uv_handle_t *handle)
 {
@@ -401,7 +396,6 @@ static void on_control(uv_poll_t *handle, int status, int events)
 }
 
 // ---- keeper
-// ------------------------------------------------------------------------------------------------------------
 
 static void on_keeper(uv_poll_t *handle, int status, int events)
 {
@@ -428,7 +422,6 @@ void run_unwatch_keeper(struct run *r)
 }
 
 // ---- init and end
-// --------------------------------------------------------------------------------------------------------
 
 int run_loop_init(struct run *r, struct seep_err *err)
 {

@@ -23,7 +23,6 @@ double run_elapsed_s(const struct run *r)
 }
 
 // ---- notes: events that go with the next tick
-// ----------------------------------------------------------------------------
 
 void run_event_span(struct run *r, const char *kind, struct seep_time from, struct seep_time to, int64_t count,
                     const char *text)
@@ -58,7 +57,6 @@ void run_take_notes(struct run *r, struct run_tick *t)
 }
 
 // ---- starting
-// ------------------------------------------------------------------------------------------------------------
 
 void run_act_begin(struct run *r)
 {
@@ -116,7 +114,6 @@ void run_act_not_ready(struct run *r)
 }
 
 // ---- phases of ticks
-// -----------------------------------------------------------------------------------------------------
 
 static void enter_phase(struct run *r, enum store_phase phase, double interval_s, double total_s)
 {

@@ -75,7 +75,6 @@ static void end_run(struct run *r)
 }
 
 // ---- detaching: the parent waits until the start is decided
-// ---------------------------------------------------------------
 
 struct detach_word {
     bool started;
@@ -186,7 +185,6 @@ int run_start(const struct run_options *opt, struct run_result *out, struct seep
 }
 
 // ---- resume and finish
-// ----------------------------------------------------------------------------------------------------
 
 // Nobody is left to go on with: the exit record, when there is one, says how the target ended.
 static void close_lost(struct run *r)

@@ -3,19 +3,15 @@
 //
 // Everything that can be refused is refused here, before anything has started; whatever was made so far is taken away
 // again by run_setup_free().
-#include "linux/exe.h"
-#include "linux/host.h"
-#include "run/state.h"
-
 #include "base/fs.h"
-#include "base/jsonw.h"
+#include "linux/exe.h"
+#include "run/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <math.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,26 +24,7 @@
 
 extern char **environ;
 
-#define META_CGROUP "run.cgroup" // struct linux_cgroup, for the same build of seep
-
-void run_meta(struct run *r, const char *key, const char *value)
-{
-    if (r->writer.store)
-        writer_meta(&r->writer, key, value);
-}
-
-void run_meta_f(struct run *r, const char *key, const char *fmt, ...)
-{
-    char text[1024];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    run_meta(r, key, text);
-}
-
 // ---- the run directory
-// --------------------------------------------------------------------------------------------------
 
 static void default_id(char *id, size_t size)
 {
@@ -111,7 +88,6 @@ static int make_dir(struct run *r, struct seep_err *err)
 }
 
 // ---- the target
-// -----------------------------------------------------------------------------------------------------------
 
 static int set_user(struct run *r, struct seep_err *err)
 {
@@ -316,107 +292,10 @@ static void set_cgroup(struct run *r)
     r->keeper.oom_file = cg->oom_file[0] ? cg->oom_file : NULL;
     r->keeper.remove_cgroup = cg->ours;
     if (cg->ours)
-        store_set_meta_blob(r->store, META_CGROUP, cg, sizeof *cg, NULL);
+        store_set_meta_blob(r->store, RUN_META_CGROUP, cg, sizeof *cg, NULL);
     run_meta_f(r, M_HOST_CGROUP, "%s%s%s", linux_cgroup_kind_name(cg->kind), cg->why_not[0] ? ": " : "", cg->why_not);
 }
 
-// ---- facts
-// ------------------------------------------------------------------------------------------------------------------
-
-static void host_facts(struct run *r)
-{
-    struct linux_host host;
-    int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    linux_host_read(root, &host);
-    close(root);
-    run_meta(r, M_HOST_NAME, host.hostname);
-    run_meta_f(r, M_HOST_KERNEL, "%s %s", host.kernel, host.machine);
-    run_meta(r, M_HOST_OS, host.distro);
-    run_meta(r, M_HOST_LIBC, host.libc);
-    run_meta_f(r, M_HOST_CPUS, "%u", host.cpus);
-    run_meta_f(r, M_HOST_MEMORY, "%llu", (unsigned long long)host.memory_bytes);
-    run_meta(r, "host.boot_id", host.boot_id);
-}
-
-static void exe_facts(struct run *r, const struct linux_exe *exe)
-{
-    char hex[2 * 64 + 1];
-    run_meta(r, M_TARGET_EXE, r->exec_path);
-    if (exe->have_sha256) {
-        linux_hex(exe->sha256, sizeof exe->sha256, hex);
-        run_meta(r, M_TARGET_SHA256, hex);
-    }
-    if (exe->build_id_len) {
-        linux_hex(exe->build_id, exe->build_id_len, hex);
-        run_meta(r, M_TARGET_BUILD_ID, hex);
-    }
-}
-
-static void argv_fact(struct run *r)
-{
-    struct seep_buf out;
-    struct jsonw w;
-    buf_init(&out, 1u << 20);
-    jsonw_init(&w, &out, false);
-    jsonw_array(&w, NULL);
-    const char *before = NULL;
-    for (int i = 0; i < r->profile->target.argc; i++) {
-        const char *word = r->profile->target.argv[i];
-        char *shown = profile_redact_word(before, word);
-        jsonw_string(&w, NULL, shown ? shown : "[redacted]");
-        if (!shown || strcmp(shown, word))
-            run_meta(r, M_REDACTED, "Words of the command line that look like secrets were not stored.");
-        free(shown);
-        before = word;
-    }
-    jsonw_end_array(&w);
-    if (!out.failed)
-        run_meta(r, M_ARGV, out.data);
-    buf_free(&out);
-}
-
-static void run_identity(struct run *r)
-{
-    argv_fact(r);
-    char *dump = profile_dump(r->profile, true);
-    if (dump)
-        run_meta(r, M_PROFILE, dump);
-    free(dump);
-    run_meta(r, M_RUN, r->id);
-    run_meta(r, M_VERSION, SEEP_VERSION);
-    run_meta_f(r, M_INTERVAL, "%.17g", r->interval_s);
-    run_meta_f(r, M_DURATION, "%.17g", r->duration_s);
-}
-
-// Which program really runs, once the target is up: after exec chains and wrappers it is another than the command
-// named.
-void run_target_facts(struct run *r)
-{
-    char name[16] = "", path[LINUX_EXE_PATH_MAX] = "", exe_path[LINUX_EXE_PATH_MAX] = "", hex[129];
-    struct linux_exe exe;
-    struct seep_err err;
-    static const char *const kinds[] = {"", "http", "tcp", "log", "command"};
-    if (r->identity.data)
-        run_meta(r, M_TARGET_IDENTITY, r->identity.data);
-    enum profile_ready kind = r->profile->target.ready.kind;
-    if (kind != READY_NONE && !r->adopting) {
-        run_meta_f(r, M_READY_S, "%.6f", r->ready.after_s);
-        run_meta_f(r, M_READY_HOW, "%s %s", kinds[kind],
-                   r->profile->target.ready.what ? r->profile->target.ready.what : "");
-    }
-    if (linux_allocator_of(r->sampler.proc_fd, r->target_pid, name, path, &err) == 0)
-        run_meta_f(r, M_TARGET_ALLOCATOR, "%s%s%s", name, path[0] ? " " : "", path);
-    if (linux_exe_of(r->sampler.proc_fd, r->target_pid, true, &exe, exe_path, &err) == 0) {
-        run_meta(r, M_TARGET_EXE, exe_path);
-        linux_hex(exe.sha256, sizeof exe.sha256, hex);
-        if (exe.have_sha256)
-            run_meta(r, M_TARGET_SHA256, hex);
-        linux_hex(exe.build_id, exe.build_id_len, hex);
-        run_meta(r, M_TARGET_BUILD_ID, hex);
-    }
-}
-
-// The budget the status line shows: of the first gate on heap.growth, else rss.growth.
 static void live_budget(struct run *r)
 {
     static const char *const wanted[] = {"heap.growth", "rss.growth"};
@@ -429,7 +308,7 @@ static void live_budget(struct run *r)
         }
 }
 
-static void derive(struct run *r)
+void run_derive(struct run *r)
 {
     r->interval_s = profile_interval_s(r->profile);
     r->idle_interval_s = fmin(1.0, fmax(0.1, r->interval_s));
@@ -438,7 +317,7 @@ static void derive(struct run *r)
     r->began = clock_read();
 }
 
-static int make_parts(struct run *r, bool with_heap, bool sampled, struct seep_err *err)
+int run_make_parts(struct run *r, bool with_heap, bool sampled, struct seep_err *err)
 {
     if (sampler_init(&r->sampler, err))
         return -1;
@@ -477,7 +356,7 @@ int run_setup_new(struct run *r, struct seep_err *err)
     struct linux_exe exe;
     char path[LINUX_EXE_PATH_MAX];
     const struct profile_target *t = &r->profile->target;
-    derive(r);
+    run_derive(r);
     if (!t->argv || t->argc == 0)
         return seep_fail(err, SEEP_E_USAGE,
                          "There is no command to run: give one after -- or as target.command in a profile");
@@ -491,16 +370,16 @@ int run_setup_new(struct run *r, struct seep_err *err)
         return -1;
     if (make_dir(r, err) || store_create(r->dir_fd, &r->store, err) || writer_init(&r->writer, r->store, NULL, err))
         return -1;
-    run_identity(r);
-    host_facts(r);
-    exe_facts(r, &exe);
+    run_plan_facts(r);
+    run_host_facts(r);
+    run_exe_facts(r, &exe);
     set_attribution(r, &exe);
     // Whoever takes this run up after a kill at any later instant finds the profile and the control group's name.
     writer_flush(&r->writer);
     if (store_flush(r->store, err) < 0)
         return -1;
     set_cgroup(r);
-    if (make_parts(r, r->keeper.probe_path != NULL, r->keeper.sample_mean_bytes > 0, err))
+    if (run_make_parts(r, r->keeper.probe_path != NULL, r->keeper.sample_mean_bytes > 0, err))
         return -1;
     r->keeper.run_dir_fd = r->dir_fd;
     r->keeper.exec_path = r->exec_path;
@@ -512,140 +391,6 @@ int run_setup_new(struct run *r, struct seep_err *err)
         return -1;
     r->linked = true;
     r->sampler.root = r->link.keeper_pid;
-    return 0;
-}
-
-// ---- again: resume and finish
-// --------------------------------------------------------------------------------------------
-
-static int64_t meta_ns(struct store *st, const char *key)
-{
-    char *text = NULL;
-    int64_t v = SEEP_UNKNOWN;
-    if (store_get_meta(st, key, &text, NULL) == 0 && text)
-        v = strtoll(text, NULL, 10);
-    free(text);
-    return v;
-}
-
-static int read_profile(struct run *r, struct seep_err *err)
-{
-    char *text = NULL;
-    if (store_get_meta(r->store, M_PROFILE, &text, err))
-        return -1;
-    if (!text)
-        return seep_fail(err, SEEP_E_CORRUPT, "The run in '%.300s' holds no profile: it never started", r->dir);
-    int rc = profile_parse(text, strlen(text), "the profile in the store", &r->own_profile, err);
-    free(text);
-    r->profile = r->own_profile;
-    return rc;
-}
-
-static bool same_boot(struct run *r)
-{
-    struct linux_host host;
-    char *stored = NULL;
-    int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    linux_host_read(root, &host);
-    close(root);
-    store_get_meta(r->store, "host.boot_id", &stored, NULL);
-    bool same = stored && !strcmp(stored, host.boot_id);
-    free(stored);
-    return same;
-}
-
-static void read_progress(struct run *r)
-{
-    struct store_ticks ticks = {0};
-    int64_t mono = meta_ns(r->store, "measure.mono");
-    r->tick_index = store_last_tick(r->store) + 1;
-    if (mono != SEEP_UNKNOWN) {
-        r->has_measure = true;
-        r->measure_began = (struct seep_time){.mono_ns = mono,
-                                              .real_ns = meta_ns(r->store, "measure.real"),
-                                              .boot_ns = meta_ns(r->store, "measure.boot")};
-    }
-    if (store_read_ticks(r->store, &ticks, NULL) == 0 && ticks.n > 0) {
-        struct seep_time last = ticks.time[ticks.n - 1], now = clock_read();
-        int64_t missed = (int64_t)((double)(now.mono_ns - last.mono_ns) / 1e9 / r->interval_s);
-        r->has_last_stored = true;
-        r->last_stored = last;
-        if (r->adopting && now.mono_ns > last.mono_ns)
-            run_event_span(r, E_GAP, last, now, missed, "The supervisor was gone; the run was taken up again.");
-    }
-    store_free_ticks(&ticks);
-}
-
-static void read_cgroup(struct run *r)
-{
-    void *data = NULL;
-    size_t len = 0;
-    if (store_get_meta_blob(r->store, META_CGROUP, &data, &len, NULL) == 0 && data && len == sizeof r->cgroup)
-        memcpy(&r->cgroup, data, len);
-    free(data);
-}
-
-static bool stored_is(struct run *r, const char *key, const char *value)
-{
-    char *text = NULL;
-    store_get_meta(r->store, key, &text, NULL);
-    bool is = text && !strcmp(text, value);
-    free(text);
-    return is;
-}
-
-// Killed after its end record was durable, a supervisor leaves a keeper that waits to be told to go: that is all there
-// is to do for such a run.
-static int look_for_end(struct run *r, struct seep_err *err)
-{
-    struct seep_time when;
-    char *reason = NULL, *json = NULL;
-    int rc = store_read_end(r->store, &r->had_ended, &when, &reason, &r->exit_code, &json, err);
-    free(reason);
-    free(json);
-    if (rc || !r->had_ended)
-        return rc;
-    read_cgroup(r);
-    struct seep_err none;
-    if (same_boot(r) && keeper_attach(r->dir_fd, true, &r->link, &none) == 0)
-        r->linked = true;
-    return 0;
-}
-
-int run_setup_again(struct run *r, bool *alive, struct seep_err *err)
-{
-    *alive = false;
-    r->dir_fd = fs_open_dir(r->dir, false, err);
-    if (r->dir_fd < 0 || store_open_write(r->dir_fd, &r->store, err) || look_for_end(r, err))
-        return -1;
-    if (r->had_ended)
-        return 0;
-    if (read_profile(r, err))
-        return -1;
-    if (writer_init(&r->writer, r->store, NULL, err))
-        return -1;
-    const char *slash = strrchr(r->dir, '/');
-    snprintf(r->id, sizeof r->id, "%.70s", slash ? slash + 1 : r->dir);
-    char *stored_id = NULL;
-    if (store_get_meta(r->store, M_RUN, &stored_id, NULL) == 0 && stored_id)
-        snprintf(r->id, sizeof r->id, "%.70s", stored_id);
-    free(stored_id);
-    derive(r);
-    bool sampled = stored_is(r, M_ATTRIBUTION, "sampled");
-    if (make_parts(r, sampled || stored_is(r, M_ATTRIBUTION, "exact"), sampled, err))
-        return -1;
-    read_cgroup(r);
-    bool boot = same_boot(r);
-    if (boot && keeper_attach(r->dir_fd, true, &r->link, err) == 0) {
-        r->linked = true;
-        *alive = true;
-        r->sampler.root = r->link.keeper_pid;
-    } else if (boot && err->code != SEEP_E_TARGET) {
-        return -1; // another supervisor, or another version: not ours to close
-    } else if (!boot) {
-        snprintf(r->outcome.text, sizeof r->outcome.text, "The machine was started anew during the run.");
-    }
-    read_progress(r);
     return 0;
 }
 

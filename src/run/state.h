@@ -21,6 +21,7 @@
 #include <limits.h>
 #include <uv.h>
 
+#define RUN_META_CGROUP "run.cgroup" // struct linux_cgroup, for the same build of seep
 #define RUN_MAGIC       0x6e757273u
 #define RUN_EVENT_QUEUE 32
 #define RUN_SIGNALS     5
@@ -129,7 +130,6 @@ struct run {
 };
 
 // ---- events and facts
-// ------------------------------------------------------------------------------------------------
 
 // Adds a row about something that happened; it is written with the next tick, or at the end.
 void run_event_note(struct run *r, const char *kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -145,7 +145,6 @@ void run_meta_f(struct run *r, const char *key, const char *fmt, ...) __attribut
 void run_error(struct run *r, const struct seep_err *err);
 
 // ---- loop.c
-// ------------------------------------------------------------------------------------------------------------
 
 int run_loop_init(struct run *r, struct seep_err *err);
 void run_loop_close(struct run *r);
@@ -161,7 +160,6 @@ void run_patience_off(struct run *r);
 void run_show(struct run *r);
 
 // ---- phases.c, target.c, driving.c, looks.c, ending.c, setup.c
-// ---------------------------------------------------------
 
 double run_elapsed_s(const struct run *r); // of the measured time; NAN before it
 void run_keeper_events(struct run *r);     // takes in what the keeper has to tell
@@ -177,6 +175,13 @@ int run_setup_new(struct run *r, struct seep_err *err);
 int run_setup_again(struct run *r, bool *alive,
                     struct seep_err *err); // resume, finish; *alive tells whether there is a keeper to go on with
 void run_setup_free(struct run *r);
+void run_derive(struct run *r);                                                        // times from the profile
+int run_make_parts(struct run *r, bool with_heap, bool sampled, struct seep_err *err); // sampler, heap, status line
+// facts.c: what goes into the store about machine, plan and target
+struct linux_exe;
+void run_plan_facts(struct run *r);
+void run_host_facts(struct run *r);
+void run_exe_facts(struct run *r, const struct linux_exe *exe);
 void run_target_facts(struct run *r);             // once the target is ready: executable, allocator, identity
 int run_end(struct run *r, struct seep_err *err); // worker thread: facts, names, report, verdict
 

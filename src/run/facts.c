@@ -1,0 +1,124 @@
+// Facts for the store (report/names.h): what is known of the machine, of the plan, and of the target once it runs.
+#include "base/fs.h"
+#include "base/jsonw.h"
+#include "linux/exe.h"
+#include "linux/host.h"
+#include "run/state.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void run_meta(struct run *r, const char *key, const char *value)
+{
+    if (r->writer.store)
+        writer_meta(&r->writer, key, value);
+}
+
+void run_meta_f(struct run *r, const char *key, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    run_meta(r, key, text);
+}
+
+void run_host_facts(struct run *r)
+{
+    struct linux_host host;
+    int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    linux_host_read(root, &host);
+    close(root);
+    run_meta(r, M_HOST_NAME, host.hostname);
+    run_meta_f(r, M_HOST_KERNEL, "%s %s", host.kernel, host.machine);
+    run_meta(r, M_HOST_OS, host.distro);
+    run_meta(r, M_HOST_LIBC, host.libc);
+    run_meta_f(r, M_HOST_CPUS, "%u", host.cpus);
+    run_meta_f(r, M_HOST_MEMORY, "%llu", (unsigned long long)host.memory_bytes);
+    run_meta(r, "host.boot_id", host.boot_id);
+}
+
+void run_exe_facts(struct run *r, const struct linux_exe *exe)
+{
+    char hex[2 * 64 + 1];
+    run_meta(r, M_TARGET_EXE, r->exec_path);
+    if (exe->have_sha256) {
+        linux_hex(exe->sha256, sizeof exe->sha256, hex);
+        run_meta(r, M_TARGET_SHA256, hex);
+    }
+    if (exe->build_id_len) {
+        linux_hex(exe->build_id, exe->build_id_len, hex);
+        run_meta(r, M_TARGET_BUILD_ID, hex);
+    }
+}
+
+static void argv_fact(struct run *r)
+{
+    struct seep_buf out;
+    struct jsonw w;
+    buf_init(&out, 1u << 20);
+    jsonw_init(&w, &out, false);
+    jsonw_array(&w, NULL);
+    const char *before = NULL;
+    for (int i = 0; i < r->profile->target.argc; i++) {
+        const char *word = r->profile->target.argv[i];
+        char *shown = profile_redact_word(before, word);
+        jsonw_string(&w, NULL, shown ? shown : "[redacted]");
+        if (!shown || strcmp(shown, word))
+            run_meta(r, M_REDACTED, "Words of the command line that look like secrets were not stored.");
+        free(shown);
+        before = word;
+    }
+    jsonw_end_array(&w);
+    if (!out.failed)
+        run_meta(r, M_ARGV, out.data);
+    buf_free(&out);
+}
+
+void run_plan_facts(struct run *r)
+{
+    argv_fact(r);
+    char *dump = profile_dump(r->profile, true);
+    if (dump)
+        run_meta(r, M_PROFILE, dump);
+    free(dump);
+    run_meta(r, M_RUN, r->id);
+    run_meta(r, M_VERSION, SEEP_VERSION);
+    run_meta_f(r, M_INTERVAL, "%.17g", r->interval_s);
+    run_meta_f(r, M_DURATION, "%.17g", r->duration_s);
+}
+
+// Which program really runs, once the target is up: after exec chains and wrappers it is another than the command
+// named.
+void run_target_facts(struct run *r)
+{
+    char name[16] = "", path[LINUX_EXE_PATH_MAX] = "", exe_path[LINUX_EXE_PATH_MAX] = "", hex[129];
+    struct linux_exe exe;
+    struct seep_err err;
+    static const char *const kinds[] = {"", "http", "tcp", "log", "command"};
+    if (r->identity.data)
+        run_meta(r, M_TARGET_IDENTITY, r->identity.data);
+    enum profile_ready kind = r->profile->target.ready.kind;
+    if (kind != READY_NONE && !r->adopting) {
+        run_meta_f(r, M_READY_S, "%.6f", r->ready.after_s);
+        run_meta_f(r, M_READY_HOW, "%s %s", kinds[kind],
+                   r->profile->target.ready.what ? r->profile->target.ready.what : "");
+    }
+    if (linux_allocator_of(r->sampler.proc_fd, r->target_pid, name, path, &err) == 0)
+        run_meta_f(r, M_TARGET_ALLOCATOR, "%s%s%s", name, path[0] ? " " : "", path);
+    if (linux_exe_of(r->sampler.proc_fd, r->target_pid, true, &exe, exe_path, &err) == 0) {
+        run_meta(r, M_TARGET_EXE, exe_path);
+        linux_hex(exe.sha256, sizeof exe.sha256, hex);
+        if (exe.have_sha256)
+            run_meta(r, M_TARGET_SHA256, hex);
+        linux_hex(exe.build_id, exe.build_id_len, hex);
+        run_meta(r, M_TARGET_BUILD_ID, hex);
+    }
+}
+
+// The budget the status line shows: of the first gate on heap.growth, else rss.growth.
