@@ -214,6 +214,8 @@ static int begin(struct keeper *k)
 // --- the loop
 // ----------------------------------------------------------------------------------------------------------
 
+#define PLACE_EVERY_NS 2000000000u // how often an empty keeper without a supervisor looks whether to go
+
 static int wait_ms(struct keeper *k)
 {
     int ms = keeper_region_timeout_ms(k);
@@ -222,13 +224,20 @@ static int wait_ms(struct keeper *k)
     if (k->stats_changed && keeper_ctl_master(k))
         due = k->stats_told_ns + 1000000000u;
     else if (k->absent_since_ns && k->state == KEEPER_EMPTY)
-        due = k->absent_since_ns + k->cfg->absent_limit_ns;
+        due = now + PLACE_EVERY_NS;
     if (due) {
         uint64_t left_ms = due > now ? (due - now) / 1000000u + 1 : 0;
         int left = left_ms > 3600000 ? 3600000 : (int)left_ms;
         ms = ms < 0 || left < ms ? left : ms;
     }
     return ms;
+}
+
+// A run directory that was deleted will see no successor.
+static bool place_is_gone(const struct keeper *k)
+{
+    struct stat st;
+    return fstat(k->run_dir_fd, &st) == 0 && st.st_nlink == 0;
 }
 
 // The supervisor is away. Before START there is nothing to keep; afterwards we wait for a successor.
@@ -240,7 +249,8 @@ static void check_absence(struct keeper *k)
     }
     if (!k->absent_since_ns)
         k->absent_since_ns = keeper_now_ns();
-    if (k->state == KEEPER_WAITING || keeper_now_ns() - k->absent_since_ns >= k->cfg->absent_limit_ns)
+    bool over = keeper_now_ns() - k->absent_since_ns >= k->cfg->absent_limit_ns;
+    if (k->state == KEEPER_WAITING || over || (k->state == KEEPER_EMPTY && place_is_gone(k)))
         keeper_happens(k, HAPPENS_ABSENT);
 }
 

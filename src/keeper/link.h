@@ -46,7 +46,7 @@ struct keeper_config {
     uint64_t main_region_bytes;   // 0: the larger of 64 MiB and 1/32 of memory
     uint64_t child_region_bytes;  // 0: the larger of 16 MiB and 1/8 of the main region
     uint64_t regions_total_bytes; // 0: twice the main region; counts committed bytes
-    uint64_t absent_limit_ns;     // 0: 24 hours
+    uint64_t absent_limit_ns;     // how long an empty keeper waits for a successor; 0: one hour
 };
 
 enum keeper_event_kind {
@@ -145,8 +145,9 @@ int keeper_read_start_record(int run_dir_fd, struct keeper_start_record *rec, st
 // SEEP_E_TARGET. cfg is the one that was given to keeper_start().
 int keeper_start_failure(const struct keeper_config *cfg, const struct keeper_failed *failed, struct seep_err *err);
 
-// Writes the obituary of the main process into text: "exited with status 3 after 1.2 s", "was killed by signal 11 (SIGSEGV,
-// core dumped) after ...", "was killed by the kernel for lack of memory (out of memory in its cgroup) after ...".
+// Writes the obituary of the main process into text: "exited with status 3 after 1.2 s", "was killed by signal 11
+// (SIGSEGV, core dumped) after ...", "was killed by the kernel for lack of memory (out of memory in its cgroup) after
+// ...".
 void keeper_exit_text(const struct keeper_exit_record *rec, char *text, size_t text_bytes);
 
 // "SIGTERM" for 15; "signal 77" for what has no name. name has room for 24 bytes at least.

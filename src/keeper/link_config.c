@@ -22,7 +22,7 @@
 
 #define STRINGS_CEILING (16u << 20) // the kernel itself takes at most 6 MiB of arguments
 #define DEFAULT_LOG     (1u << 20)
-#define DAY_NS          86400000000000u
+#define HOUR_NS         3600000000000u
 
 static uint32_t put_string(struct seep_buf *b, const char *text)
 {
@@ -110,7 +110,7 @@ static void fill_numbers(struct keeper_config_wire *w, const struct keeper_confi
     w->main_region_bytes = or_default(cfg->main_region_bytes, larger(64u << 20, memory_bytes() / 32));
     w->child_region_bytes = or_default(cfg->child_region_bytes, larger(16u << 20, w->main_region_bytes / 8));
     w->regions_total_bytes = or_default(cfg->regions_total_bytes, 2 * w->main_region_bytes);
-    w->absent_limit_ns = or_default(cfg->absent_limit_ns, DAY_NS);
+    w->absent_limit_ns = or_default(cfg->absent_limit_ns, HOUR_NS);
 }
 
 static int check(const struct keeper_config *cfg, struct seep_err *err)
