@@ -202,8 +202,9 @@ static void regress_total(const struct judge_perop_input *in, size_t from, struc
 }
 
 // Backward elimination: counts of kinds that run in nearly fixed shares take growth from each other, so a kind whose
-// interval holds 0 leaves the model (it is then unknown, its interval stays) and the others are fitted again. Returns
-// the one that tells least, or SIZE_MAX when every kind tells something or only one is left.
+// value is smaller than its interval is wide (some 3.3 standard errors) leaves the model (it is then unknown, its
+// interval stays) and the others are fitted again. Returns the one that tells least, or SIZE_MAX when every kind tells
+// something or only one is left.
 static size_t least_telling(const struct regression *r, const struct judge_perop *out)
 {
     size_t least = SIZE_MAX;
@@ -211,7 +212,7 @@ static size_t least_telling(const struct regression *r, const struct judge_perop
     for (size_t j = 0; r->k > 1 && j < r->k; j++) {
         const struct judge_perop_one *one = &out->kind[r->kind[j]];
         double width = one->hi - one->lo, telling = width > 0 ? fabs(one->bytes_per_op) / width : HUGE_VAL;
-        if (one->lo <= 0 && one->hi >= 0 && telling < smallest) {
+        if (telling < 1 && telling < smallest) {
             smallest = telling;
             least = j;
         }
