@@ -74,10 +74,7 @@ CONF
     local as=()
     mkdir pg sock
     if [ "$(id -u)" = 0 ]; then
-        # Another user's program can only load a probe it can read, and the build may lie below /root.
-        cmake --install "$SEEP_BUILD" --prefix "$WORK/seep" >/dev/null
-        SEEP=$WORK/seep/bin/seep
-        chmod 755 "$WORK"
+        seep_for_all_users
         chown postgres pg sock
         as=(-o target.user=postgres)
         setpriv --reuid=postgres --regid=postgres --init-groups "$bin/initdb" -D "$WORK/pg" -A trust >/dev/null

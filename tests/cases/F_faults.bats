@@ -55,6 +55,7 @@ killed() {
 
 on_small_disk() { # on_small_disk SIZE SCRIPT: the script runs in a mount namespace of its own, with a small disk as results
     [ "$(id -u)" = 0 ] || skip "only root can mount a small disk"
+    unshare -m true 2>/dev/null || skip "no mount namespace of our own can be had here"
     mkdir -p small
     unshare -m bash -c "mount -t tmpfs -o size=$1 tmpfs '$WORK/small' || exit 1; export SEEP_RESULTS='$WORK/small/r'; $2"
 }

@@ -5,6 +5,7 @@ load ../lib/seep.bash
 setup() {
     seep_setup
     [ "$(id -u)" = 0 ] || skip "this already is an ordinary user: the other cases say it all"
+    seep_for_all_users
     chown 12345:12345 "$WORK"
 }
 teardown() { seep_teardown; }

@@ -42,6 +42,15 @@ seep_teardown() {
     [ -n "${KEEP:-}" ] || rm -rf "$WORK"
 }
 
+# Another user's run needs programs it can read, and the build may lie below /root: an installed copy in the work directory.
+seep_for_all_users() {
+    chmod 755 "$WORK"
+    cmake --install "$SEEP_BUILD" --prefix "$WORK/seep" >/dev/null
+    cp -r "$SEEP_BUILD/targets" "$WORK/targets"
+    SEEP=$WORK/seep/bin/seep
+    TARGETS=$WORK/targets
+}
+
 free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
