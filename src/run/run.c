@@ -186,9 +186,20 @@ int run_start(const struct run_options *opt, struct run_result *out, struct seep
 
 // ---- resume and finish
 
+// The keeper that would have removed it is gone; a target that lives on keeps it in use.
+static void remove_or_name_cgroup(struct run *r)
+{
+    struct seep_err err;
+    if (!r->cgroup.ours || linux_cgroup_remove(&r->cgroup, &err) == 0)
+        return;
+    run_event_note(r, E_WARNING, "The control group %.300s is still in use and was left behind.", r->cgroup.dirs[0]);
+    r->cgroup.ours = false;
+}
+
 // Nobody is left to go on with: the exit record, when there is one, says how the target ended.
 static void close_lost(struct run *r)
 {
+    remove_or_name_cgroup(r);
     struct seep_err err;
     r->tree_empty = true;
     r->have_exit = keeper_read_exit_record(r->dir_fd, &r->exit, &err) == 1;

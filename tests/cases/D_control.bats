@@ -82,7 +82,12 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
     echo "$output"
     [ "$status" -eq 4 ]
     kill -0 "$tgt"
+    local groups
+    groups=$(find /sys/fs/cgroup -maxdepth 6 -type d -name 'seep-k-*' 2>/dev/null || true)
+    [ -z "$groups" ] || "$SEEP" report k -f json | grep -q 'control group'
     kill -9 "$tgt"
+    wait_for 5 gone "$tgt"
+    for group in $groups; do wait_for 5 rmdir "$group"; done
     verdict k 'v["verdict"] == "target_failed" and v["evidence"]["samples"] >= 5'
 }
 
