@@ -120,8 +120,12 @@ static void put_split(struct run_sampler *s)
     if (!seen)
         return;
     s->tick->value[RUN_S_THREAD_STACKS] = stacks;
-    s->tick->value[RUN_S_MMAP_ANON] = anon;
-    s->tick->value[RUN_S_HEAP_RESIDENT] = heap;
+    // Arenas are anonymous mappings like any other: what the allocator says is its own is its own. While it says
+    // nothing, all of it counts as the allocator's, and how much is not stays unknown.
+    double all = anon + heap, own = s->tick->value[RUN_S_ALLOC_RESIDENT];
+    s->tick->value[RUN_S_HEAP_RESIDENT] = isfinite(own) && own < all ? own : all;
+    if (isfinite(own))
+        s->tick->value[RUN_S_MMAP_ANON] = own < all ? all - own : 0;
 }
 
 static void put_self(struct run_sampler *s)
