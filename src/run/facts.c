@@ -1,5 +1,4 @@
 // Facts for the store (report/names.h): what is known of the machine, of the plan, and of the target once it runs.
-#include "base/fs.h"
 #include "base/jsonw.h"
 #include "linux/exe.h"
 #include "linux/host.h"
@@ -120,5 +119,3 @@ void run_target_facts(struct run *r)
         run_meta(r, M_TARGET_BUILD_ID, hex);
     }
 }
-
-// The budget the status line shows: of the first gate on heap.growth, else rss.growth.

@@ -14,7 +14,6 @@
 #define FILES_MAX 256
 
 struct files {
-    pid_t pid;
     char *path[FILES_MAX];
     size_t n;
 };
@@ -64,7 +63,7 @@ static void write_file(struct jsonw *w, const char *shown, const char *open_path
 
 int identity_json(int proc_fd, pid_t pid, const struct profile *p, struct seep_buf *out, struct seep_err *err)
 {
-    struct files f = {.pid = pid};
+    struct files f = {0};
     struct jsonw w;
     char link[64], exe[PATH_MAX], open_path[PATH_MAX + 64];
     if (linux_maps_each(proc_fd, pid, note_file, &f, err) < 0)

@@ -19,7 +19,6 @@ struct run_options {
     enum run_output output;
     bool detach; // return as soon as the target is ready (or has failed); the run goes on in the background
     bool quiet;  // no progress lines
-    bool no_html;
 };
 
 struct run_result {

@@ -11,9 +11,8 @@
 
 struct run_sampler {
     int proc_fd;
-    pid_t root;                    // the keeper: the tree is everybody below it
-    pid_t main_pid;                // the target's main process
-    bool count_root_only_children; // the main process is not a child of its own tree count
+    pid_t root;     // the keeper: the tree is everybody below it
+    pid_t main_pid; // the target's main process
     const struct linux_cgroup *cgroup;
     struct run_heap *heap; // NULL: attribution off
     struct linux_tree *tree;

@@ -296,6 +296,7 @@ static void set_cgroup(struct run *r)
     run_meta_f(r, M_HOST_CGROUP, "%s%s%s", linux_cgroup_kind_name(cg->kind), cg->why_not[0] ? ": " : "", cg->why_not);
 }
 
+// The budget the status line shows: of the first gate on heap.growth, else rss.growth.
 static void live_budget(struct run *r)
 {
     static const char *const wanted[] = {"heap.growth", "rss.growth"};
