@@ -134,6 +134,8 @@ static struct resolve_module *resolver_modules(const struct naming *nm)
         out[i] = (struct resolve_module){
             .kind = kind_of(m->path), .path = m->path, .fd = -1, .is_program = is_program(nm->b, m->path)};
         out[i].build_id_len = parse_hex(m->build_id, out[i].build_id, sizeof out[i].build_id);
+        if (nm->b->opt.module_fd != NULL)
+            out[i].fd = nm->b->opt.module_fd(nm->b->opt.module_fd_ctx, m->path, m->build_id);
     }
     return out;
 }

@@ -44,6 +44,9 @@ struct report_options {
     struct resolve *resolver;      // names frames that have no name in the store yet; NULL: only names from the store
     const struct profile *profile; // NULL: the dump in the store
     struct store *names_to;        // a store open for writing that takes newly found names; NULL: they are not kept
+    // The file of a module, open for reading and the callee's own, or -1: its path has to do. NULL: none is at hand.
+    int (*module_fd)(void *ctx, const char *path, const char *build_id);
+    void *module_fd_ctx;
 };
 
 struct report_pair {

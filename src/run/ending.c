@@ -203,6 +203,10 @@ static int judge(struct run *r, struct seep_err *err)
     struct resolve_options ropt = {.exe = "/proc/self/exe"};
     struct resolve *resolver = resolve_start(&ropt, NULL);
     struct report_options options = {.resolver = resolver, .names_to = r->store};
+    if (r->sampler.heap) {
+        options.module_fd = stack_table_module_fd;
+        options.module_fd_ctx = heap_table(r->sampler.heap);
+    }
     int rc = report_build(r->store, &options, &rep, err);
     if (rc == 0) {
         r->exit_code = rep->final.exit_code;

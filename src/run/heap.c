@@ -3,8 +3,8 @@
 #include "run/heap.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "linux/exe.h"
 #include "linux/mem.h"
+#include "run/module_files.h"
 #include "seep_wire.h"
 #include "wire/wire.h"
 
@@ -26,8 +26,7 @@ struct region {
     bool main;
     uint32_t *number; // of the run, by the region's stack id; NO_NUMBER: not met yet
     size_t n_number;
-    uint32_t *module; // run's module index + 1, by the region's module index; NO_NUMBER: not met yet
-    size_t n_module;
+    struct module_files files;
     bool alive, attached;
     struct wire_snapshot snapshot;
     struct region *next; // in the list of arrivals
@@ -76,7 +75,7 @@ static void free_region(struct region *g)
     wire_snapshot_free(&g->snapshot);
     wire_close(g->wire);
     free(g->number);
-    free(g->module);
+    module_files_free(&g->files);
     free(g);
 }
 
@@ -149,13 +148,6 @@ static void take_arrivals(struct run_heap *h)
 
 // ---- modules and stacks of the run
 
-static uint32_t add_module(struct run_heap *h, const struct wire_module *m)
-{
-    char build_id[2 * sizeof m->build_id + 1] = "";
-    linux_hex(m->build_id, m->build_id_bytes <= sizeof m->build_id ? m->build_id_bytes : 0, build_id);
-    return stack_table_add_module(h->table, m->path, build_id, m->end - m->start);
-}
-
 // Grows a table of numbers to hold index i; new entries are NO_NUMBER.
 static bool number_slot(uint32_t **table, size_t *n, size_t i)
 {
@@ -179,15 +171,9 @@ static bool number_slot(uint32_t **table, size_t *n, size_t i)
 static struct store_frame map_frame(struct run_heap *h, struct region *g, const struct wire_frame *f)
 {
     struct store_frame out = {.module = 0, .offset = f->pc + (f->exact ? 1 : 0)};
-    struct wire_module m;
-    if (f->module == 0 || !number_slot(&g->module, &g->n_module, f->module) || wire_module(g->wire, f->module, &m))
-        return out;
-    if (g->module[f->module] == NO_NUMBER)
-        g->module[f->module] = add_module(h, &m);
-    if (g->module[f->module]) {
-        out.module = g->module[f->module];
-        out.offset -= m.bias;
-    }
+    uint64_t bias;
+    out.module = module_files_number(&g->files, h->table, g->wire, f->module, &bias);
+    out.offset -= bias;
     return out;
 }
 
@@ -383,6 +369,7 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
         add_totals(h, &g->snapshot.totals, out);
         add_allocator(g, &out->allocator);
         truncated += g->snapshot.totals.truncated_walks;
+        module_files_look(&g->files, h->table, g->wire, proc_fd, g->pid);
         if (want_stacks)
             number_all(h, g);
     }

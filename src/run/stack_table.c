@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct stack_row {
     uint64_t hash;
@@ -17,7 +18,7 @@ struct stack_row {
 struct stack_table {
     pthread_mutex_t lock; // guards growth against readers; the adding thread reads without it
     struct stack_table_module modules[STACK_TABLE_MODULES_MAX];
-    size_t n_modules;
+    size_t n_modules, n_files;
     struct stack_row **stacks;
     size_t n_stacks, cap_stacks;
     uint32_t *slots; // open addressing over the hash: number + 1; the adding thread's alone
@@ -77,6 +78,8 @@ void stack_table_free(struct stack_table *t)
     for (size_t i = 0; i < t->n_modules; i++) {
         free((char *)t->modules[i].path);
         free((char *)t->modules[i].build_id);
+        if (t->modules[i].fd >= 0)
+            close(t->modules[i].fd);
     }
     for (size_t i = 0; t->stacks && i < t->n_stacks; i++)
         free_row(t->stacks[i]);
@@ -86,23 +89,54 @@ void stack_table_free(struct stack_table *t)
     free(t);
 }
 
-uint32_t stack_table_add_module(struct stack_table *t, const char *path, const char *build_id, uint64_t size)
+static size_t find_module(const struct stack_table *t, const char *path, const char *build_id)
 {
-    for (size_t i = 0; i < t->n_modules; i++)
-        if (!strcmp(t->modules[i].build_id, build_id) && !strcmp(t->modules[i].path, path))
-            return (uint32_t)i + 1;
-    if (t->n_modules == STACK_TABLE_MODULES_MAX)
-        return 0;
-    char *path_copy = strdup(path), *id_copy = strdup(build_id);
-    if (!path_copy || !id_copy) {
+    size_t i = 0;
+    while (i < t->n_modules && (strcmp(t->modules[i].build_id, build_id) || strcmp(t->modules[i].path, path)))
+        i++;
+    return i;
+}
+
+// Under the lock: keeps the file if the module has none yet and there is room for one more.
+static void keep_file(struct stack_table *t, struct stack_table_module *m, int fd)
+{
+    if (fd >= 0 && m->fd < 0 && t->n_files < STACK_TABLE_FILES_MAX) {
+        m->fd = fd;
+        t->n_files++;
+    } else if (fd >= 0) {
+        close(fd);
+    }
+}
+
+uint32_t stack_table_add_module(struct stack_table *t, const char *path, const char *build_id, uint64_t size, int fd)
+{
+    size_t i = find_module(t, path, build_id);
+    bool fresh = i == t->n_modules;
+    char *path_copy = fresh ? strdup(path) : NULL, *id_copy = fresh ? strdup(build_id) : NULL;
+    if (fresh && (i == STACK_TABLE_MODULES_MAX || !path_copy || !id_copy)) {
         free(path_copy);
         free(id_copy);
+        if (fd >= 0)
+            close(fd);
         return 0;
     }
     pthread_mutex_lock(&t->lock);
-    t->modules[t->n_modules++] = (struct stack_table_module){.path = path_copy, .build_id = id_copy, .size = size};
+    if (fresh)
+        t->modules[t->n_modules++] =
+            (struct stack_table_module){.path = path_copy, .build_id = id_copy, .size = size, .fd = -1};
+    keep_file(t, &t->modules[i], fd);
     pthread_mutex_unlock(&t->lock);
-    return (uint32_t)t->n_modules;
+    return (uint32_t)i + 1;
+}
+
+int stack_table_module_fd(void *arg, const char *path, const char *build_id)
+{
+    struct stack_table *t = arg;
+    pthread_mutex_lock(&t->lock);
+    size_t i = find_module(t, path, build_id);
+    int fd = i < t->n_modules ? t->modules[i].fd : -1;
+    pthread_mutex_unlock(&t->lock);
+    return fd;
 }
 
 static uint64_t mix(uint64_t h, uint64_t v)

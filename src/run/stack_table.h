@@ -15,14 +15,21 @@
 
 #define STACK_TABLE_MAX         (1u << 18)
 #define STACK_TABLE_MODULES_MAX 4096
+#define STACK_TABLE_FILES_MAX   256 // kept open for naming at the end
 
 struct stack_table;
 
 struct stack_table *stack_table_new(struct seep_err *err); // NULL when memory ran out
 void stack_table_free(struct stack_table *t);              // NULL is allowed
 
-// The number of a module plus 1, made when new; 0 when there is no room. Strings are copied.
-uint32_t stack_table_add_module(struct stack_table *t, const char *path, const char *build_id, uint64_t size);
+// The number of a module plus 1, made when new; 0 when there is no room. Strings are copied. fd: its file open for
+// reading, or -1; taken over in any case, kept for stack_table_module_fd() while there are fewer than
+// STACK_TABLE_FILES_MAX.
+uint32_t stack_table_add_module(struct stack_table *t, const char *path, const char *build_id, uint64_t size, int fd);
+
+// The file kept of a module, by path and build-id; the table's own. -1: none. t: struct stack_table (a callback's
+// form).
+int stack_table_module_fd(void *t, const char *path, const char *build_id);
 
 // The number of a stack, made when new; 0, "(other)", when there is no room. flags: STACK_* of store.h.
 // frames[].module: a module's number plus 1, 0 none; innermost first.
@@ -42,6 +49,7 @@ struct stack_table_stack stack_table_stack(struct stack_table *t, uint32_t stack
 struct stack_table_module {
     const char *path, *build_id;
     uint64_t size;
+    int fd; // its file, or -1; see stack_table_module_fd()
 };
 struct stack_table_module stack_table_module(struct stack_table *t, size_t module);
 

@@ -1,0 +1,57 @@
+// The files behind mapped code: see mapped.h.
+#include "linux/mapped.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "linux/text.h"
+
+// Opens a pinned file (O_PATH) for reading if it is a regular one; with an inode, only if it is that one.
+static int reopen(int pinned, uint64_t inode)
+{
+    struct stat st;
+    char self[64];
+    int fd = -1;
+    if (pinned < 0)
+        return -1;
+    snprintf(self, sizeof self, "/proc/self/fd/%d", pinned);
+    if (fstat(pinned, &st) == 0 && S_ISREG(st.st_mode) && (!inode || st.st_ino == inode))
+        fd = open(self, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    close(pinned);
+    return fd;
+}
+
+int linux_mapped_open(int proc_fd, pid_t pid, const struct linux_map *map)
+{
+    char path[LINUX_MAPPED_PATH_MAX + 64];
+    snprintf(path, sizeof path, "%d/map_files/%llx-%llx", (int)pid, (unsigned long long)map->start,
+             (unsigned long long)map->end);
+    int fd = reopen(openat(proc_fd, path, O_PATH | O_CLOEXEC), 0);
+    if (fd >= 0)
+        return fd;
+    int n = snprintf(path, sizeof path, "%d/root%s", (int)pid, map->path);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return -1;
+    return reopen(openat(proc_fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC), map->inode);
+}
+
+void linux_mapped_path(const struct linux_map *map, char out[LINUX_MAPPED_PATH_MAX])
+{
+    static const char gone[] = " (deleted)";
+    size_t len = strlen(map->path), tail = sizeof gone - 1;
+    if (len > tail && !strcmp(map->path + len - tail, gone))
+        len -= tail;
+    snprintf(out, LINUX_MAPPED_PATH_MAX, "%.*s", (int)(len < LINUX_MAPPED_PATH_MAX ? len : 0), map->path);
+}
+
+int linux_perf_map_open(int proc_fd, pid_t pid, uint32_t own_pid, char path[64])
+{
+    char there[128];
+    snprintf(path, 64, "/tmp/perf-%u.map", own_pid);
+    snprintf(there, sizeof there, "%d/root%s", (int)pid, path);
+    return reopen(openat(proc_fd, there, O_PATH | O_NOFOLLOW | O_CLOEXEC), 0);
+}

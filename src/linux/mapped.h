@@ -1,0 +1,24 @@
+// The very files that a process has mapped as code, and the maps its just-in-time compiler writes.
+//
+// Place: when a module is first seen, so that its names can be had later, whatever becomes of the process and of the
+// path. The loader's own names do not serve: they may be relative, symbolic links, or of another root directory.
+// Trust: paths are the target's; only regular files are ever opened, after they have been looked at.
+#ifndef SEEP_LINUX_MAPPED_H
+#define SEEP_LINUX_MAPPED_H
+
+#include "linux/mem.h"
+
+#define LINUX_MAPPED_PATH_MAX 4096
+
+// Opens the file behind a mapping for reading: by the kernel's own link where we may follow it (also when the file is
+// deleted or replaced), else by its path within the target's root if it still is the same inode. -1: it cannot be had.
+int linux_mapped_open(int proc_fd, pid_t pid, const struct linux_map *map);
+
+// The path of a mapping as the target sees it, without the kernel's remark that the file is deleted; "" when too long.
+void linux_mapped_path(const struct linux_map *map, char out[LINUX_MAPPED_PATH_MAX]);
+
+// Opens /tmp/perf-PID.map, as just-in-time compilers write it, within the target's own root. own_pid: as the process
+// sees itself. path gets its name in any case. -1: there is none.
+int linux_perf_map_open(int proc_fd, pid_t pid, uint32_t own_pid, char path[64]);
+
+#endif
