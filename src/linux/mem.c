@@ -58,7 +58,7 @@ static bool parse_map(char *line, struct linux_map *m)
     unsigned long long start, end, offset, inode;
     if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, m->perms, &offset, &m->dev_major, &m->dev_minor,
                &inode, &at) < 7 ||
-        end < start)
+        end < start || end - start > INT64_MAX)
         return false;
     m->start = start;
     m->end = end;
@@ -142,10 +142,10 @@ static void add_field(struct linux_map_sum *sum, const char *line)
                                       {"Anonymous:", &(int64_t){0}, 1024},
                                       {"Swap:", &(int64_t){0}, 1024}};
     text_fields(line, wants, 4);
-    sum->rss_bytes += *wants[0].to;
-    sum->pss_bytes += *wants[1].to;
-    sum->anon_bytes += *wants[2].to;
-    sum->swap_bytes += *wants[3].to;
+    text_add(&sum->rss_bytes, *wants[0].to);
+    text_add(&sum->pss_bytes, *wants[1].to);
+    text_add(&sum->anon_bytes, *wants[2].to);
+    text_add(&sum->swap_bytes, *wants[3].to);
 }
 
 int linux_maps_split(int proc_fd, pid_t pid, struct linux_map_sum parts[LINUX_MAP_PARTS], struct seep_err *err)
@@ -170,7 +170,7 @@ int linux_maps_split(int proc_fd, pid_t pid, struct linux_map_sum parts[LINUX_MA
             continue;
         part = part_of(&m, &prev);
         parts[part].mappings++;
-        parts[part].size_bytes += (int64_t)(m.end - m.start);
+        text_add(&parts[part].size_bytes, (int64_t)(m.end - m.start));
         prev = m;
         prev.path = m.path[0] ? "named" : "";
     }

@@ -103,12 +103,12 @@ int linux_stat_read(int proc_fd, pid_t pid, struct linux_stat *out, struct seep_
     out->session = (pid_t)f[F_SESSION];
     out->minflt = f[F_MINFLT];
     out->majflt = f[F_MAJFLT];
-    out->utime_us = f[F_UTIME] * us;
-    out->stime_us = f[F_STIME] * us;
+    out->utime_us = text_scaled(f[F_UTIME], us);
+    out->stime_us = text_scaled(f[F_STIME], us);
     out->threads = f[F_THREADS];
     out->starttime_ticks = (uint64_t)f[F_STARTTIME];
     out->vsize_bytes = f[F_VSIZE];
-    out->rss_bytes = f[F_RSS] * page;
+    out->rss_bytes = text_scaled(f[F_RSS], page);
     return 0;
 }
 
@@ -121,11 +121,11 @@ int linux_statm_read(int proc_fd, pid_t pid, struct linux_statm *out, struct see
         return -1;
     if (sscanf(text, "%lld %lld %lld %lld %lld %lld", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5]) != 6)
         return seep_fail(err, SEEP_E_CORRUPT, "statm of process %d is not as documented", (int)pid);
-    *out = (struct linux_statm){.size_bytes = n[0] * page,
-                                .resident_bytes = n[1] * page,
-                                .shared_bytes = n[2] * page,
-                                .text_bytes = n[3] * page,
-                                .data_bytes = n[5] * page};
+    *out = (struct linux_statm){.size_bytes = text_scaled(n[0], page),
+                                .resident_bytes = text_scaled(n[1], page),
+                                .shared_bytes = text_scaled(n[2], page),
+                                .text_bytes = text_scaled(n[3], page),
+                                .data_bytes = text_scaled(n[5], page)};
     return 0;
 }
 

@@ -76,6 +76,12 @@ int64_t text_field_kib(const char *text, const char *key)
     return n;
 }
 
+int64_t text_scaled(int64_t n, int64_t scale)
+{
+    int64_t product;
+    return __builtin_mul_overflow(n, scale, &product) ? SEEP_UNKNOWN : product;
+}
+
 void text_add(int64_t *sum, int64_t v)
 {
     if (v == SEEP_UNKNOWN)

@@ -33,6 +33,9 @@ struct text_want {
 };
 void text_fields(const char *text, const struct text_want *wants, size_t count);
 
+// n * scale; SEEP_UNKNOWN where that is no int64_t.
+int64_t text_scaled(int64_t n, int64_t scale);
+
 // Adds v to *sum where v is known; the first known value replaces an unknown sum.
 void text_add(int64_t *sum, int64_t v);
 

@@ -1,6 +1,7 @@
 // The reader against regions full of lies: whatever stands in them, it ends, stays within its bounds and says no more
 // than holds together.
 #include "probe_rig.h"
+#include "read_region.h"
 
 #include "seep_region.h"
 
@@ -31,43 +32,6 @@ static void drop(struct fixture *f)
     close(f->fd);
 }
 
-// Calls everything once; the results only have to be within bounds.
-static void read_everything(struct wire *w)
-{
-    static struct wire_copy copy;
-    struct wire_snapshot s = {0};
-    struct wire_age_profile age = {0};
-    struct wire_blocks blocks = {0};
-    struct wire_allocator a;
-    struct wire_hello h;
-    struct wire_module m;
-    struct seep_err err;
-    wire_hello(w, &h);
-    assert_true(strnlen(h.exe_path, sizeof h.exe_path) < sizeof h.exe_path);
-    assert_int_equal(wire_snapshot(w, 1000, 1, &s, &err), 0);
-    assert_true(s.stacks <= 1000);
-    for (size_t i = 0; i < s.stacks; i++) {
-        assert_true(s.stack[i].first_frame + (size_t)s.stack[i].frames <= s.frames);
-        assert_true(s.stack[i].live_bytes >= 0 && s.stack[i].live_blocks >= 0);
-        for (unsigned k = 0; k < s.stack[i].frames; k++)
-            (void)wire_module(w, s.frame[s.stack[i].first_frame + k].module, &m);
-    }
-    assert_int_equal(wire_age_profile(w, 5000, &age, &err), 0);
-    assert_true(age.rows <= 5000);
-    assert_int_equal(wire_live_blocks(w, NULL, 0, 5000, &blocks, &err), 0);
-    assert_true(blocks.blocks <= 5000);
-    for (uint32_t i = 0; i < wire_modules(w); i++)
-        if (wire_module(w, i, &m) == 0)
-            assert_true(m.build_id_bytes <= 32 && strnlen(m.path, sizeof m.path) < sizeof m.path && m.start < m.end);
-    for (int i = 0; i < 64; i++)
-        if (wire_ring_read(w, &copy) == 1)
-            assert_true(copy.frames <= 128 && copy.stack_bytes <= sizeof copy.bytes);
-    (void)wire_allocator_stats(w, &a);
-    wire_snapshot_free(&s);
-    wire_age_profile_free(&age);
-    wire_blocks_free(&blocks);
-}
-
 static uint64_t next(uint64_t *x)
 {
     *x ^= *x << 13;
@@ -95,7 +59,7 @@ static void test_random_bytes(void **state)
         scribble(&f, &x, 24, 4096 - 24, round % 4);
         scribble(&f, &x, f.l.control_offset, sizeof(struct seep_control), round % 3);
         scribble(&f, &x, f.l.threads_offset, REGION - f.l.threads_offset, (round / 4 + round) % 4);
-        read_everything(f.w);
+        read_region(f.w);
         drop(&f);
     }
 }
@@ -111,7 +75,7 @@ static void test_cursors_out_of_range(void **state)
         h->stack_count = h->module_count = h->ring_head = h->frame_next = h->pool_next = lies[i];
         h->map_bytes = h->total_bytes = lies[i];
         ((struct seep_control *)(f.p + f.l.control_offset))->committed_bytes = lies[i];
-        read_everything(f.w);
+        read_region(f.w);
     }
     drop(&f);
 }
@@ -163,7 +127,7 @@ static void test_scribbled_on_while_read(void **state)
     make(&f);
     assert_int_equal(pthread_create(&t, NULL, vandal, arg), 0);
     for (int i = 0; i < 30; i++)
-        read_everything(f.w);
+        read_region(f.w);
     stop = 1;
     pthread_join(t, NULL);
     drop(&f);
