@@ -16,7 +16,9 @@
 
 #define SEEP_WIRE_MAGIC     0x31455249575045ull // "EPWIRE1"
 #define SEEP_WIRE_VERSION   1u
-#define SEEP_ENV_PROBE      "SEEP_PROBE" // <hex>:<flags>; the socket is abstract, "\0seep-<hex>"
+// <hex>:<flags>[:<filters>]; the socket is abstract, "\0seep-<hex>". filters: under how many seccomp filters seep itself
+// lives; a program under more of them restricted itself, and the probe leaves it alone.
+#define SEEP_ENV_PROBE      "SEEP_PROBE"
 #define SEEP_SOCKET_PREFIX  "seep-"
 #define SEEP_SOCKET_HEX_MAX 64
 

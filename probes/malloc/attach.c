@@ -18,10 +18,11 @@ extern char **environ;
 struct probe_page *probe_page;
 struct probe_region probe_region;
 __thread struct probe_tls probe_tls;
-uint32_t probe_no_syscalls, probe_seccomp, probe_flags;
+uint32_t probe_flags;
 
 static char socket_hex[SEEP_SOCKET_HEX_MAX + 1];
-static uint32_t init_state; // 0 not looked yet, 1 being looked, 2 known
+static uint32_t filters_of_seep; // seccomp filters that seep itself lives under
+static uint32_t init_state;      // 0 not looked yet, 1 being looked, 2 known
 
 static const char *find_setting(void)
 {
@@ -31,7 +32,14 @@ static const char *find_setting(void)
     return NULL;
 }
 
-// <hex>:<flags>, flags decimal. -1 for anything else.
+static const char *parse_number(const char *s, uint32_t *out)
+{
+    for (*out = 0; *s >= '0' && *s <= '9'; s++)
+        *out = *out * 10 + (uint32_t)(*s - '0');
+    return s;
+}
+
+// <hex>:<flags>[:<filters>], numbers decimal. -1 for anything else.
 static int parse_setting(const char *s)
 {
     size_t n = 0;
@@ -43,8 +51,9 @@ static int parse_setting(const char *s)
     socket_hex[n] = 0;
     if (n == 0 || s[n] != ':')
         return -1;
-    for (s += n + 1; *s >= '0' && *s <= '9'; s++)
-        probe_flags = probe_flags * 10 + (uint32_t)(*s - '0');
+    s = parse_number(s + n + 1, &probe_flags);
+    if (*s == ':')
+        s = parse_number(s + 1, &filters_of_seep);
     return *s ? -1 : 0;
 }
 
@@ -215,6 +224,8 @@ static int attach_now(unsigned reason)
 {
     struct seep_header *parent = probe_region.header;
     if (probe_seccomp || (parent && load_relaxed(&parent->child_timeouts) >= 3))
+        return -1;
+    if (reason == SEEP_HELLO_IMAGE && probe_is_locked_in(filters_of_seep))
         return -1;
     uint64_t until = sys_now_ns() + ATTACH_LIMIT_NS;
     struct seep_hello_reply reply;

@@ -1,5 +1,4 @@
-// mmap and its kin as a class of their own, and the calls that tell the probe what it must know: code that goes away,
-// system calls that become deadly.
+// mmap and its kin as a class of their own, and the call that tells the probe of code that goes away.
 //
 // What the allocator maps for itself (recognised by the caller's address) is not the program's doing; it is only
 // summed.
@@ -9,7 +8,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #define FRAME  __builtin_frame_address(0)
@@ -138,26 +136,4 @@ PROBE_EXPORT int dlclose(void *handle)
     if (r)
         probe_code_changed(r); // ... and after, when the code is gone
     return ret;
-}
-
-PROBE_EXPORT int prctl(int option, ...)
-{
-    va_list ap;
-    va_start(ap, option);
-    unsigned long a = va_arg(ap, unsigned long), b = va_arg(ap, unsigned long), c = va_arg(ap, unsigned long),
-                  d = va_arg(ap, unsigned long);
-    va_end(ap);
-    probe_need_real();
-    if (option == PR_SET_SECCOMP) {
-        struct probe_region *r = probe_get();
-        probe_seccomp = 1;
-        if (a == 1)
-            probe_no_syscalls = 1;
-        if (r)
-            __atomic_fetch_or(&r->header->flags, SEEP_HDR_SECCOMP, __ATOMIC_RELAXED);
-    }
-    if (likely(probe_real.prctl != NULL))
-        return probe_real.prctl(option, a, b, c, d);
-    errno = ENOSYS;
-    return -1;
 }

@@ -72,7 +72,6 @@ extern struct probe_region probe_region;
 extern __thread struct probe_tls probe_tls;
 extern uint32_t probe_map_generation; // raised when memory that might be a stack goes away
 extern uint32_t probe_generation;     // raised when code may have gone away: cached rules and walks end here
-extern uint32_t probe_no_syscalls;    // the program asked the kernel to kill it for system calls
 extern uint32_t probe_seccomp;        // the program restricted its system calls: its children do not attach
 extern uint32_t probe_flags;          // PROBE_FLAG_*, from the environment
 #define PROBE_FLAG_NO_FIND_OBJECT 1u
@@ -92,6 +91,11 @@ static inline struct probe_region *probe_get(void)
     return probe_attach();
 }
 void probe_turn_off(uint32_t reason);
+
+// ---- sandbox.c ----
+
+// Whether this process lives under more seccomp filters than seep itself: then it is left alone.
+int probe_is_locked_in(uint32_t filters_of_seep);
 
 // ---- pool.c ----
 
@@ -257,6 +261,7 @@ struct probe_real {
     int (*brk)(void *);
     void *(*sbrk)(intptr_t);
     int (*prctl)(int, ...);
+    long (*syscall)(long, ...);
     uintptr_t allocator_start, allocator_end; // the object malloc lives in
     uintptr_t new_start;                      // the object operator new lives in
 };

@@ -90,6 +90,7 @@ void probe_real_init(void)
     resolve(&real.brk, "brk");
     resolve(&real.sbrk, "sbrk");
     resolve(&real.prctl, "prctl");
+    resolve(&real.syscall, "syscall");
     void (*real_free)(void *) = NULL;
     resolve(&real_free, "free");
     if (!load_relaxed(&probe_real.free)) {

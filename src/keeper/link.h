@@ -42,6 +42,7 @@ struct keeper_config {
 
     const char *probe_path;       // libseep-probe.so; NULL: no attribution
     uint32_t probe_mode;          // the flags of SEEP_PROBE, see seep_wire.h
+    uint32_t probe_filters;       // seccomp filters that seep itself lives under, see seep_wire.h
     uint64_t sample_mean_bytes;   // as in seep_wire.h
     uint64_t main_region_bytes;   // 0: the larger of 64 MiB and 1/32 of memory
     uint64_t child_region_bytes;  // 0: the larger of 16 MiB and 1/8 of the main region

@@ -63,7 +63,7 @@ static void put_environment(struct seep_buf *b, struct keeper_config_wire *w, co
         return;
     buf_printf(b, "LD_PRELOAD=%s%s%s", preload, *preload ? ":" : "", cfg->probe_path);
     buf_char(b, '\0');
-    buf_printf(b, SEEP_ENV_PROBE "=%s:%u", hex, cfg->probe_mode);
+    buf_printf(b, SEEP_ENV_PROBE "=%s:%u:%u", hex, cfg->probe_mode, cfg->probe_filters);
     buf_char(b, '\0');
     w->envc += 2;
 }

@@ -164,6 +164,7 @@ int linux_status_read(int proc_fd, pid_t pid, struct linux_status *out, struct s
                                  .involuntary_switches = SEEP_UNKNOWN,
                                  .no_new_privs = SEEP_UNKNOWN,
                                  .seccomp = SEEP_UNKNOWN,
+                                 .seccomp_filters = SEEP_UNKNOWN,
                                  .tracer_pid = SEEP_UNKNOWN};
     const struct text_want wants[] = {
         {"RssAnon:", &out->rss_anon_bytes, 1024},
@@ -176,6 +177,7 @@ int linux_status_read(int proc_fd, pid_t pid, struct linux_status *out, struct s
         {"nonvoluntary_ctxt_switches:", &out->involuntary_switches, 1},
         {"NoNewPrivs:", &out->no_new_privs, 1},
         {"Seccomp:", &out->seccomp, 1},
+        {"Seccomp_filters:", &out->seccomp_filters, 1},
         {"TracerPid:", &out->tracer_pid, 1},
     };
     // The first line holds the name; the kernel escapes newlines in it, so no line can be forged.

@@ -5,6 +5,7 @@
 // again by run_setup_free().
 #include "base/fs.h"
 #include "linux/exe.h"
+#include "linux/proc.h"
 #include "run/state.h"
 
 #include <errno.h>
@@ -220,6 +221,21 @@ static void attribution_failed(struct run *r, const char *why)
     run_event_note(r, E_DEGRADED, "%s", why);
 }
 
+// The seccomp filters that this very process lives under (a container's, say); the target inherits them.
+static uint32_t own_filters(void)
+{
+    struct linux_status self;
+    int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool known = proc_fd >= 0 && linux_status_read(proc_fd, getpid(), &self, NULL) == 0;
+    if (proc_fd >= 0)
+        close(proc_fd);
+    if (!known)
+        return 0;
+    if (self.seccomp_filters >= 0)
+        return (uint32_t)self.seccomp_filters;
+    return self.seccomp > 0;
+}
+
 static void set_attribution(struct run *r, const struct linux_exe *exe)
 {
     char why[300];
@@ -227,6 +243,15 @@ static void set_attribution(struct run *r, const struct linux_exe *exe)
     if (mode == ATTRIBUTION_OFF) {
         run_meta(r, M_ATTRIBUTION, "off");
         run_meta(r, M_ATTRIBUTION_REASON, "The profile turned attribution off (attribution.mode).");
+        return;
+    }
+    if (r->probe_path[strcspn(r->probe_path, " :$")]) {
+        snprintf(
+            why, sizeof why,
+            "seep is installed at '%.120s', and the loader preloads nothing from a path with a space, a colon or a "
+            "dollar sign; install it elsewhere.",
+            r->probe_path);
+        attribution_failed(r, why);
         return;
     }
     uid_t uid = r->keeper.set_ids ? r->keeper.uid : geteuid();
@@ -244,6 +269,7 @@ static void set_attribution(struct run *r, const struct linux_exe *exe)
     }
     bool sampled = mode == ATTRIBUTION_SAMPLED;
     r->keeper.probe_path = r->probe_path;
+    r->keeper.probe_filters = own_filters();
     r->keeper.sample_mean_bytes = sampled ? (uint64_t)r->profile->attribution.sampling_mean_bytes : 0;
     if (r->profile->attribution.memory_bytes > 0)
         r->keeper.main_region_bytes = (uint64_t)r->profile->attribution.memory_bytes;

@@ -142,13 +142,27 @@ static void *serve(void *arg)
     return NULL;
 }
 
+// What the supervisor tells the probe: a machine that tests within a sandbox of its own is no reason to stay off.
+static unsigned own_filters(void)
+{
+    char line[256];
+    unsigned n = 0;
+    FILE *f = fopen("/proc/self/status", "re");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "Seccomp_filters: %u", &n) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return n;
+}
+
 void region_server_start(struct region_server *s, unsigned flags)
 {
     s->region_bytes = s->region_bytes ? s->region_bytes : 64u << 20;
     s->most = s->most ? s->most : REGION_SERVER_MAX;
     char hex[33];
     snprintf(hex, sizeof hex, "%08x%016llx", (unsigned)getpid(), (unsigned long long)(uintptr_t)s ^ (uint64_t)clock());
-    snprintf(s->setting, sizeof s->setting, "%s:%u", hex, flags);
+    snprintf(s->setting, sizeof s->setting, "%s:%u:%u", hex, flags, own_filters());
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1, SEEP_SOCKET_PREFIX "%s", hex);
     s->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
