@@ -110,6 +110,11 @@ int probe_object_find(uintptr_t pc, struct probe_object *o)
     return 0;
 }
 
+int probe_object_find_is_cheap(void)
+{
+    return find_object != NULL;
+}
+
 // The GNU build-id note within a mapped note segment. Returns its length, 0 for none.
 static uint32_t note_build_id(const uint8_t *p, const uint8_t *end, uint8_t *id)
 {

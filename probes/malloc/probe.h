@@ -136,6 +136,7 @@ struct probe_object {
 };
 // Looks the object up that holds pc, without any lock. Returns 0, or -1 for generated code.
 int probe_object_find(uintptr_t pc, struct probe_object *o);
+int probe_object_find_is_cheap(void); // no system calls, some ten nanoseconds
 // Its index in the module log, appended when new; 0 when the log is full.
 uint32_t probe_module_index(struct probe_region *r, const struct probe_object *o);
 // Code may have been unloaded: forget every cached rule and walk.
@@ -183,6 +184,7 @@ struct probe_walk {
 // Whether the eight bytes at address can be read; widens the bounds of w upwards when they can.
 int probe_readable(struct probe_walk *w, uintptr_t address);
 void probe_bounds(struct probe_walk *w, uintptr_t sp);
+uintptr_t probe_main_stack_end(void); // as the loader told it, 0 unknown
 // The stack id of the caller whose hook has this frame address.
 #define WALK_HIT 0x100u // the stack was remembered
 uint32_t probe_stack_id(struct probe_region *r, const uintptr_t *hook_frame, unsigned klass, unsigned *flags);
@@ -190,6 +192,12 @@ uint32_t probe_stack_id(struct probe_region *r, const uintptr_t *hook_frame, uns
 void probe_capture(uint64_t *reg);
 void probe_walk_slow(struct probe_region *r, struct probe_walk *w, uintptr_t hook_sp);
 uint64_t probe_frame_word(struct probe_region *r, uintptr_t pc, int exact, struct probe_object *o, int *known);
+
+// ---- pointer.c ----
+
+// Code without unwind rules: 1 if the frame pointer bp leads from the frame at sp to its caller (pc at bp + 8), 0 at
+// the outermost frame, -1 if it cannot be believed.
+int probe_pointer_leads(struct probe_walk *w, uint64_t sp, uint64_t bp);
 
 // ---- stacks.c ----
 

@@ -5,7 +5,7 @@
 //     lock-free table (key and rule are xor-ed so that a torn pair matches nothing).
 //  2. The walk: apply rules from frame to frame. Only sp and bp are followed; a frame that needs more (hand-written
 //     assembler) hands the whole walk to walk_slow.c. No unwind information: the frame pointer is believed if it
-//     leads upwards within the stack, and the stack is marked; else it is marked as truncated.
+//     leads upwards within the stack and is seen to be the frame's own; else the stack is marked as truncated.
 //  3. Whole stacks, verified: the next walk that starts with the same first three pcs at the same sp compares every
 //     slot the remembered walk had read (all return addresses, and saved rbp where a frame depends on it). If they are
 //     all equal each step must come out as before, by induction, so the id is the same.
@@ -50,7 +50,7 @@ int probe_readable(struct probe_walk *w, uintptr_t address)
 
 extern void *__libc_stack_end __attribute__((weak));
 
-static inline uintptr_t main_stack_end(void)
+uintptr_t probe_main_stack_end(void)
 {
     return &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
 }
@@ -59,7 +59,7 @@ static inline uintptr_t main_stack_end(void)
 // signal stack) may be unmapped and mapped again: it holds only while probe_map_generation stands still.
 static void bounds_find(struct probe_walk *w, uintptr_t sp)
 {
-    uintptr_t page = sp & ~(PAGE - 1), tp = thread_pointer(), main_end = main_stack_end();
+    uintptr_t page = sp & ~(PAGE - 1), tp = thread_pointer(), main_end = probe_main_stack_end();
     uintptr_t own = tp > sp && (main_end <= sp || tp < main_end) ? tp : main_end;
     w->low = page;
     w->high = page + PAGE; // we stand on it
@@ -281,15 +281,10 @@ static enum step step_signal(struct probe_walk *w, struct place *at, struct reco
 
 static enum step step_pointer(struct probe_walk *w, struct place *at, struct recorder *rec)
 {
-    if (main_stack_end() - at->sp <= 64)
-        return STEP_END; // the loader's own entry, which has no unwind information: there is nothing further out
-    if (at->bp < at->sp || at->bp & 7 || at->bp - at->sp > (1u << 20) || !probe_readable(w, at->bp) ||
-        !probe_readable(w, at->bp + 8))
-        return STEP_LOST;
+    int leads = probe_pointer_leads(w, at->sp, at->bp);
+    if (leads <= 0)
+        return leads ? STEP_LOST : STEP_END;
     record_bp(rec, at->bp);
-    uint64_t pc = *(uint64_t *)(at->bp + 8);
-    if (pc < 4096 || pc >> 47)
-        return pc ? STEP_LOST : STEP_END;
     w->flags |= SEEP_STACK_HEURISTIC;
     return step_to(w, at, at->bp + 16, at->bp, rec);
 }

@@ -259,6 +259,20 @@ static int slow_step(const struct probe_object *o, struct probe_walk *w, uint64_
     return reg[PROBE_R_RA] != 0;
 }
 
+// Over a frame without rules. 1 on, 0 the end, -1 lost.
+static int pointer_step(struct probe_walk *w, uint64_t *reg)
+{
+    uint64_t bp = reg[PROBE_R_RBP];
+    int leads = probe_pointer_leads(w, reg[PROBE_R_RSP], bp);
+    if (leads > 0) {
+        reg[PROBE_R_RA] = *(uint64_t *)(bp + 8);
+        reg[PROBE_R_RBP] = *(uint64_t *)bp;
+        reg[PROBE_R_RSP] = bp + 16;
+        w->flags |= SEEP_STACK_HEURISTIC;
+    }
+    return leads;
+}
+
 // Stores the registers as they are on return from it, indexed by their DWARF numbers.
 void probe_capture(uint64_t *reg);
 __asm__(".text\n.hidden probe_capture\n.globl probe_capture\n.type probe_capture, @function\nprobe_capture:\n"
@@ -281,8 +295,9 @@ void probe_walk_slow(struct probe_region *r, struct probe_walk *w, uintptr_t hoo
         if (reg[PROBE_R_RSP] >= hook_sp || w->frames || exact)
             w->frame[w->frames++] = word;
         if (!known || probe_cfi_row(&o, reg[PROBE_R_RA] - !exact, &row) < 0) {
-            result = -1;
-            break;
+            exact = 0;
+            result = pointer_step(w, reg);
+            continue;
         }
         exact = row.signal_frame;
         w->flags |= exact ? SEEP_STACK_SIGNAL : 0;

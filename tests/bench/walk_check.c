@@ -1,13 +1,19 @@
 // The standing cross-check by hand: runs a command under the probe, unwinds every copied stack with libunwind and
 // compares with what the probe's walker had found. Prints the counts and the first differences.
-// usage: walk_check [-s SHOW] COMMAND [ARG...]
+// Follows forked and executed processes too. Exit 1 when any walk differs.
+// usage: walk_check [-s SHOW] [-t SECONDS until SIGTERM] [-n NAME to print] COMMAND [ARG...]
 #include "region_server.c"
 
 #include "resolve/resolve.h"
 #include "wire/wire.h"
 
+#include <limits.h>
+
 struct tally {
-    unsigned match, mismatch, gave_up, shown, show;
+    unsigned match, mismatch, shown, show;
+    unsigned cut;       // agreed as far as the walker went, which said itself that it stopped early
+    unsigned no_rule;   // libunwind has no rule from some frame on: generated code, assembler; nothing is proved
+    unsigned undecided; // libunwind stopped for another reason
 };
 
 static size_t modules_of(struct wire *w, struct resolve_module *module, struct wire_module *known,
@@ -16,8 +22,11 @@ static size_t modules_of(struct wire *w, struct resolve_module *module, struct w
     size_t n = 0;
     for (uint32_t i = 1; i < wire_modules(w) && n < max; i++) {
         struct wire_module *m = &known[n];
+        char real[PATH_MAX]; // the loader's names may be symbolic links, which the resolver does not follow
         if (wire_module(w, i, m) < 0 || m->unload_epoch != UINT32_MAX)
             continue;
+        if (m->path[0] == '/' && realpath(m->path, real) && strlen(real) < sizeof m->path)
+            strcpy(m->path, real);
         int vdso = strstr(m->path, "linux-vdso") != NULL;
         module[n] = (struct resolve_module){.kind = vdso ? RESOLVE_VDSO : RESOLVE_ELF, .path = m->path, .fd = -1};
         map[n] = (struct resolve_map){.start = m->start, .end = m->end, .bias = m->bias, .bias_known = true};
@@ -69,43 +78,84 @@ static void check(struct resolve *res, struct wire *w, const struct wire_copy *c
     rest.n = u.n - skip;
     memmove(rest.pc, u.pc + skip, rest.n * sizeof *rest.pc);
     rest.guessed_from = u.guessed_from > skip ? u.guessed_from - skip : 0;
-    enum resolve_check r = resolve_crosscheck(pcs, c->frames, c->why == 2, &rest, &at);
-    t->match += r == RESOLVE_CHECK_MATCH;
+    bool cut = c->why == 2 || c->frames == sizeof c->frame / sizeof *c->frame;
+    enum resolve_check r = resolve_crosscheck(pcs, c->frames, cut, &rest, &at);
+    bool guessed = rest.guessed_from < rest.n || rest.end == RESOLVE_END_NO_RULE;
+    t->match += r == RESOLVE_CHECK_MATCH && !cut;
+    t->cut += r == RESOLVE_CHECK_MATCH && cut;
     t->mismatch += r == RESOLVE_CHECK_MISMATCH;
-    t->gave_up += r == RESOLVE_CHECK_GAVE_UP;
-    if (r != RESOLVE_CHECK_MATCH && t->shown++ < t->show)
+    t->no_rule += r == RESOLVE_CHECK_GAVE_UP && guessed;
+    t->undecided += r == RESOLVE_CHECK_GAVE_UP && !guessed;
+    if ((r == RESOLVE_CHECK_MISMATCH || (r == RESOLVE_CHECK_GAVE_UP && !guessed)) && t->shown++ < t->show)
         print_both(c, &u, skip, at);
+}
+
+// One copy of each process in turn. Returns how many there were.
+static unsigned check_some(struct region_server *s, struct wire **w, struct resolve *res, struct tally *t)
+{
+    static struct wire_copy copy;
+    unsigned regions = region_server_count(s), got = 0;
+    for (unsigned i = 0; i < regions; i++) {
+        if (!w[i])
+            w[i] = wire_open(s->fd[i], NULL);
+        if (w[i] && wire_ring_read(w[i], &copy) == 1) {
+            check(res, w[i], &copy, t);
+            got++;
+        }
+    }
+    return got;
+}
+
+static void drain_output(int out, int wait_ms)
+{
+    char buf[4096];
+    struct pollfd p = {.fd = out, .events = POLLIN};
+    if (poll(&p, 1, wait_ms) == 1 && read(out, buf, sizeof buf) <= 0)
+        usleep((useconds_t)wait_ms * 1000);
+}
+
+static void print_tally(const char *name, const struct tally *t)
+{
+    printf("%-14s %7u walks %7u agree %5u agree, cut %4u differ %5u beyond libunwind's rules %4u undecided\n", name,
+           t->match + t->cut + t->mismatch + t->no_rule + t->undecided, t->match, t->cut, t->mismatch, t->no_rule,
+           t->undecided);
 }
 
 int main(int argc, char **argv)
 {
-    static struct wire_copy copy;
-    struct region_server s = {.region_bytes = 256 << 20, .most = 1};
+    static struct wire *w[REGION_SERVER_MAX];
+    struct region_server s = {.region_bytes = 128 << 20};
     struct tally t = {0};
-    int c, out, status;
-    while ((c = getopt(argc, argv, "+s:")) != -1)
+    const char *name = NULL;
+    int c, out, status, seconds = 0, ended = 0;
+    while ((c = getopt(argc, argv, "+s:t:n:")) != -1) {
         if (c == 's')
             t.show = (unsigned)atoi(optarg);
+        else if (c == 't')
+            seconds = atoi(optarg);
+        else if (c == 'n')
+            name = optarg;
+    }
+    if (optind >= argc)
+        return 2;
     region_server_start(&s, 0);
     struct resolve *res = resolve_start(NULL, NULL);
     int pid = region_spawn(&s, argv + optind, NULL, &out);
-    struct wire *w = NULL;
-    for (int ended = 0, idle = 0; idle < 3;) {
-        if (!w && region_server_count(&s))
-            w = wire_open(s.fd[0], NULL);
-        int got = w ? wire_ring_read(w, &copy) : 0;
-        if (got)
-            check(res, w, &copy, &t);
+    uint64_t until = seconds ? now_ms() + (uint64_t)seconds * 1000 : UINT64_MAX;
+    for (int idle = 0; idle < 3;) {
+        unsigned got = check_some(&s, w, res, &t);
+        if (!ended && now_ms() >= until) {
+            kill(pid, SIGTERM);
+            until = UINT64_MAX;
+        }
         ended = ended || waitpid(pid, &status, WNOHANG) == pid;
         idle = ended && !got ? idle + 1 : 0;
-        struct pollfd p = {.fd = out, .events = POLLIN};
-        char buf[4096];
-        if (!ended && poll(&p, 1, got ? 0 : 5) == 1 && read(out, buf, sizeof buf) < 0)
-            break;
+        drain_output(out, got || ended ? 0 : 5);
     }
-    printf("%u match, %u differ, %u not decided by libunwind\n", t.match, t.mismatch, t.gave_up);
+    print_tally(name ? name : basename(argv[optind]), &t);
     resolve_stop(res);
-    wire_close(w);
+    for (unsigned i = 0; i < REGION_SERVER_MAX; i++)
+        wire_close(w[i]);
     region_server_stop(&s);
-    return 0;
+    return t.mismatch != 0;
 }
