@@ -2,6 +2,8 @@
 #include "cmd/command.h"
 #include "cmd/report_run.h"
 
+#include <unistd.h>
+
 struct report_opts {
     const char *results, *format, *output;
 };
@@ -13,7 +15,7 @@ static const struct cmd_option options[] = {
      .letter = 'f',
      .arg = "FORMAT",
      .type = CMD_CHOICE,
-     .choices = "text|json|html|csv|folded",
+     .choices = "text|json|html|csv|pprof|speedscope|folded",
      .offset = offsetof(struct report_opts, format),
      .help = "how to write it (default text)"},
     {.name = "output",
@@ -29,7 +31,8 @@ static const struct cmd_option options[] = {
 static const char *const description[] = {
     "Judges a run again from its stored samples and writes the result: text for people, verdict.json, one "
     "self-contained "
-    "HTML page, the measured series as CSV, or growth as folded stacks for a flame graph.",
+    "HTML page, the measured series as CSV, or the call stacks with their growth for other tools: a pprof profile, a "
+    "speedscope file, folded stacks.",
     "A run that still goes on can be reported at any time: the verdict is then the one so far. The exit status says "
     "whether the report was written; the run's own verdict stands in it, and seep wait gives it as a status.",
     NULL,
@@ -38,6 +41,7 @@ static const char *const description[] = {
 static const struct cmd_example examples[] = {
     {"seep report last", "the verdict of the latest run"},
     {"seep report last -f html -O report.html", "the page with charts and stacks"},
+    {"seep report last -f pprof -O growth.pb.gz", "growth_rate, inuse_space and alloc_space of every call stack"},
     {"seep report nightly-1 -f csv -O series.csv", "the measured series"},
     {0},
 };
@@ -62,6 +66,8 @@ static int write_report(const struct report *r, const struct report_opts *o, str
     const struct report_format *format = report_find_format(o->format);
     bool to_stdout = !o->output || (o->output[0] == '-' && o->output[1] == '\0');
     struct report_style style = to_stdout ? cmd_stdout_style() : (struct report_style){0};
+    if (to_stdout && format->binary && isatty(STDOUT_FILENO))
+        return seep_fail(err, SEEP_E_USAGE, "A %s file is not for a terminal: name a file with -O FILE", format->name);
     buf_init(&out, format->ceiling_bytes);
     int failed = format->write(r, &style, &out, err);
     if (!failed)

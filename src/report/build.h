@@ -114,6 +114,8 @@ struct build_unreachable build_read_unreachable(struct build *b, uint32_t stack)
 int build_at_exit(struct build *b, struct seep_err *err);
 
 // build_frames.c: fills the frames of n stacks whose ids are set, named and tidied.
+// Where a stack stands in stack_infos and the rows of the matrix; SIZE_MAX: nowhere.
+size_t build_position_of_stack(const struct build *b, uint32_t id);
 int build_frames(struct build *b, struct report_stack *stacks, size_t n, struct seep_err *err);
 
 // build_gates.c: growths, gates, the final word.

@@ -18,6 +18,9 @@ struct naming {
     size_t n;
     struct store_module_info *modules;
     size_t n_modules;
+    struct module_text { // of modules[i], kept as long as the report
+        const char *path, *build_id;
+    } * texts;
 };
 
 static int by_key(const void *a, const void *b)
@@ -28,12 +31,18 @@ static int by_key(const void *a, const void *b)
     return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
-static const struct store_stack_info *find_info(const struct build *b, uint32_t id)
+size_t build_position_of_stack(const struct build *b, uint32_t id)
 {
     for (size_t i = 0; i < b->n_stack_infos; i++) // ids mostly are in order: try the likely place first
         if (b->stack_infos[(id - 1 + i) % b->n_stack_infos].id == id)
-            return &b->stack_infos[(id - 1 + i) % b->n_stack_infos];
-    return NULL;
+            return (id - 1 + i) % b->n_stack_infos;
+    return SIZE_MAX;
+}
+
+static const struct store_stack_info *find_info(const struct build *b, uint32_t id)
+{
+    size_t at = build_position_of_stack(b, id);
+    return at == SIZE_MAX ? NULL : &b->stack_infos[at];
 }
 
 static int collect(struct naming *nm, const struct report_stack *stacks, size_t n, struct seep_err *err)
@@ -213,12 +222,14 @@ static void compose_frame(struct naming *nm, const struct store_frame *frame, st
     struct named_frame key = {.key = *frame};
     const struct named_frame *f = bsearch(&key, nm->frames, nm->n, sizeof *nm->frames, by_key);
     const struct store_module_info *m = find_module(nm, frame->module);
-    const char *path = m == NULL ? "[unknown]" : m->path;
+    const struct module_text *text = m == NULL ? NULL : &nm->texts[m - nm->modules];
+    const char *path = text == NULL ? "[unknown]" : text->path;
     const char *slash = strrchr(path, '/');
     for (size_t i = 0; i < (f->n == 0 ? 1 : f->n); i++) {
         struct report_frame *out = &c->shown[c->n];
         *out = f->n == 0 ? (struct report_frame){0} : f->names[i];
         out->module = path;
+        out->build_id = text == NULL ? NULL : text->build_id;
         out->offset = frame->offset;
         c->tidy[c->n++] =
             (struct resolve_frame){.function = out->function,
@@ -255,18 +266,32 @@ static int compose(struct naming *nm, struct report_stack *stack, struct seep_er
     stack->frames = c.shown;
     for (size_t i = resolve_tidy(c.tidy, c.n); i < c.n; i++) {
         c.shown[i].library = (c.tidy[i].flags & RESOLVE_F_LIBRARY) != 0;
-        c.shown[stack->n_frames] = c.shown[i];
-        c.shown[stack->n_frames].module = report_strdup(nm->b->arena, c.shown[i].module);
-        stack->n_frames++;
+        c.shown[stack->n_frames++] = c.shown[i];
     }
     free(c.tidy);
     return 0;
+}
+
+static int keep_module_texts(struct naming *nm, struct seep_err *err)
+{
+    nm->texts = report_alloc(nm->b->arena, nm->n_modules, sizeof *nm->texts);
+    for (size_t i = 0; nm->texts != NULL && i < nm->n_modules; i++) {
+        const struct store_module_info *m = &nm->modules[i];
+        nm->texts[i].path = report_strdup(nm->b->arena, m->path);
+        if (nm->texts[i].path == NULL)
+            return build_no_memory(err);
+        if (m->build_id[0] != '\0')
+            nm->texts[i].build_id = report_strdup(nm->b->arena, m->build_id);
+    }
+    return nm->texts == NULL ? build_no_memory(err) : 0;
 }
 
 int build_frames(struct build *b, struct report_stack *stacks, size_t n, struct seep_err *err)
 {
     struct naming nm = {.b = b};
     int failed = store_list_modules(b->st, &nm.modules, &nm.n_modules, err);
+    if (!failed)
+        failed = keep_module_texts(&nm, err);
     if (!failed)
         failed = collect(&nm, stacks, n, err) != 0 || names_from_store(&nm, err) != 0;
     if (!failed && b->opt.resolver != NULL)

@@ -292,7 +292,7 @@ static int fill_age(struct build *b, size_t s, struct report_stack *out, struct 
     return 0;
 }
 
-static int fill_stack(struct build *b, size_t s, const struct build_ops *ops, struct report_stack *out,
+static int fill_stack(struct build *b, size_t s, const struct build_ops *ops, bool listed, struct report_stack *out,
                       struct seep_err *err)
 {
     const double *row = b->matrix.live_bytes + s * b->matrix.m;
@@ -300,12 +300,16 @@ static int fill_stack(struct build *b, size_t s, const struct build_ops *ops, st
     *out = (struct report_stack){.id = b->stack_infos[s].id,
                                  .judge = b->judged_stacks.stack[s],
                                  .live_blocks = b->matrix.live_blocks[(s + 1) * b->matrix.m - 1],
+                                 .alloc_bytes = NAN,
+                                 .alloc_blocks = NAN,
                                  .unreachable_blocks = u.blocks,
                                  .unreachable_checked = u.checked,
                                  .unreachable_scans = u.scans,
                                  .flags = b->stack_infos[s].flags};
     if (b->allowed_why != NULL && b->allowed_why[s] != NULL)
         out->allowed = report_strdup(b->arena, b->allowed_why[s]);
+    if (!listed)
+        return 0;
     if (fill_spark(b, row, out, err) != 0 || fill_age(b, s, out, err) != 0)
         return -1;
     if (out->judge.rank > PER_OP_STACKS || !out->judge.rejected)
@@ -324,14 +328,42 @@ static bool is_idle_other(const struct build *b, size_t s)
     return true;
 }
 
+static void add_rest(struct build *b, size_t s)
+{
+    const struct judge_stack *j = &b->judged_stacks.stack[s];
+    b->r->rest.n++;
+    b->r->rest.slope_per_s += j->slope_per_s;
+    b->r->rest.live_bytes += j->live_bytes;
+    b->r->rest.live_blocks += b->matrix.live_blocks[(s + 1) * b->matrix.m - 1];
+}
+
+static int fill_one(struct build *b, size_t s, size_t most, const struct build_ops *ops, struct seep_err *err)
+{
+    struct report *r = b->r;
+    bool listed = r->n_stacks < most;
+    if (!listed) {
+        r->other_live_bytes += b->judged_stacks.stack[s].live_bytes;
+        r->other_slope_per_s += b->judged_stacks.stack[s].slope_per_s;
+    }
+    if (!listed && (r->n_profiled >= REPORT_PROFILE_MAX || b->opt.skip & REPORT_SKIP_FRAMES)) {
+        add_rest(b, s);
+        return 0;
+    }
+    struct report_stack *out = &r->stacks[r->n_profiled++];
+    r->n_stacks += listed;
+    int failed = fill_stack(b, s, ops, listed, out, err);
+    out->judge.rank = r->n_profiled; // without holes
+    return failed;
+}
+
 static int fill_list(struct build *b, struct seep_err *err)
 {
     struct report *r = b->r;
     size_t most = b->opt.max_stacks == 0 ? REPORT_STACKS_DEFAULT : b->opt.max_stacks;
-    size_t n = b->judged_stacks.n_stacks;
+    size_t n = b->judged_stacks.n_stacks, room = most > REPORT_PROFILE_MAX ? most : REPORT_PROFILE_MAX;
     struct build_ops ops;
     r->n_stacks_total = n;
-    r->stacks = report_alloc(b->arena, n < most ? n : most, sizeof *r->stacks);
+    r->stacks = report_alloc(b->arena, n < room ? n : room, sizeof *r->stacks);
     if (r->stacks == NULL)
         return build_no_memory(err);
     if (build_operations(b, b->stack_t_s, b->matrix.m, &ops, err) != 0)
@@ -339,19 +371,38 @@ static int fill_list(struct build *b, struct seep_err *err)
     int failed = 0;
     for (size_t k = 0; !failed && k < n; k++) {
         size_t s = b->judged_stacks.by_rank[k];
-        if (is_idle_other(b, s)) {
+        if (is_idle_other(b, s))
             r->n_stacks_total--;
-        } else if (r->n_stacks < most) {
-            struct report_stack *out = &r->stacks[r->n_stacks++];
-            failed = fill_stack(b, s, &ops, out, err);
-            out->judge.rank = r->n_stacks; // without holes
-        } else {
-            r->other_live_bytes += b->judged_stacks.stack[s].live_bytes;
-            r->other_slope_per_s += b->judged_stacks.stack[s].slope_per_s;
-        }
+        else
+            failed = fill_one(b, s, most, &ops, err);
     }
     build_ops_free(&ops);
     return failed;
+}
+
+// What each stack ever allocated, from its last tick.
+static int fill_allocated(struct build *b, struct seep_err *err)
+{
+    struct report *r = b->r;
+    struct store_stack_point *last;
+    size_t n;
+    if (store_read_stack_last(b->st, &last, &n, err) != 0)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        r->rest.alloc_bytes += isfinite(last[i].alloc_bytes) ? last[i].alloc_bytes : 0;
+        r->rest.alloc_blocks += isfinite(last[i].alloc_blocks) ? last[i].alloc_blocks : 0;
+    }
+    for (size_t i = 0; i < r->n_profiled; i++) {
+        size_t at = build_position_of_stack(b, r->stacks[i].id);
+        if (at >= n || last[at].stack != r->stacks[i].id || !isfinite(last[at].alloc_bytes))
+            continue;
+        r->stacks[i].alloc_bytes = last[at].alloc_bytes;
+        r->stacks[i].alloc_blocks = last[at].alloc_blocks;
+        r->rest.alloc_bytes -= last[at].alloc_bytes;
+        r->rest.alloc_blocks -= last[at].alloc_blocks;
+    }
+    free(last);
+    return 0;
 }
 
 static int heap_per_op(struct build *b, struct seep_err *err)
@@ -383,5 +434,7 @@ int build_stacks(struct build *b, struct seep_err *err)
     b->r->stacks_known = true;
     if (fill_list(b, err) != 0)
         return -1;
-    return b->opt.skip & REPORT_SKIP_FRAMES ? 0 : build_frames(b, b->r->stacks, b->r->n_stacks, err);
+    if (b->opt.skip & REPORT_SKIP_FRAMES)
+        return 0;
+    return fill_allocated(b, err) != 0 ? -1 : build_frames(b, b->r->stacks, b->r->n_profiled, err);
 }

@@ -7,11 +7,15 @@
 #define MIB ((size_t)1024 * 1024)
 
 const struct report_format report_formats[] = {
-    {"text", "txt", "the verdict for people, as `seep run` prints it", 4 * MIB, report_text},
-    {"json", "json", "verdict.json (schema seep.verdict/1)", 64 * MIB, report_json},
-    {"html", "html", "one self-contained page with charts and ranked stacks", 64 * MIB, report_html},
-    {"csv", "csv", "the measured series, as `seep analyze` reads them", 1024 * MIB, report_csv},
-    {"folded", "folded", "growth per call stack, for flame graphs (bytes an hour)", 64 * MIB, report_folded},
+    {"text", "txt", "the verdict for people, as `seep run` prints it", 4 * MIB, false, report_text},
+    {"json", "json", "verdict.json (schema seep.verdict/1)", 64 * MIB, false, report_json},
+    {"html", "html", "one self-contained page with charts and ranked stacks", 64 * MIB, false, report_html},
+    {"csv", "csv", "the measured series, as `seep analyze` reads them", 1024 * MIB, false, report_csv},
+    {"pprof", "pb.gz", "every call stack with growth, live and allocated bytes, for pprof", 256 * MIB, true,
+     report_pprof},
+    {"speedscope", "speedscope.json", "growth and live bytes per call stack, for speedscope", 256 * MIB, false,
+     report_speedscope},
+    {"folded", "folded", "growth per call stack, for flame graphs (bytes an hour)", 64 * MIB, false, report_folded},
     {0},
 };
 

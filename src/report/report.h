@@ -27,7 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REPORT_STACKS_DEFAULT = 200 };
+enum { REPORT_STACKS_DEFAULT = 200, REPORT_PROFILE_MAX = 20000 };
 
 // What a reader of the run wants from report_build(). Zeroed means: everything, by the profile in the store.
 enum report_skip {
@@ -86,6 +86,7 @@ struct report_frame {
     const char *file;     // NULL: unknown
     int line;             // 0: unknown
     const char *module;   // path, or "[unknown]"
+    const char *build_id; // of the module, hexadecimal; NULL unknown
     uint64_t offset;
     bool inlined; // into the next one
     bool library; // shown dimmed: system libraries, operator new
@@ -100,6 +101,7 @@ struct report_stack {
     uint32_t id; // of the store
     struct judge_stack judge;
     double live_blocks;
+    double alloc_bytes, alloc_blocks;                                   // ever allocated, to the last tick; NAN unknown
     int64_t unreachable_blocks, unreachable_checked, unreachable_scans; // SEEP_UNKNOWN where not looked
     unsigned flags;                                                     // STACK_TRUNCATED, STACK_OTHER, STACK_MMAP
     const char *allowed;                                                // reason of the profile's allow entry, or NULL
@@ -197,8 +199,13 @@ struct report {
 
     bool stacks_known;                // attribution worked and there were stacks
     struct judge_stacks judge_stacks; // totals only: its arrays are gone
-    struct report_stack *stacks;      // ranked, worst first
-    size_t n_stacks, n_stacks_total;
+    struct report_stack *stacks;      // ranked, worst first: n_profiled of them
+    size_t n_stacks, n_stacks_total;  // the first n_stacks are listed
+    size_t n_profiled;                // with frames, for profiles and the flame graph; those past it are in rest
+    struct {
+        size_t n;
+        double slope_per_s, live_bytes, live_blocks, alloc_bytes, alloc_blocks;
+    } rest;
     double other_live_bytes, other_slope_per_s; // of the stacks not listed
     struct report_per_op *per_op;               // of the heap as a whole
     size_t n_per_op;
@@ -240,10 +247,11 @@ struct report_style {
 struct report_format {
     const char *name, *extension, *about;
     size_t ceiling_bytes;
+    bool binary; // nothing for a terminal
     int (*write)(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
 };
 
-// text, json, html, csv, folded; ended by a NULL name.
+// text, json, html, csv, folded, pprof, speedscope; ended by a NULL name.
 extern const struct report_format report_formats[];
 const struct report_format *report_find_format(const char *name); // NULL: no such format
 
@@ -251,6 +259,9 @@ int report_text(const struct report *r, const struct report_style *style, struct
 int report_json(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
 int report_html(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
 int report_csv(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+int report_pprof(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+int report_speedscope(const struct report *r, const struct report_style *style, struct seep_buf *out,
+                      struct seep_err *err);
 int report_folded(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
 // `seep stacks`: the ranked stacks alone, with interval, class and age profile; top 0: all that the report lists.
 int report_stacks_text(const struct report *r, const struct report_style *style, size_t top, struct seep_buf *out,

@@ -9,6 +9,14 @@
 
 enum { SYNTH_SNAPSHOTS = 48 };
 
+// Hundreds of synchronous writes a run: in memory where that is, since what a reader of runs does never depends on it.
+static inline int synth_setup(void **state)
+{
+    struct rig *r = calloc(1, sizeof *r);
+    *state = r;
+    return r == NULL ? -1 : rig_begin(r, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+}
+
 struct synth {
     int ticks; // of the measure phase
     double interval_s;

@@ -202,7 +202,7 @@ static void a_store_without_a_profile_is_refused(void **state)
     store_close(st);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, synth_setup, rig_teardown)
 
 int main(void)
 {

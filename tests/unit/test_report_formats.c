@@ -1,5 +1,6 @@
 // Every format on whole runs: what it must contain, what hostile names must not do, how large it may become.
-#include "synthetic_run.h"
+#include "nasty_names.h"
+#include "report_rig.h"
 
 #include "base/esc.h"
 #include "judge/trend.h"
@@ -19,27 +20,6 @@ static struct synth small_run(void)
     struct synth s = day;
     s.stacks = 40;
     return s;
-}
-
-static void write_temp(const struct rig *rig, const char *name, const char *text, char path[300])
-{
-    snprintf(path, 300, "%s/%s", rig->path, name);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    assert_int_equal(fclose(f), 0);
-}
-
-// Exit status of a shell command; what it prints is shown when it fails.
-static int shell(const char *fmt, ...)
-{
-    char command[1024];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(command, sizeof command, fmt, ap);
-    va_end(ap);
-    int status = system(command);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 static const char *line_with(char *text, const char *what)
@@ -121,21 +101,11 @@ static void stacks_list_has_intervals_classes_and_ages(void **state)
 
 // ---- JSON -----------------------------------------------------------------------------------------------------------
 
-static bool have_jsonschema(void)
-{
-    return shell("/usr/bin/python3 -c 'import jsonschema' 2>/dev/null") == 0;
-}
-
 static void check_schema(const struct rig *rig, const struct report *r)
 {
     char path[300], *json = synth_format(r, "json", NULL, NULL);
-    write_temp(rig, "verdict.json", json, path);
-    assert_int_equal(
-        shell("/usr/bin/python3 -c 'import json,sys,jsonschema; s=json.load(open(sys.argv[1])); "
-              "jsonschema.Draft7Validator.check_schema(s); jsonschema.validate(json.load(open(sys.argv[2])), s)' "
-              "'%s/docs/schema/seep.verdict.1.json' '%s'",
-              SEEP_SOURCE_DIR, path),
-        0);
+    write_temp(rig, "verdict.json", json, strlen(json), path);
+    assert_int_equal(check_json_schema("docs/schema/seep.verdict.1.json", path), 0);
     free(json);
 }
 
@@ -224,22 +194,6 @@ static void folded_is_outermost_first(void **state)
 
 // ---- hostile names --------------------------------------------------------------------------------------------------
 
-static const char *const hostile[] = {
-    "<script>alert(1)</script>",
-    "</title><img src=x onerror=alert(1)>",
-    "</script><script>alert(1)</script>",
-    "]]>--><!--",
-    "a\"b'c`d&e",
-    "new\nline\r\ttab",
-    "\xff\xfe not UTF-8 \xc3",
-    "\xe2\x80\xae gnirts desrever",
-    "\033]0;title\007\x9b"
-    "31m",
-    "=cmd|' /C calc'!A0",
-    "javascript:alert(1)",
-    "${env:HOME} %s%n%s ; rm -rf /",
-};
-
 static void check_text(const char *text, bool html)
 {
     for (const char *p = text; *p; p++)
@@ -291,11 +245,11 @@ static void check_formats(const struct report *r, size_t number)
 
 static void hostile_names_stay_text(void **state)
 {
-    for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
+    for (size_t i = 0; i < NASTY_NAMES; i++) {
         struct synth s = small_run();
-        s.name = hostile[i];
+        s.name = nasty_names[i];
         struct report *r = synth_report(*state, &s, NULL);
-        assert_string_equal(r->stacks[0].frames[0].function, hostile[i]); // kept as bytes
+        assert_string_equal(r->stacks[0].frames[0].function, nasty_names[i]); // kept as bytes
         check_formats(r, i);
         if (have_jsonschema())
             check_schema(*state, r);
@@ -339,7 +293,7 @@ static void save_writes_both_files(void **state)
     report_free(r);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, synth_setup, rig_teardown)
 
 int main(void)
 {
