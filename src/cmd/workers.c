@@ -2,6 +2,7 @@
 #include "cmd/command.h"
 #include "load/worker.h"
 #include "resolve/resolve.h"
+#include "scan/scan.h"
 
 #include <stdlib.h>
 
@@ -27,3 +28,15 @@ const struct cmd_command cmd_resolver = {.name = "resolver",
 
 const struct cmd_command cmd_load_worker = {
     .name = "load-worker", .summary = "drives load for a supervisor", .run = load_worker, .hidden = true, .raw = true};
+
+static int scan_worker(int argc, char **argv, void *opts)
+{
+    (void)argc, (void)argv, (void)opts;
+    return scan_worker_main(WORKER_FD);
+}
+
+const struct cmd_command cmd_scan_worker = {.name = "scan-worker",
+                                            .summary = "looks for unreachable blocks for a supervisor",
+                                            .run = scan_worker,
+                                            .hidden = true,
+                                            .raw = true};

@@ -48,10 +48,6 @@ void wire_decode_frame(const struct wire *w, uint64_t word, struct wire_frame *o
 // Mean sampling interval of an epoch as WE set it; 0 exact.
 uint64_t wire_mean_of(const struct wire *w, uint32_t epoch);
 
-// Calls visit for every live block, heap class. Stops when visit returns nonzero and returns that.
-typedef int wire_visit(void *arg, const struct wire_block *b);
-int wire_scan_live(const struct wire *w, wire_visit *visit, void *arg);
-
 // Grows an array to hold `need` of `each` bytes; -1 without memory.
 int wire_reserve(void **array, size_t *room, size_t need, size_t each);
 

@@ -130,6 +130,11 @@ struct wire_blocks {
 int wire_live_blocks(struct wire *w, const uint32_t *stacks, size_t n, size_t max_blocks, struct wire_blocks *out,
                      struct seep_err *err);
 void wire_blocks_free(struct wire_blocks *b);
+// Calls visit for every live block, heap class, in no particular order and without a copy of its own. The set changes
+// meanwhile: a block may be met twice (freed and made again elsewhere) or not at all (made behind the reader's back).
+// Stops when visit returns nonzero and returns that.
+typedef int wire_visit(void *arg, const struct wire_block *b);
+int wire_scan_live(const struct wire *w, wire_visit *visit, void *arg);
 
 // One copied stack for the resolver: registers, stack bytes and what the walker made of it.
 struct wire_copy {

@@ -1,0 +1,145 @@
+// Who points at the checked blocks that are reachable: the stack whose blocks point at most of them, a variable, a
+// thread, ...
+#include "scan/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// One holder of one block, so that sorting brings equal ones together.
+struct holding {
+    uint32_t suspect;
+    uint32_t kind; // enum scan_holder_kind
+    uint64_t key;  // stack, or span
+    uint32_t block;
+    uint64_t at;
+};
+
+static int by_holder(const void *a, const void *b)
+{
+    const struct holding *x = a, *y = b;
+    if (x->suspect != y->suspect)
+        return x->suspect < y->suspect ? -1 : 1;
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return (x->block > y->block) - (x->block < y->block);
+}
+
+static enum scan_holder_kind kind_of_span(const struct scan *s, uint32_t span)
+{
+    if (span == s->n_spans)
+        return SCAN_BY_THREAD;
+    if (span > s->n_spans)
+        return SCAN_BY_KERNEL;
+    switch (s->span[span].kind) {
+    case SCAN_SPAN_DATA:
+        return SCAN_BY_DATA;
+    case SCAN_SPAN_STACK:
+        return SCAN_BY_THREAD;
+    case SCAN_SPAN_SHARED:
+        return SCAN_BY_SHARED;
+    default:
+        return SCAN_BY_MAPPING;
+    }
+}
+
+static uint32_t suspect_of(const struct scan *s, uint32_t block)
+{
+    for (uint32_t i = 0; i < s->box->n_suspects; i++)
+        if (s->box->suspect[i].stack == s->known.block[block].stack)
+            return i;
+    return 0; // not reached: only blocks of suspects are checked
+}
+
+// The module whose mapping an address belongs to, data behind the file's end included. Returns 0 or -1.
+static int module_of(struct scan *s, uint64_t address, struct scan_holder *out)
+{
+    uint32_t n = wire_modules(s->wire);
+    for (uint32_t i = 1; i < n; i++) {
+        struct wire_module m;
+        if (wire_module(s->wire, i, &m) || m.unload_epoch != UINT32_MAX || address < m.start || address >= m.end)
+            continue;
+        out->offset = address - m.bias;
+        snprintf(out->path, sizeof out->path, "%.255s", m.path);
+        return 0;
+    }
+    return -1;
+}
+
+static void take_notes(struct scan *s, struct holding *h, size_t *n)
+{
+    for (size_t i = 0; i < s->n_notes; i++) {
+        const struct scan_note *note = &s->note[i];
+        if (s->known.mark[note->block] != SCAN_SURE || (!note->at && s->known.mark[note->from] != SCAN_SURE))
+            continue;
+        struct holding *out = &h[(*n)++];
+        *out = (struct holding){.suspect = suspect_of(s, note->block), .block = note->block, .at = note->at};
+        if (note->at) {
+            out->kind = kind_of_span(s, note->from);
+            out->key = note->from;
+            struct scan_holder found;
+            if (out->kind == SCAN_BY_MAPPING && module_of(s, note->at, &found) == 0)
+                out->kind = SCAN_BY_DATA;
+        } else {
+            uint32_t stack = s->known.block[note->from].stack;
+            out->kind = stack == s->known.block[note->block].stack ? SCAN_BY_OWN : SCAN_BY_STACK;
+            out->key = stack;
+        }
+    }
+}
+
+static void describe(struct scan *s, const struct holding *h, uint32_t blocks, struct scan_holder *out)
+{
+    *out = (struct scan_holder){.kind = h->kind, .blocks = blocks};
+    if (h->kind == SCAN_BY_STACK || h->kind == SCAN_BY_OWN)
+        out->stack = (uint32_t)h->key;
+    if (h->kind == SCAN_BY_THREAD && h->key < s->n_spans)
+        out->tid = s->span[h->key].tid;
+    if (h->kind == SCAN_BY_SHARED)
+        snprintf(out->path, sizeof out->path, "%.255s", s->span[h->key].path);
+    if (h->kind == SCAN_BY_DATA && module_of(s, h->at, out)) {
+        const struct scan_span *p = &s->span[h->key]; // not known to the probe: at least the file
+        out->offset = h->at - p->start;
+        snprintf(out->path, sizeof out->path, "%.255s", p->path);
+    }
+}
+
+// One group of equal holders: how many different blocks, and the middle one as its representative.
+static uint32_t distinct(const struct holding *h, size_t n)
+{
+    uint32_t blocks = n > 0;
+    for (size_t i = 1; i < n; i++)
+        blocks += h[i].block != h[i - 1].block;
+    return blocks;
+}
+
+static void offer(struct scan *s, const struct holding *h, size_t n)
+{
+    struct scan_suspect *sus = &s->box->suspect[h->suspect];
+    uint32_t blocks = distinct(h, n);
+    if (blocks > sus->holder.blocks)
+        describe(s, &h[n / 2], blocks, &sus->holder);
+    if (h->kind != SCAN_BY_OWN && blocks > sus->entry.blocks)
+        describe(s, &h[n / 2], blocks, &sus->entry);
+}
+
+void scan_holders(struct scan *s)
+{
+    struct holding *h = malloc((s->n_notes + 1) * sizeof *h);
+    size_t n = 0;
+    if (!h)
+        return; // without names, then
+    for (uint32_t i = 0; i < s->box->n_suspects; i++)
+        s->box->suspect[i].holder = s->box->suspect[i].entry = (struct scan_holder){0};
+    take_notes(s, h, &n);
+    qsort(h, n, sizeof *h, by_holder);
+    for (size_t from = 0, to; from < n; from = to) {
+        for (to = from + 1;
+             to < n && h[to].suspect == h[from].suspect && h[to].kind == h[from].kind && h[to].key == h[from].key;)
+            to++;
+        offer(s, h + from, to - from);
+    }
+    free(h);
+}

@@ -1,0 +1,117 @@
+// Why do suspected blocks stay: does nothing point at them any more, or who holds them?
+//
+// Place: late in a run the supervisor picks suspects (stacks that grow) and lets a process of its own, the scan worker,
+// look at the target's memory from outside a few times. The target is never stopped, traced or forked. Trust: memory,
+// mappings and live table are the target's and may say anything; work, memory and time are bounded.
+//
+// Method. Every block the probe knows is a node. Roots are all memory outside the allocator's heap (data of program
+// and libraries, stacks, thread-local storage, shared and private mappings), the registers of threads that sleep, and
+// addresses in epoll registrations and timers. A value at ANY byte position that falls inside a block, or on its end,
+// counts as a pointer to it; so packed structures, interior pointers and tags in low bits are covered. Blocks reached
+// from roots through blocks are *reachable*; blocks not reached are *lost*, also when they point at each other.
+//
+// Whatever is not certain makes a block *undecided*, never lost: it is reached only through memory of unknown content
+// (freed chunks, allocator metadata, blocks the probe does not know: all of the heap in sampled mode), through the part
+// of a stack below its pointer, through a pointer that could also mean the end of the block before, through a tagged
+// value (upper 16 bits), or through a block that was made while the scan went on. Registers of running threads and
+// those that a system call saves are visible to nobody: a lost component of the graph counts as lost only beyond what
+// that many unseen pointers could hold. A growing list whose head lives in a register is ONE component; a leak makes
+// new ones all the time.
+//
+// Not covered, listed in the report: addresses that are compressed, XORed or otherwise encoded; that lie before their
+// block (one-based arrays); in other processes, in files, in pipes, sockets and queued signals; in memory of devices.
+#ifndef SEEP_SCAN_SCAN_H
+#define SEEP_SCAN_SCAN_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SCAN_SUSPECTS_MAX 32
+#define SCAN_CHECKED_MAX  1024 // blocks of one suspect that are followed
+#define SCAN_LOOKS_MAX    8
+#define SCAN_PATH_BYTES   256
+
+enum scan_trouble {
+    SCAN_FINE,
+    SCAN_TIME,       // the limit was reached
+    SCAN_MEMORY,     // too many blocks or pointers for the ceiling
+    SCAN_SWAPPED,    // a part of the target's memory is swapped out: nothing can be called lost
+    SCAN_GONE,       // the process ended or executed another program
+    SCAN_UNREADABLE, // its memory may not be read
+    SCAN_CRASHED,    // the worker ended before its time
+    SCAN_TROUBLES
+};
+const char *scan_trouble_text(enum scan_trouble t); // a clause: "the time limit was reached"
+
+// Who holds reachable blocks.
+enum scan_holder_kind {
+    SCAN_BY_NOBODY,  // not known
+    SCAN_BY_STACK,   // blocks of another call stack
+    SCAN_BY_OWN,     // blocks of the same call stack: a list, a tree; see entry
+    SCAN_BY_DATA,    // a variable of a module: path and offset
+    SCAN_BY_THREAD,  // a thread's stack or thread-local storage
+    SCAN_BY_MAPPING, // other private memory outside the heap
+    SCAN_BY_SHARED,  // shared memory
+    SCAN_BY_KERNEL,  // an epoll registration or a timer
+    SCAN_HOLDERS
+};
+const char *scan_holder_word(enum scan_holder_kind kind); // as stored and printed in JSON
+
+struct scan_holder {
+    uint32_t kind;              // enum scan_holder_kind
+    uint32_t blocks;            // of the checked and reachable ones, how many it points at
+    uint32_t stack;             // SCAN_BY_STACK: the region's id
+    uint32_t tid;               // SCAN_BY_THREAD
+    uint64_t offset;            // SCAN_BY_DATA: link-time address in path
+    char path[SCAN_PATH_BYTES]; // SCAN_BY_DATA, SCAN_BY_SHARED
+};
+
+struct scan_look {                                     // one scan, one suspect
+    uint32_t alive, lost, reachable, undecided, doubt; // doubt: of the lost, how many unseen registers could hold
+};
+
+struct scan_suspect {
+    uint32_t stack;    // the region's id
+    uint32_t first, n; // its checked blocks
+    struct scan_look look[SCAN_LOOKS_MAX];
+    struct scan_holder holder, entry; // entry: from outside, when the blocks hold each other
+};
+
+// What several scans together say about one suspect.
+struct scan_sum {
+    uint32_t lost;          // in every scan, less what unseen registers could hold
+    uint32_t checked;       // decided blocks that were there in all scans
+    uint32_t undecided;     // there in all scans, and not decided
+    uint32_t scans, agreed; // scans done; and those that came to the same answer as all together
+    struct scan_holder holder, entry;
+};
+
+// One process under suspicion, over several scans.
+struct scan_case;
+
+// region_fd, memory_fd (linux_memory_open()): taken over in any case. stacks: the region's ids, at most
+// SCAN_SUSPECTS_MAX are used. Returns NULL with err.
+struct scan_case *scan_case_new(int region_fd, int memory_fd, pid_t pid, const uint32_t *stacks, size_t n,
+                                struct seep_err *err);
+void scan_case_free(struct scan_case *c); // NULL is allowed
+
+// One more scan, by a worker process started as `self_exe scan-worker`; waits for it, at most limit_s. Nothing is
+// changed when it fails: *trouble says why. cpu_s gets what the worker used. Returns 0 or -1 (no worker to be had).
+int scan_case_run(struct scan_case *c, const char *self_exe, double limit_s, enum scan_trouble *trouble, double *cpu_s,
+                  struct seep_err *err);
+// The same in this process, for tests.
+int scan_case_run_here(struct scan_case *c, double limit_s, enum scan_trouble *trouble);
+
+// i below scan_case_suspects(). *stack gets the region's id.
+size_t scan_case_suspects(const struct scan_case *c);
+void scan_case_sum(const struct scan_case *c, size_t i, uint32_t *stack, struct scan_sum *out);
+pid_t scan_case_pid(const struct scan_case *c);
+
+// The hidden verb: box, region and memory at descriptors 3, 4 and 5. Ends with an exit status.
+int scan_worker_main(int box_fd);
+
+#endif
