@@ -132,3 +132,24 @@ void esc_csv(struct seep_buf *out, const char *s, size_t len)
     }
     buf_char(out, '"');
 }
+
+void esc_markdown(struct seep_buf *out, const char *s, size_t len)
+{
+    struct seep_buf plain;
+    buf_init(&plain, out->ceiling);
+    esc_term(&plain, s, len);
+    for (size_t i = 0; i < plain.len; i++) {
+        char c = plain.data[i];
+        if (c == '<' || c == '&') {
+            buf_str(out, c == '<' ? "&lt;" : "&amp;");
+            continue;
+        }
+        if (strchr("\\`*_[]#|~>", c) != NULL)
+            buf_char(out, '\\');
+        buf_char(out, c);
+        if (c == '@')
+            buf_str(out, "\xe2\x80\x8b"); // a zero-width space: no name in a stack may call on people
+    }
+    out->failed |= plain.failed;
+    buf_free(&plain);
+}

@@ -21,6 +21,11 @@ void esc_json(struct seep_buf *out, const char *s, size_t len, bool in_html);
 // For HTML and XML text and attribute values in double quotes. Control characters (but tab and newline) become U+FFFD.
 void esc_html(struct seep_buf *out, const char *s, size_t len);
 
+// For running text of Markdown within a line (CommonMark, and the cells of GitHub's tables): marks that could begin
+// markup are escaped, '<' and '&' become entities, control characters as in esc_term, and an '@' mentions nobody; so it
+// shows as it is.
+void esc_markdown(struct seep_buf *out, const char *s, size_t len);
+
 // One CSV cell, quoted where needed (RFC 4180); a text cell that a spreadsheet would run as a formula (= + - @ TAB CR
 // LF at its start) gets a leading apostrophe. Numbers are not written through this.
 void esc_csv(struct seep_buf *out, const char *s, size_t len);

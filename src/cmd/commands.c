@@ -2,7 +2,7 @@
 #include "cmd/command.h"
 
 extern const struct cmd_command cmd_run, cmd_status, cmd_wait, cmd_stop, cmd_resume, cmd_finish;
-extern const struct cmd_command cmd_report, cmd_stacks, cmd_runs;
+extern const struct cmd_command cmd_report, cmd_stacks, cmd_compare, cmd_runs;
 extern const struct cmd_command cmd_load, cmd_profiles, cmd_doctor, cmd_help, cmd_man, cmd_completion;
 extern const struct cmd_command cmd_resolver, cmd_load_worker, cmd_scan_worker, cmd_doctor_leak;
 
@@ -15,6 +15,7 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_finish,
     &cmd_report,
     &cmd_stacks,
+    &cmd_compare,
     &cmd_load,
     &cmd_runs,
     &cmd_profiles,

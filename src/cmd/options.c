@@ -107,12 +107,12 @@ static int set_int(const struct cmd_option *o, const char *value, int64_t *out, 
 
 static int set_quantity(const struct cmd_option *o, const char *value, double *out, struct seep_err *err)
 {
-    enum seep_unit unit = o->type == CMD_DURATION ? UNIT_SECONDS : UNIT_BYTES;
+    enum seep_unit unit = o->type == CMD_DURATION ? UNIT_SECONDS : o->type == CMD_RATIO ? UNIT_RATIO : UNIT_BYTES;
     struct seep_err why;
     double v;
     if (units_parse_as(value, unit, &v, NULL, &why))
         return seep_fail(err, SEEP_E_USAGE, "--%s: %s", o->name, why.text);
-    if (v < 0 || (v == 0 && o->type == CMD_DURATION))
+    if (v < 0 || (v == 0 && o->type != CMD_SIZE))
         return seep_fail(err, SEEP_E_USAGE, "--%s must be more than zero, not '%.60s'", o->name, value);
     *out = v;
     return 0;
@@ -137,6 +137,7 @@ static int set_option(const struct cmd_option *o, const char *value, void *opts,
         return 0;
     case CMD_DURATION:
     case CMD_SIZE:
+    case CMD_RATIO:
         return set_quantity(o, value, field, err);
     case CMD_INT:
         return set_int(o, value, field, err);

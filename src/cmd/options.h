@@ -15,6 +15,7 @@ enum cmd_option_type {
     CMD_CHOICE,   // const char *, one of `choices`
     CMD_DURATION, // double, seconds, > 0; a unit is required
     CMD_SIZE,     // double, bytes, >= 0; a unit is required
+    CMD_RATIO,    // double, > 0; "5%" is 0.05; a unit is required
     CMD_INT,      // int64_t within min..max (both 0: any)
 };
 

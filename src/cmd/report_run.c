@@ -24,20 +24,27 @@ static int is_live(struct store *st, bool *live, struct seep_err *err)
     return failed;
 }
 
-static int build(struct store *st, unsigned skip, struct report **out, struct seep_err *err)
+static int build(struct store *st, const struct report_options *wanted, struct report **out, struct seep_err *err)
 {
-    struct report_options options = {.skip = skip};
+    struct report_options options = *wanted;
     struct resolve_options ropt = {.exe = "/proc/self/exe"};
     if (is_live(st, &options.live, err))
         return -1;
     // Names that the run could not find then may be found now; without a resolver frames stay module+offset.
-    options.resolver = skip & REPORT_SKIP_FRAMES ? NULL : resolve_start(&ropt, NULL);
+    options.resolver = options.skip & REPORT_SKIP_FRAMES ? NULL : resolve_start(&ropt, NULL);
     int failed = report_build(st, &options, out, err);
     resolve_stop(options.resolver);
     return failed;
 }
 
 int cmd_build_report(const char *results, const char *word, unsigned skip, struct report **out, struct seep_err *err)
+{
+    const struct report_options options = {.skip = skip};
+    return cmd_build_report_with(results, word, &options, out, err);
+}
+
+int cmd_build_report_with(const char *results, const char *word, const struct report_options *options,
+                          struct report **out, struct seep_err *err)
 {
     struct store *st = NULL;
     char *dir = cmd_find_run(cmd_results_dir(results), word, err);
@@ -49,7 +56,7 @@ int cmd_build_report(const char *results, const char *word, unsigned skip, struc
         return -1;
     int failed = store_open_read(fd, &st, err);
     if (!failed)
-        failed = build(st, skip, out, err);
+        failed = build(st, options, out, err);
     store_close(st);
     close(fd);
     return failed;

@@ -10,6 +10,10 @@
 // goes on. *out is the caller's. -1 with err.
 int cmd_build_report(const char *results, const char *word, unsigned skip, struct report **out, struct seep_err *err);
 
+// The same with more to say about what is wanted; live and resolver of `options` are set here.
+int cmd_build_report_with(const char *results, const char *word, const struct report_options *options,
+                          struct report **out, struct seep_err *err);
+
 // How to write text to standard output: its width, and colours only on a terminal and without NO_COLOR.
 struct report_style cmd_stdout_style(void);
 

@@ -113,6 +113,9 @@ struct judge_load {
     const uint64_t *bucket;   // n x n_buckets
 };
 
+// Quantile (0..1) of the merged latencies of rows [from, to), seconds, linear within its bucket; NaN without requests.
+double judge_load_quantile(const struct judge_load *load, size_t from, size_t to, double quantile);
+
 // What a metric was in the baseline run, for "vs: baseline". name as judge_gate.name.
 struct judge_baseline_value {
     const char *name;

@@ -65,9 +65,19 @@ static uint64_t in_bucket(const struct judge_load *l, size_t from, size_t to, si
     return sum;
 }
 
-// Quantile of the merged histograms of ticks [from, to), linear within its bucket; NaN when they are empty.
-static double quantile_of(const struct judge_load *l, size_t from, size_t to, double q, uint64_t total)
+static uint64_t with_latency(const struct judge_load *l, size_t from, size_t to)
 {
+    uint64_t total = 0;
+    for (size_t b = 0; b < l->n_buckets; b++)
+        total += in_bucket(l, from, to, b);
+    return total;
+}
+
+double judge_load_quantile(const struct judge_load *l, size_t from, size_t to, double q)
+{
+    uint64_t total = with_latency(l, from, to);
+    if (total == 0)
+        return NAN;
     double rank = fmax(1, ceil(q * (double)total)), before = 0;
     for (size_t b = 0; b < l->n_buckets; b++) {
         double here = (double)in_bucket(l, from, to, b);
@@ -80,13 +90,11 @@ static double quantile_of(const struct judge_load *l, size_t from, size_t to, do
 
 static struct value quantile_value(const struct judge_gate *gate, const struct judge_load *l, size_t from, size_t to)
 {
-    uint64_t total = 0;
-    for (size_t b = 0; b < l->n_buckets; b++)
-        total += in_bucket(l, from, to, b);
+    uint64_t total = with_latency(l, from, to);
     if (total == 0)
         return (struct value){NAN, NAN, false};
-    return (struct value){.value = quantile_of(l, from, to, gate->quantile, total),
-                          .median = quantile_of(l, from, to, .5, total),
+    return (struct value){.value = judge_load_quantile(l, from, to, gate->quantile),
+                          .median = judge_load_quantile(l, from, to, .5),
                           .few = (double)total * (1 - gate->quantile) < 1 - 1e-9};
 }
 

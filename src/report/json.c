@@ -56,8 +56,7 @@ static void put_host(struct jsonw *w, const struct report *r)
     jsonw_end_object(w);
 }
 
-// The unit of a gate's value in verdict.json, and what its base unit is multiplied by: rates of growth are per hour.
-static const char *unit_of(enum judge_unit unit, double *factor)
+const char *report_json_unit(enum judge_unit unit, double *factor)
 {
     *factor = 1;
     switch (unit) {
@@ -81,13 +80,22 @@ static const char *unit_of(enum judge_unit unit, double *factor)
     return "count";
 }
 
+const char *report_json_measure_unit(const char *name, enum judge_unit unit, double *factor)
+{
+    const char *word = report_json_unit(unit, factor);
+    if (unit != JUDGE_U_PER_S || strstr(name, ".growth") == NULL)
+        return word;
+    *factor = hour_s;
+    return "1/h";
+}
+
 static const char *gate_unit(const struct report_gate *g, double *factor)
 {
     if (g->result.unit == JUDGE_U_PER_S && g->gate.kind == JUDGE_M_GROWTH) {
         *factor = hour_s;
         return "1/h";
     }
-    return unit_of(g->result.unit, factor);
+    return report_json_unit(g->result.unit, factor);
 }
 
 static void put_gates(struct jsonw *w, const struct report *r)
@@ -164,7 +172,7 @@ static void put_explained(struct jsonw *w, const struct report *r)
     jsonw_end_array(w);
 }
 
-static void put_frames(struct jsonw *w, const struct report_stack *s)
+void report_json_frames(struct jsonw *w, const struct report_stack *s)
 {
     jsonw_array(w, "frames");
     for (size_t i = 0; i < s->n_frames; i++) {
@@ -230,7 +238,7 @@ static void put_stack(struct jsonw *w, const struct report_stack *s)
     jsonw_string(w, "class", judge_class_name(j->klass));
     put_unreachable(w, s);
     put_per_op(w, "per_op", s->per_op, s->n_per_op);
-    put_frames(w, s);
+    report_json_frames(w, s);
     jsonw_end_object(w);
 }
 
@@ -285,7 +293,7 @@ static void put_never_freed(struct jsonw *w, const struct report_at_exit *x)
         jsonw_object(w, NULL);
         jsonw_double(w, "live_bytes", x->stacks[i].judge.live_bytes);
         jsonw_double(w, "live_blocks", x->stacks[i].live_blocks);
-        put_frames(w, &x->stacks[i]);
+        report_json_frames(w, &x->stacks[i]);
         jsonw_end_object(w);
     }
     jsonw_end_array(w);

@@ -11,9 +11,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/units.h"
+#include "judge/compare.h"
 #include "judge/explain.h"
 #include "judge/gate.h"
 #include "judge/judge.h"
+#include "judge/measure.h"
 #include "judge/perop.h"
 #include "judge/stacks.h"
 #include "judge/trend.h"
@@ -79,6 +81,16 @@ struct report_growth {
     enum judge_unit unit; // of the samples: bytes or count
     double last;          // last measured value
     struct judge_growth growth;
+};
+
+// One figure of the run with its uncertainty, named as a gate would name it ("rss.growth"; levels bare: "rss").
+struct report_measure {
+    const char *name, *about;
+    enum judge_unit unit;
+    enum judge_better better;
+    double floor;                   // least difference between two runs that counts
+    const struct report_gate *gate; // a gate of the same name, or NULL
+    struct judge_measure measure;
 };
 
 struct report_frame {
@@ -193,6 +205,8 @@ struct report {
     size_t n_gates;
     struct report_growth *growths;
     size_t n_growths;
+    struct report_measure *measures;
+    size_t n_measures;
     bool explained_known;
     struct judge_rate explained_whole;
     struct judge_explained explained[JUDGE_PARTS];

@@ -20,29 +20,6 @@ static enum text_colour final_colour(enum judge_final verdict)
     return verdict == JUDGE_FINAL_PASS ? TEXT_GREEN : verdict == JUDGE_FINAL_INCONCLUSIVE ? TEXT_YELLOW : TEXT_RED;
 }
 
-// Words that wrap at blanks, continuing under `column`.
-static void put_wrapped(struct text *t, enum text_colour colour, const char *sentence, int column)
-{
-    struct seep_buf word;
-    buf_init(&word, 64 * 1024);
-    for (const char *s = sentence; *s != '\0';) {
-        size_t len = strcspn(s, " ");
-        buf_clear(&word);
-        buf_add(&word, s, len);
-        if (t->column > column && text_columns(word.data == NULL ? "" : word.data, len) >= text_room(t)) {
-            text_end_line(t);
-            text_pad(t, column);
-        } else if (s != sentence) {
-            text_put(t, TEXT_PLAIN, " ");
-        }
-        text_foreign(t, colour, len == 0 ? "" : word.data, 0);
-        s += len;
-        while (*s == ' ')
-            s++;
-    }
-    buf_free(&word);
-}
-
 static void put_label(struct text *t, const char *label)
 {
     text_printf(t, TEXT_PLAIN, "  %s", label);
@@ -55,7 +32,7 @@ static void put_head(struct text *t, const struct report *r)
     upper(word, sizeof word, judge_final_name(r->final.verdict));
     text_put(t, final_colour(r->final.verdict), word);
     text_put(t, TEXT_PLAIN, r->live ? " so far  " : "  ");
-    put_wrapped(t, TEXT_BOLD, r->headline, t->column);
+    text_wrapped(t, TEXT_BOLD, r->headline, t->column);
     char end[256];
     snprintf(end, sizeof end, "run %s   exit %d", r->run == NULL ? "unknown" : r->run, r->final.exit_code);
     int place = t->width - text_columns(end, strlen(end));
@@ -135,7 +112,7 @@ static void put_stacks(struct text *t, const struct report *r)
     if (r->stacks_known || r->evidence.attribution_reason == NULL)
         return;
     put_label(t, "stacks");
-    put_wrapped(t, TEXT_YELLOW, r->evidence.attribution_reason, LABEL_COLUMN);
+    text_wrapped(t, TEXT_YELLOW, r->evidence.attribution_reason, LABEL_COLUMN);
     text_end_line(t);
 }
 
@@ -177,7 +154,7 @@ static void put_reasons(struct text *t, const struct report *r)
         text_pad(t, LABEL_COLUMN);
         text_foreign(t, TEXT_DIM, g->gate.name, 0);
         text_put(t, TEXT_DIM, ": ");
-        put_wrapped(t, TEXT_DIM, g->result.reason, LABEL_COLUMN + 2);
+        text_wrapped(t, TEXT_DIM, g->result.reason, LABEL_COLUMN + 2);
         text_end_line(t);
     }
 }
@@ -208,7 +185,7 @@ static void put_load(struct text *t, const struct report *r)
                 isnan(all->error_ratio) ? 0 : all->error_ratio * 100, p50, p99);
     if (r->load.saturated) {
         text_put(t, TEXT_PLAIN, "; ");
-        put_wrapped(t, TEXT_YELLOW, r->load.why_saturated, LABEL_COLUMN);
+        text_wrapped(t, TEXT_YELLOW, r->load.why_saturated, LABEL_COLUMN);
     }
     text_end_line(t);
 }
@@ -234,7 +211,7 @@ static void put_shutdown(struct text *t, const struct report *r)
     put_label(t, "shutdown");
     text_put(t, text_status_colour(r->shutdown.status), word);
     text_put(t, TEXT_PLAIN, "  ");
-    put_wrapped(t, TEXT_PLAIN, r->shutdown.reason, LABEL_COLUMN);
+    text_wrapped(t, TEXT_PLAIN, r->shutdown.reason, LABEL_COLUMN);
     text_end_line(t);
     put_never_freed(t, &r->shutdown.at_exit);
 }
@@ -258,7 +235,7 @@ static void put_evidence(struct text *t, const struct report *r)
     if (e->degraded)
         snprintf(line + n, sizeof line - (size_t)n, "; DEGRADED, see the events");
     put_label(t, "evidence");
-    put_wrapped(t, TEXT_PLAIN, line, LABEL_COLUMN);
+    text_wrapped(t, TEXT_PLAIN, line, LABEL_COLUMN);
     text_end_line(t);
 }
 
@@ -267,7 +244,7 @@ static void put_outcome(struct text *t, const struct report *r)
     if (r->outcome_sentence == NULL || r->outcome_sentence[0] == '\0' || r->headline == r->outcome_sentence)
         return;
     put_label(t, "ended");
-    put_wrapped(t, TEXT_PLAIN, r->outcome_sentence, LABEL_COLUMN);
+    text_wrapped(t, TEXT_PLAIN, r->outcome_sentence, LABEL_COLUMN);
     text_end_line(t);
 }
 

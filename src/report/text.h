@@ -20,6 +20,8 @@ void text_put(struct text *t, enum text_colour colour, const char *words);
 void text_printf(struct text *t, enum text_colour colour, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 // Words of the target's: escaped by esc_term, and cut with "..." to at most max columns (0: no limit).
 void text_foreign(struct text *t, enum text_colour colour, const char *words, int max);
+// A sentence, foreign words and all, that wraps at blanks and continues under `column`.
+void text_wrapped(struct text *t, enum text_colour colour, const char *sentence, int column);
 void text_pad(struct text *t, int column); // blanks up to the column; at least none
 void text_end_line(struct text *t);
 // Columns left in the line.

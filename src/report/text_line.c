@@ -109,6 +109,28 @@ int text_room(const struct text *t)
     return t->column < t->width ? t->width - t->column : 0;
 }
 
+void text_wrapped(struct text *t, enum text_colour colour, const char *sentence, int column)
+{
+    struct seep_buf word;
+    buf_init(&word, 64 * 1024);
+    for (const char *s = sentence; *s != '\0';) {
+        size_t len = strcspn(s, " ");
+        buf_clear(&word);
+        buf_add(&word, s, len);
+        if (t->column > column && text_columns(word.data == NULL ? "" : word.data, len) >= text_room(t)) {
+            text_end_line(t);
+            text_pad(t, column);
+        } else if (s != sentence) {
+            text_put(t, TEXT_PLAIN, " ");
+        }
+        text_foreign(t, colour, len == 0 ? "" : word.data, 0);
+        s += len;
+        while (*s == ' ')
+            s++;
+    }
+    buf_free(&word);
+}
+
 enum text_colour text_status_colour(enum judge_status status)
 {
     switch (status) {

@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+# Runs compared: a build that leaks against one that does not, the same build twice, and many runs in a row.
+load ../lib/seep.bash
+setup() { seep_setup; }
+teardown() { seep_teardown; }
+
+soak() { # soak NAME DEMO-ARGUMENTS...: in the background
+    local name=$1 port
+    port=$(free_port)
+    shift
+    "$SEEP" run -q -p demo --name "$name" --duration 25s -o run.drain=2s -o "vars.base_url=http://127.0.0.1:$port" -- \
+        "$TARGETS/demo_service" --port "$port" --session-ttl 3 "$@" >"$name.out" 2>&1 &
+}
+
+valid() { # valid SCHEMA FILE
+    python3 -c 'import json, sys, jsonschema; jsonschema.validate(json.load(open(sys.argv[2])), json.load(open(sys.argv[1])))' \
+        "$SEEP_SOURCE/docs/schema/$1" "$2"
+}
+
+@test "O01 a build that leaks is a regression with its stack named; the same build twice is none" {
+    soak base
+    soak again
+    soak leak --leak login
+    wait
+    run "$SEEP" compare base leak
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"new      critical"*audit_record_new* ]]
+    [[ "$output" == *"Look at audit_record_new"* ]]
+
+    run "$SEEP" compare base again
+    echo "$output"
+    [ "$status" -ne 1 ]
+    [[ "$output" != *regression* ]]
+
+    "$SEEP" compare base leak -f json -O compare.json || [ $? -eq 1 ]
+    valid seep.compare.1.json compare.json
+    python3 - <<'PY'
+import json
+c = json.load(open("compare.json"))
+by = {f["name"]: f for f in c["figures"]}
+assert c["verdict"] == "fail" and c["exit_code"] == 1
+assert by["heap.growth"]["change"] == "regression" and by["heap.growth"]["ci90"][0] > 0, by["heap.growth"]
+assert by["http.errors"]["change"] == "same"
+assert by["http.rate"]["better"] == "more"
+PY
+    run "$SEEP" compare base leak -f md
+    [ "$status" -eq 1 ]
+    [[ "$output" == "## Regression: "* && "$output" == *"| heap.growth |"* ]]
+
+    run "$SEEP" compare leak again # the way back is an improvement
+    [ "$status" -ne 1 ]
+    [[ "$output" == *gone*audit_record_new* ]]
+}
+
+@test "O02 over many runs a change for good is found where it began, and one kind of program at a time" {
+    local i mb
+    for i in $(seq -w 12); do
+        mb=20
+        [ "$i" -gt 07 ] && mb=60
+        "$SEEP" run -q --name "night-$i" --duration 8s -o run.interval=250ms -- \
+            /usr/bin/python3 -c "import time; x = b'x' * ($mb << 20); time.sleep(60)" >/dev/null 2>&1 &
+        wait_for 20 test -e "$SEEP_RESULTS/night-$i/run.db"
+        [ "$i" != 06 ] || wait
+    done
+    "$SEEP" run -q --name other --duration 2s -- sleep 30 >/dev/null 2>&1 &
+    wait
+    run "$SEEP" compare --history 20 night-12
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"rss "*"since night-08"* ]]
+    "$SEEP" compare --history 20 night-12 -f json -O history.json || [ $? -eq 1 ]
+    valid seep.history.1.json history.json
+    python3 -c 'import json; h = json.load(open("history.json")); assert len(h["runs"]) == 12, h["runs"]'
+    run "$SEEP" compare --history 20 other
+    [ "$status" -eq 3 ]
+}
+
+@test "O03 what cannot be compared is said" {
+    run "$SEEP" compare one
+    [ "$status" -eq 2 ]
+    run "$SEEP" compare no such
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"There is no run 'no'"* ]]
+    run "$SEEP" compare a b --threshold 10
+    [ "$status" -eq 2 ]
+    "$SEEP" run -q --name a --duration 1s -- sleep 10 || true
+    "$SEEP" run -q --name b --duration 1s -- sleep 10 || true
+    run "$SEEP" compare a b
+    echo "$output"
+    [ "$status" -eq 3 ]
+}
