@@ -131,6 +131,16 @@ static int is_sigreturn(uintptr_t pc, const struct probe_object *o)
     return pc + sizeof code <= o->end && !memcmp((const void *)pc, code, sizeof code);
 }
 
+// Where makecontext lets a fiber return to: there is no caller, and no rule that says so. Without and with the check
+// for a shadow stack before it.
+static int is_context_start(uintptr_t pc, const struct probe_object *o)
+{
+    static const uint8_t plain[] = {0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c, 0x24, 0x48, 0x85, 0xff};
+    static const uint8_t shadow[] = {0x64, 0xf7, 0x04, 0x25, 0x48, 0, 0, 0, 0x02, 0, 0, 0};
+    return pc + sizeof shadow <= o->end &&
+           (!memcmp((const void *)pc, plain, sizeof plain) || !memcmp((const void *)pc, shadow, sizeof shadow));
+}
+
 // gcc's realigned frames: CFA = *(rbp + n), saved rbp at *(rbp + 0).
 static int is_drap(const struct probe_object *o, const struct probe_cfi_row *row, int64_t *n)
 {
@@ -172,6 +182,8 @@ static __attribute__((noinline)) uint64_t rule_make(struct probe_region *r, uint
     uint32_t module = probe_module_index(r, &o);
     if (!exact && is_sigreturn(pc, &o))
         rule = RULE(RULE_SIGNAL, 0, 0, 0, module);
+    else if (!exact && is_context_start(pc, &o))
+        rule = RULE(RULE_END, 0, 0, 0, module);
     else if (probe_cfi_row(&o, exact ? pc : pc - 1, &row) < 0)
         rule = RULE(RULE_POINTER, 0, 0, 0, module);
     else

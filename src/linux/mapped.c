@@ -39,6 +39,25 @@ int linux_mapped_open(int proc_fd, pid_t pid, const struct linux_map *map)
     return reopen(openat(proc_fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC), map->inode);
 }
 
+int linux_mapped_by_name(int proc_fd, pid_t pid, const char *name, char out[LINUX_MAPPED_PATH_MAX])
+{
+    char path[LINUX_MAPPED_PATH_MAX + 64], self[64];
+    int n = snprintf(path, sizeof path, name[0] == '/' ? "%d/root%s" : "%d/cwd/%s", (int)pid, name);
+    if (!name[0] || n < 0 || (size_t)n >= sizeof path)
+        return -1;
+    int fd = reopen(openat(proc_fd, path, O_PATH | O_CLOEXEC), 0);
+    if (fd < 0)
+        return -1;
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(self, out, LINUX_MAPPED_PATH_MAX - 1);
+    if (len <= 0 || out[0] != '/') {
+        close(fd);
+        return -1;
+    }
+    out[len] = '\0';
+    return fd;
+}
+
 void linux_mapped_path(const struct linux_map *map, char out[LINUX_MAPPED_PATH_MAX])
 {
     static const char gone[] = " (deleted)";
@@ -46,6 +65,14 @@ void linux_mapped_path(const struct linux_map *map, char out[LINUX_MAPPED_PATH_M
     if (len > tail && !strcmp(map->path + len - tail, gone))
         len -= tail;
     snprintf(out, LINUX_MAPPED_PATH_MAX, "%.*s", (int)(len < LINUX_MAPPED_PATH_MAX ? len : 0), map->path);
+}
+
+bool linux_mapped_there(int proc_fd, pid_t pid, uint64_t start, uint64_t end)
+{
+    char path[96];
+    struct stat st;
+    snprintf(path, sizeof path, "%d/map_files/%llx-%llx", (int)pid, (unsigned long long)start, (unsigned long long)end);
+    return fstatat(proc_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 int linux_perf_map_open(int proc_fd, pid_t pid, uint32_t own_pid, char path[64])

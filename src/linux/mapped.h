@@ -8,14 +8,24 @@
 
 #include "linux/mem.h"
 
+#include <stdbool.h>
+
 #define LINUX_MAPPED_PATH_MAX 4096
 
 // Opens the file behind a mapping for reading: by the kernel's own link where we may follow it (also when the file is
 // deleted or replaced), else by its path within the target's root if it still is the same inode. -1: it cannot be had.
 int linux_mapped_open(int proc_fd, pid_t pid, const struct linux_map *map);
 
+// The same for code that is no longer mapped, by the name the loader knew it under: relative to the process's root or
+// working directory, symbolic links followed. Whether it still is that file only its build-id can tell. out gets its
+// real path. -1: it cannot be had.
+int linux_mapped_by_name(int proc_fd, pid_t pid, const char *name, char out[LINUX_MAPPED_PATH_MAX]);
+
 // The path of a mapping as the target sees it, without the kernel's remark that the file is deleted; "" when too long.
 void linux_mapped_path(const struct linux_map *map, char out[LINUX_MAPPED_PATH_MAX]);
+
+// Whether exactly [start, end) is one mapping of the process now. True also when that cannot be asked.
+bool linux_mapped_there(int proc_fd, pid_t pid, uint64_t start, uint64_t end);
 
 // Opens /tmp/perf-PID.map, as just-in-time compilers write it, within the target's own root. own_pid: as the process
 // sees itself. path gets its name in any case. -1: there is none.

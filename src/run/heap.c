@@ -3,6 +3,7 @@
 #include "run/heap.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "linux/mapped.h"
 #include "linux/mem.h"
 #include "run/module_files.h"
 #include "seep_wire.h"
@@ -207,6 +208,15 @@ static bool in_tree(const struct region *g, const struct linux_tree *tree)
     return false;
 }
 
+// A process that executes another program keeps its pid and loses its heap: the region it had is over then.
+static bool has_its_image(int proc_fd, const struct region *g)
+{
+    struct wire_hello hello;
+    wire_hello(g->wire, &hello);
+    return !hello.attached || !hello.map_bytes ||
+           linux_mapped_there(proc_fd, g->pid, hello.map_address, hello.map_address + hello.map_bytes);
+}
+
 // Room for every stack there is, all sums zero.
 static bool clear_sums(struct run_heap *h)
 {
@@ -355,7 +365,7 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
     uint64_t truncated = 0;
     for (size_t i = 0; i < h->n_regions; i++) {
         struct region *g = h->regions[i];
-        g->alive = in_tree(g, tree);
+        g->alive = in_tree(g, tree) && has_its_image(proc_fd, g);
         if (!g->alive && !g->main)
             continue;
         if (wire_snapshot(g->wire, 0, 0, &g->snapshot, NULL))

@@ -69,6 +69,18 @@ static int take_map(const struct linux_map *map, void *arg)
     return 0;
 }
 
+// Unloaded by now: the file of that name, if it has a build-id by which the resolver can tell whether it is the one.
+static void take_name(struct look *l, uint32_t i)
+{
+    char path[LINUX_MAPPED_PATH_MAX];
+    const struct wire_module *m = &l->modules[i];
+    if (l->f->number[l->first + i] != NOT_MET || m->build_id_bytes == 0 || !m->path[0])
+        return;
+    int fd = linux_mapped_by_name(l->proc_fd, l->pid, m->path, path);
+    if (fd >= 0)
+        l->f->number[l->first + i] = add(l->t, m, path, fd);
+}
+
 static void look_at_new(struct look *l, struct wire *w)
 {
     l->modules = calloc(l->count, sizeof *l->modules);
@@ -78,8 +90,10 @@ static void look_at_new(struct look *l, struct wire *w)
     }
     for (uint32_t i = 0; i < l->count; i++)
         if (wire_module(w, l->first + i, &l->modules[i]))
-            l->modules[i].unload_epoch = 0; // not complete: matches nothing
+            l->modules[i] = (struct wire_module){0}; // not complete: matches nothing
     linux_maps_each(l->proc_fd, l->pid, take_map, l, NULL);
+    for (uint32_t i = 0; i < l->count; i++)
+        take_name(l, i);
     free(l->modules);
 }
 

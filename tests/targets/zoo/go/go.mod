@@ -1,0 +1,3 @@
+module zoo_go
+
+go 1.19
