@@ -2,6 +2,7 @@
 #include "run/run.h"
 #include "cmd/command.h"
 #include "cmd/gates.h"
+#include "cmd/report_run.h"
 #include "profile/profile.h"
 
 #include <stdio.h>
@@ -10,7 +11,7 @@
 
 struct run_opts {
     struct cmd_list profiles, overrides;
-    const char *results, *name, *output;
+    const char *results, *name, *output, *baseline;
     double duration_s, interval_s;
     bool detach, quiet;
 };
@@ -47,6 +48,11 @@ static const struct cmd_option options[] = {
      .type = CMD_STRING,
      .offset = offsetof(struct run_opts, name),
      .help = "the run's id (default: date, time and four random digits)"},
+    {.name = "baseline",
+     .arg = "RUN",
+     .type = CMD_STRING,
+     .offset = offsetof(struct run_opts, baseline),
+     .help = "the run that gates with vs: baseline are compared with"},
     {.name = "output",
      .arg = "WHERE",
      .type = CMD_CHOICE,
@@ -134,18 +140,41 @@ static int load_profile(const struct run_opts *o, int argc, char **argv, struct 
     return rc;
 }
 
+// The figures of the baseline run, judged by this run's gates; NULL without one.
+static int read_baseline(const struct run_opts *o, const struct profile *profile, char **values, struct seep_err *err)
+{
+    const struct report_options what = {.skip = REPORT_SKIP_STACKS | REPORT_SKIP_CHARTS, .profile = profile};
+    const char *missing = NULL;
+    struct report *r = NULL;
+    *values = NULL;
+    if (!o->baseline)
+        return 0;
+    if (cmd_build_report_with(o->results, o->baseline, &what, &r, err))
+        return -1;
+    *values = report_baseline_values(r, &missing);
+    int rc = !*values  ? seep_fail(err, SEEP_E_SYSTEM, "memory ran out")
+             : missing ? seep_fail(err, SEEP_E_USAGE, "The baseline '%.100s' has no figure for the gate on %.100s",
+                                   o->baseline, missing)
+                       : 0;
+    report_free(r);
+    return rc;
+}
+
 static int run(int argc, char **argv, void *opts)
 {
     const struct run_opts *o = opts;
     struct profile *profile = NULL;
     struct seep_err err = {0};
+    char *baseline = NULL;
     if (load_profile(o, argc, argv, &profile, &err))
         return cmd_fail(&err);
-    if (cmd_check_gates(profile, &err)) {
+    if (cmd_check_gates(profile, &err) || read_baseline(o, profile, &baseline, &err)) {
+        free(baseline);
         profile_free(profile);
         return cmd_fail(&err);
     }
     struct run_options ro = {.profile = profile,
+                             .baseline = baseline,
                              .results_dir = cmd_results_dir(o->results),
                              .name = o->name,
                              .output = !strcmp(o->output, "tee")       ? RUN_OUTPUT_TEE
@@ -156,6 +185,7 @@ static int run(int argc, char **argv, void *opts)
     struct run_result result;
     int rc = run_start(&ro, &result, &err);
     profile_free(profile);
+    free(baseline);
     if (rc)
         return cmd_fail(&err);
     if (result.in_background)

@@ -116,11 +116,17 @@ struct judge_load {
 // Quantile (0..1) of the merged latencies of rows [from, to), seconds, linear within its bucket; NaN without requests.
 double judge_load_quantile(const struct judge_load *load, size_t from, size_t to, double quantile);
 
-// What a metric was in the baseline run, for "vs: baseline". name as judge_gate.name.
+// What a gate's metric was in the baseline run, over the same window, for "vs: baseline". name as judge_gate.name.
 struct judge_baseline_value {
     const char *name;
+    enum judge_over over;
+    double over_s; // of LAST and EACH
     double value;
 };
+
+// The entry of a gate among n, or NULL.
+const struct judge_baseline_value *judge_baseline_of(const struct judge_gate *gate,
+                                                     const struct judge_baseline_value *values, size_t n);
 
 // Everything a run measured, for gates. All pointers are the caller's.
 struct judge_data {

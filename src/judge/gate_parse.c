@@ -229,8 +229,11 @@ static int check_vs(const struct parser *p)
     if (t->vs && is_growth(p->out->kind))
         return FAIL(p, "vs", 0, "'%s' is compared with its budget; growth is compared between runs by 'seep compare'.",
                     p->out->metric);
-    if (t->vs && (p->out->op == JUDGE_OP_GT || p->out->op == JUDGE_OP_GE))
-        return FAIL(p, "vs", 0, "A change against the baseline is limited from above, with '<'.");
+    bool less = p->out->op == JUDGE_OP_LT || p->out->op == JUDGE_OP_LE;
+    if (t->vs && (less ? p->out->limit < 0 : p->out->limit > 0))
+        return FAIL(p, "vs", 0,
+                    "Against a baseline '<' takes the share that may be gained and '>' the one that may be lost, as in "
+                    "'http.p99 < 10%%' or 'http.rate > -10%%'.");
     if (t->floor && !t->vs)
         return FAIL(p, "floor", 0, "'floor' belongs to 'vs: baseline'.");
     if (t->floor && p->out->scraped)

@@ -181,20 +181,30 @@ static void tally_window(const struct judge_gate *gate, const struct source *src
     }
 }
 
-// The limit against a baseline: its value plus the larger of the share and the floor.
+const struct judge_baseline_value *judge_baseline_of(const struct judge_gate *gate,
+                                                     const struct judge_baseline_value *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct judge_baseline_value *v = &values[i];
+        bool same_window = v->over == gate->over && (v->over == JUDGE_OVER_WHOLE || v->over_s == gate->over_s);
+        if (same_window && strcmp(v->name, gate->name) == 0)
+            return v;
+    }
+    return NULL;
+}
+
+// The limit against a baseline: its value and, towards the bad side, the larger of the share and the floor.
 static bool limit_of(const struct judge_gate *gate, const struct judge_data *data, double share, double *limit)
 {
     *limit = share;
     if (!gate->vs_baseline)
         return true;
-    for (size_t i = 0; i < data->n_baseline; i++) {
-        if (strcmp(data->baseline[i].name, gate->name) == 0 && isfinite(data->baseline[i].value)) {
-            double base = data->baseline[i].value;
-            *limit = base + fmax(fabs(base) * share, isfinite(gate->floor) ? gate->floor : 0);
-            return true;
-        }
-    }
-    return false;
+    const struct judge_baseline_value *v = judge_baseline_of(gate, data->baseline, data->n_baseline);
+    if (v == NULL || !isfinite(v->value))
+        return false;
+    double allowed = fmax(fabs(v->value * share), isfinite(gate->floor) ? gate->floor : 0);
+    *limit = is_less(gate->op) ? v->value + allowed : v->value - allowed;
+    return true;
 }
 
 static void window_words(const struct judge_gate *gate, char *out, size_t size)

@@ -125,6 +125,9 @@ int build_gates(struct build *b, struct seep_err *err);
 double build_stack_budget(const struct build *b);
 int build_final(struct build *b, struct seep_err *err);
 
+// build_baseline.c: what "vs: baseline" gates are compared with, as stored; *n 0: nothing.
+int build_baseline(struct build *b, struct judge_baseline_value **values, size_t *n, struct seep_err *err);
+
 // build_measures.c: figures with their uncertainty.
 int build_measures(struct build *b, struct seep_err *err);
 

@@ -133,7 +133,11 @@ int build_gates(struct build *b, struct seep_err *err)
 {
     struct judge_gauge gauges[BUILD_GAUGES_MAX];
     struct judge_data data;
+    struct judge_baseline_value *baseline = NULL;
     fill_data(b, gauges, &data);
+    if (build_baseline(b, &baseline, &data.n_baseline, err) != 0)
+        return -1;
+    data.baseline = baseline;
     for (size_t i = 0; i < b->r->n_gates; i++) {
         struct report_gate *g = &b->r->gates[i];
         data.load = over_whole(&g->gate) ? b->loads_whole : b->loads;

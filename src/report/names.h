@@ -155,6 +155,10 @@
 #define M_SEALED   "sealed"
 #define M_BASELINE "baseline"
 
+// What gates with "vs: baseline" are compared with: JSON {"run", "values": [{"gate", "over", "over_s", "value"}]}, taken
+// from the baseline run when this one began, so that the verdict can be recomputed without it.
+#define M_BASELINE_VALUES "baseline.values"
+
 // Facts of the shutdown; the report judges them by the profile.
 #define M_SHUTDOWN_SKIPPED       "shutdown.skipped" // why there was none, a sentence; nothing else below is then read
 #define M_SHUTDOWN_SIGNAL        "shutdown.signal"  // number that was sent

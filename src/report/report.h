@@ -250,6 +250,11 @@ void report_free(struct report *r); // NULL is allowed
 // Finds a growth by name ("heap", "rss"); NULL when it was not measured.
 const struct report_growth *report_find_growth(const struct report *r, const char *name);
 
+// The values of the gates of r that compare with a baseline, r being that baseline run judged by the new run's profile:
+// JSON for M_BASELINE_VALUES, malloc'ed. *missing is the name of the first such gate without a value, or NULL. NULL when
+// memory ran out.
+char *report_baseline_values(const struct report *r, const char **missing);
+
 // How text is to be written.
 struct report_style {
     int width;   // columns; 0: 100

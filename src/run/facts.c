@@ -86,6 +86,8 @@ void run_plan_facts(struct run *r)
     if (dump)
         run_meta(r, M_PROFILE, dump);
     free(dump);
+    if (r->baseline)
+        run_meta(r, M_BASELINE_VALUES, r->baseline);
     run_meta(r, M_RUN, r->id);
     run_meta(r, M_VERSION, SEEP_VERSION);
     run_meta_f(r, M_INTERVAL, "%.17g", r->interval_s);

@@ -140,6 +140,7 @@ static int start_here(const struct run_options *opt, int detach_pipe, struct run
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for a run");
     r->opt = *opt;
     r->profile = opt->profile;
+    r->baseline = opt->baseline;
     r->detach_pipe = detach_pipe;
     int rc = run_setup_new(r, err);
     if (rc == 0)

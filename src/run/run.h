@@ -17,6 +17,7 @@ struct run_options {
     const char *results_dir;       // made when it is not there
     const char *name;              // run id; NULL: YYYYMMDD-HHMM-xxxx
     enum run_output output;
+    const char *baseline; // report_baseline_values() of the run to compare with; NULL: none
     bool detach; // return as soon as the target is ready (or has failed); the run goes on in the background
     bool quiet;  // no progress lines
 };

@@ -46,6 +46,7 @@ struct run {
 
     // What to do
     const struct profile *profile;
+    const char *baseline; // of run_options; only read while the run is set up
     struct run_options opt;
     double interval_s, idle_interval_s, duration_s, drain_s;
     bool adopting; // resume or finish: the target runs already

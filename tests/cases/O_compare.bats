@@ -90,3 +90,19 @@ PY
     echo "$output"
     [ "$status" -eq 3 ]
 }
+
+@test "O04 gates against a baseline run: kept in the run, so that the verdict stands without it" {
+    local gates='gates=[{gate: "cpu < 10%", vs: baseline, floor: "4%"}]'
+    run "$SEEP" run -q --name base --duration 4s -o "$gates" -- sleep 20
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"there is no baseline"* ]]
+    run "$SEEP" run -q --name calm --baseline base --duration 4s -o "$gates" -- sleep 20
+    [ "$status" -eq 0 ]
+    run "$SEEP" run -q --name busy --baseline base --duration 4s -o "$gates" -- sh -c 'while :; do :; done'
+    echo "$output"
+    [ "$status" -eq 1 ]
+    rm -r "$SEEP_RESULTS/base"
+    "$SEEP" report busy | grep -q 'cpu FAIL'
+    run "$SEEP" run -q --baseline base --duration 4s -o "$gates" -- sleep 20
+    [ "$status" -eq 2 ]
+}

@@ -138,7 +138,8 @@ static void bad_expressions(void **state)
         {{.gate = "cpu < 5%", .warn = "9%"}, "warn", 1, "after the limit"},
         {{.gate = "cpu < 5%", .warn = "maybe"}, "warn", 1, ""},
         {{.gate = "cpu < 5%", .vs = "yesterday"}, "vs", 1, "'baseline'"},
-        {{.gate = "cpu > 5%", .vs = "baseline"}, "vs", 1, "from above"},
+        {{.gate = "cpu > 5%", .vs = "baseline"}, "vs", 1, "may be lost"},
+        {{.gate = "cpu < -5%", .vs = "baseline"}, "vs", 1, "may be gained"},
         {{.gate = "heap.growth < 5%", .vs = "baseline"}, "vs", 1, "seep compare"},
         {{.gate = "cpu < 5%", .floor = "5%"}, "floor", 1, "belongs to"},
     };
@@ -167,7 +168,7 @@ struct run {
     uint64_t requests[TICKS], errors[TICKS], bucket[TICKS * BUCKETS];
     struct judge_gauge gauge[4];
     struct judge_load load[2];
-    struct judge_baseline_value base[1];
+    struct judge_baseline_value base[2];
     struct judge_data data;
 };
 
@@ -191,7 +192,8 @@ static void make_run(struct run *r)
     r->load[0] = (struct judge_load){NULL, NULL, r->t, TICKS, r->requests, r->errors, edge, BUCKETS, r->bucket};
     r->load[1] = r->load[0];
     r->load[1].scenario = "login";
-    r->base[0] = (struct judge_baseline_value){"http.p50", .025};
+    r->base[0] = (struct judge_baseline_value){.name = "http.p50", .value = .025};
+    r->base[1] = (struct judge_baseline_value){.name = "http.rate", .value = 110};
     r->data = (struct judge_data){.from_s = 0,
                                   .to_s = TICKS,
                                   .options = JUDGE_OPTIONS_DEFAULT,
@@ -201,7 +203,7 @@ static void make_run(struct run *r)
                                   .n_loads = 2,
                                   .stacks_missing = "no probe",
                                   .baseline = r->base,
-                                  .n_baseline = 1};
+                                  .n_baseline = 2};
 }
 
 static struct judge_gate_result evaluated(const struct run *r, struct judge_gate_text text)
@@ -351,6 +353,10 @@ static void against_a_baseline(void **state)
     EXPECT(r, JUDGE_S_PASS, .gate = "http.p50 < 10%", .vs = "baseline", .floor = "10ms");
     EXPECT(r, JUDGE_S_WARN, .gate = "http.p50 < 50%", .vs = "baseline", .warn = "10%");
     EXPECT(r, JUDGE_S_INCONCLUSIVE, .gate = "http.p90 < 10%", .vs = "baseline");
+    EXPECT(r, JUDGE_S_PASS, .gate = "http.rate > -20%", .vs = "baseline"); // 100/s, the baseline 110/s
+    EXPECT(r, JUDGE_S_FAIL, .gate = "http.rate > -5%", .vs = "baseline");
+    EXPECT(r, JUDGE_S_PASS, .gate = "http.rate > -5%", .vs = "baseline", .floor = "20/s");
+    EXPECT(r, JUDGE_S_INCONCLUSIVE, .gate = "http.p50 < 50%", .vs = "baseline", .over = "last 2m");
     struct judge_gate_result g = evaluated(r, (struct judge_gate_text){.gate = "http.p50 < 50%", .vs = "baseline"});
     assert_near(g.limit, .0375, 1e-9);
     free(r);
