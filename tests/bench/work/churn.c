@@ -1,5 +1,5 @@
 // Nothing but malloc and free through 12 to 20 frames with 64 MB live: the worst case for attribution.
-// usage: probe_churn THREADS ROUNDS
+// usage: churn THREADS ROUNDS
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
