@@ -19,7 +19,9 @@ struct seep_layout {
     uint64_t threads_offset;
     uint64_t modules_offset;
     uint64_t rules_offset;
-    uint64_t walks_offset;
+    uint64_t shapes_offset;
+    uint64_t guesses_offset;
+    uint64_t known_offset;
     uint64_t filter_offset;
     uint64_t index_offset;
     uint64_t stack_dir_offset;
@@ -29,7 +31,7 @@ struct seep_layout {
     uint64_t maps_offset;
     uint64_t ring_offset;
     uint64_t pool_offset;
-    uint32_t modules, rules, walks, filter, index, stacks, live_dir, side, maps, ring, pool_chunks;
+    uint32_t modules, rules, shapes, guesses, known, filter, index, stacks, live_dir, side, maps, ring, pool_chunks;
 };
 
 static inline uint64_t seep_pow2_at_least(uint64_t n)
@@ -59,7 +61,9 @@ static inline int seep_layout_compute(uint64_t total_bytes, struct seep_layout *
     l->total_bytes = total_bytes;
     l->modules = big ? 1024 : 256;
     l->rules = big ? 16384 : 4096;
-    l->walks = big ? 2048 : 256;
+    l->shapes = big ? 4096 : 512;
+    l->guesses = big ? 16384 : 2048;
+    l->known = big ? 32768 : 4096;
     l->filter = big ? 65536 : 16384;
     l->index = (uint32_t)(index > SEEP_STACK_IDS_MAX ? SEEP_STACK_IDS_MAX : index);
     l->stacks = l->index - l->index / 4;
@@ -72,7 +76,9 @@ static inline int seep_layout_compute(uint64_t total_bytes, struct seep_layout *
     l->threads_offset = seep_layout_place(&at, sizeof(struct seep_thread_slot) * SEEP_THREAD_SLOTS);
     l->modules_offset = seep_layout_place(&at, sizeof(struct seep_module) * l->modules);
     l->rules_offset = seep_layout_place(&at, sizeof(struct seep_rule_slot) * l->rules);
-    l->walks_offset = seep_layout_place(&at, sizeof(struct seep_walk_slot) * l->walks);
+    l->shapes_offset = seep_layout_place(&at, sizeof(struct seep_shape) * l->shapes);
+    l->guesses_offset = seep_layout_place(&at, 2ull * l->guesses * (1 + SEEP_GUESS_WAYS));
+    l->known_offset = seep_layout_place(&at, sizeof(struct seep_known_slot) * l->known);
     l->filter_offset = seep_layout_place(&at, l->filter);
     l->index_offset = seep_layout_place(&at, 8ull * l->index);
     l->stack_dir_offset = seep_layout_place(&at, 4ull * (l->stacks / SEEP_STACKS_PER_CHUNK + 1));

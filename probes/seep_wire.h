@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define SEEP_WIRE_MAGIC     0x31455249575045ull // "EPWIRE1"
-#define SEEP_WIRE_VERSION   1u
+#define SEEP_WIRE_VERSION   2u
 // <hex>:<flags>[:<filters>]; the socket is abstract, "\0seep-<hex>". filters: under how many seccomp filters seep itself
 // lives; a program under more of them restricted itself, and the probe leaves it alone.
 #define SEEP_ENV_PROBE      "SEEP_PROBE"
@@ -158,7 +158,8 @@ struct seep_header {
     uint64_t child_timeouts;      // forked children that got no answer in time
     uint64_t allocator_map_bytes; // mmap by the allocator itself, net
     uint64_t maps_lock;
-    uint64_t reserved2[16];
+    uint64_t known_wrong; // re-walks that did not confirm the remembered stack
+    uint64_t reserved2[15];
     uint64_t entry_points[SEEP_EP_COUNT];
     struct seep_allocator_stats allocator;
     char exe_path[512];
@@ -315,21 +316,26 @@ struct seep_rule_slot {
     uint64_t rule;
 };
 
-#define SEEP_WALK_CHECKS 160u
-struct seep_walk_slot {
-    uint32_t sequence;
-    uint32_t stack;
-    uint64_t pc[3];
-    uint64_t sp, bp;
-    uint32_t generation;
-    uint32_t reach; // highest offset looked at
-    uint16_t checks;
-    uint8_t bp_matters;
-    uint8_t flags;
-    uint32_t reserved[17];
-    uint32_t offset[SEEP_WALK_CHECKS];
-    uint64_t value[SEEP_WALK_CHECKS];
+// Where a walk looked, in words above the sp it started from. Values are compared as they are, pointers into the stack
+// by their distance from sp; both lists have even length, the last entry repeated where needed.
+#define SEEP_SHAPE_SLOTS 180u
+struct seep_shape {
+    uint32_t sequence; // odd while being written
+    uint16_t values, pointers;
+    uint16_t reach; // highest offset
+    uint16_t frame; // 1: the caller's frame pointer matters too
+    uint32_t reserved;
+    uint64_t salt; // hash of everything below and above: the shape's identity
+    uint16_t offset[SEEP_SHAPE_SLOTS];
 };
+
+// A remembered stack: what a shape's slots held, hashed, and the stack's id.
+struct seep_known_slot {
+    uint64_t check; // hash ^ stack: a torn pair matches no hash
+    uint64_t stack;
+};
+
+#define SEEP_GUESS_WAYS 4u // shapes worth trying for three innermost pcs
 
 _Static_assert(sizeof(struct seep_hello) == 56, "wire layout");
 _Static_assert(sizeof(struct seep_hello_reply) == 48, "wire layout");
@@ -342,7 +348,8 @@ _Static_assert(sizeof(struct seep_stack) == SEEP_STACK_ENTRY_BYTES, "wire layout
 _Static_assert(sizeof(struct seep_live_range) == 32, "wire layout");
 _Static_assert(sizeof(struct seep_side_block) == 32, "wire layout");
 _Static_assert(sizeof(struct seep_ring_record) == SEEP_RING_SLOT_BYTES, "wire layout");
-_Static_assert(sizeof(struct seep_walk_slot) == 2048, "wire layout");
+_Static_assert(sizeof(struct seep_shape) == 384, "wire layout");
+_Static_assert(sizeof(struct seep_known_slot) == 16, "wire layout");
 _Static_assert(SEEP_LARGE_BYTES <= 0x1ffffu + 1, "the size of a small block fits its word");
 _Static_assert((8u << (SEEP_RANGE_SHIFT - SEEP_GRANULE_SHIFT)) == SEEP_CHUNK_BYTES, "a live chunk is a pool chunk");
 

@@ -45,6 +45,7 @@ static void find_objects(void)
 void probe_allocator_init(void)
 {
     find_objects();
+    probe_glibc_init();
     if (find(&mallctl_of, "mallctl") || find(&mallctl_of, "je_mallctl"))
         kind = SEEP_ALLOC_JEMALLOC;
     else if (find(&tc_numeric, "MallocExtension_GetNumericProperty"))

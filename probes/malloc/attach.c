@@ -167,7 +167,9 @@ static void set_pointers(struct probe_region *r, uint8_t *base)
     r->threads = (struct seep_thread_slot *)(base + l->threads_offset);
     r->modules = (struct seep_module *)(base + l->modules_offset);
     r->rules = (struct seep_rule_slot *)(base + l->rules_offset);
-    r->walks = (struct seep_walk_slot *)(base + l->walks_offset);
+    r->shapes = (struct seep_shape *)(base + l->shapes_offset);
+    r->guesses = (uint16_t *)(base + l->guesses_offset);
+    r->known = (struct seep_known_slot *)(base + l->known_offset);
     r->filter = base + l->filter_offset;
     r->index = (uint64_t *)(base + l->index_offset);
     r->stack_dir = (uint32_t *)(base + l->stack_dir_offset);

@@ -3,7 +3,9 @@
 // A sparse shadow of the address space: the directory maps each 128 KiB range to a chunk with one word per 32 bytes.
 // Blocks of small size classes can share a granule; each further one goes to the same granule of a further chunk of the
 // range. Large blocks go to a side table. A word is only ever written by the thread that has the block, except the
-// claim of an empty word, which is a compare-and-swap; so nothing here can be torn or block.
+// claim of an empty word, which is a compare-and-swap; so nothing here can be torn or block. Where the allocator never
+// starts two blocks in one granule there is nothing to claim and a plain store does (a locked instruction would wait
+// for the word's cache line, every time).
 #include "malloc/probe.h"
 
 #define DIR_PROBES 64u
@@ -92,6 +94,33 @@ static inline uint32_t granule_of(uintptr_t address)
     return (uint32_t)(address >> SEEP_GRANULE_SHIFT) & ((1u << (SEEP_RANGE_SHIFT - SEEP_GRANULE_SHIFT)) - 1);
 }
 
+static inline uint64_t word_of(uintptr_t address, const struct probe_block *b)
+{
+    return SEEP_LIVE_WORD(address >> 3 & 3, b->epoch, b->stack, b->size, b->slack);
+}
+
+uint64_t *probe_live_ahead(struct probe_region *r, uintptr_t address, size_t size)
+{
+    if (load_relaxed(&probe_heads) != PROBE_HEADS_AGREE || size >= SEEP_LARGE_BYTES || address & 7)
+        return NULL;
+    struct seep_live_range *range = range_find(r, (address >> SEEP_RANGE_SHIFT) + 1);
+    uint32_t chunk = range ? load_acquire(&range->chunk[0]) : 0;
+    if (unlikely(!chunk))
+        return NULL;
+    uint64_t *cell = (uint64_t *)probe_chunk(r, chunk) + granule_of(address);
+    __builtin_prefetch(cell, 1);
+    return cell;
+}
+
+// A granule belongs to one block, and that block to the thread that was just given it: nobody else writes here.
+int probe_live_put(uint64_t *cell, uintptr_t address, const struct probe_block *b)
+{
+    if (unlikely(load_relaxed(cell)))
+        return -1;
+    store_release(cell, word_of(address, b));
+    return 0;
+}
+
 int probe_live_insert(struct probe_region *r, uintptr_t address, const struct probe_block *b)
 {
     if (b->size >= SEEP_LARGE_BYTES || (address & 7))
@@ -101,7 +130,7 @@ int probe_live_insert(struct probe_region *r, uintptr_t address, const struct pr
     if (unlikely(!range) && !(range = range_make(r, key)))
         return probe_side_insert(r->side, r->layout.side, address, b);
     uint32_t granule = granule_of(address);
-    uint64_t word = SEEP_LIVE_WORD(address >> 3 & 3, b->epoch, b->stack, b->size, b->slack);
+    uint64_t word = word_of(address, b);
     for (uint32_t level = 0; level < SEEP_LIVE_LEVELS; level++) {
         uint32_t chunk = probe_chunk_at(r, &range->chunk[level]);
         if (unlikely(!chunk))

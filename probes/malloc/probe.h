@@ -36,7 +36,9 @@ struct probe_region {
     struct seep_thread_slot *threads;
     struct seep_module *modules;
     struct seep_rule_slot *rules;
-    struct seep_walk_slot *walks;
+    struct seep_shape *shapes;
+    uint16_t *guesses;
+    struct seep_known_slot *known;
     uint8_t *filter;
     uint64_t *index;
     uint32_t *stack_dir;
@@ -118,6 +120,11 @@ struct probe_block {
     uint32_t epoch;
     uint32_t slack; // usable minus requested, at most SEEP_SLACK_UNKNOWN
 };
+// The word a small block at this address will most likely get, on its way into the cache; NULL when it has to be
+// looked for. Only where no two blocks can start in one granule.
+uint64_t *probe_live_ahead(struct probe_region *r, uintptr_t address, size_t size);
+// Takes that word without a locked instruction. 0, or -1 when it is in use.
+int probe_live_put(uint64_t *cell, uintptr_t address, const struct probe_block *b);
 // 0, or -1 when there is no room.
 int probe_live_insert(struct probe_region *r, uintptr_t address, const struct probe_block *b);
 // 0 and the block, or -1 when the address is not known.
@@ -199,6 +206,29 @@ uint64_t probe_frame_word(struct probe_region *r, uintptr_t pc, int exact, struc
 // the outermost frame, -1 if it cannot be believed.
 int probe_pointer_leads(struct probe_walk *w, uint64_t sp, uint64_t bp);
 
+// ---- known.c: stacks that were walked before ----
+
+// Where a walk starts: the hook's caller.
+struct probe_start {
+    uintptr_t pc;
+    uint64_t sp, bp;
+    unsigned klass;
+};
+// What a walk read that decided where it went, as offsets from sp in words.
+#define PROBE_PATH_SLOTS (SEEP_FRAMES_MAX + 2)
+struct probe_path {
+    uint16_t values, pointers, frame;
+    uint16_t keep; // 0: this walk is not one to remember
+    uint16_t value[PROBE_PATH_SLOTS], pointer[PROBE_PATH_SLOTS];
+};
+// The id of the stack if it is known under the shape this start had last, SEEP_STACK_NONE otherwise. high: up to where
+// the stack can be read.
+uint32_t probe_known_guess(struct probe_region *r, const struct probe_start *s, uintptr_t high);
+// The same among the shapes that started with these three pcs.
+uint32_t probe_known_look(struct probe_region *r, const struct probe_start *s, const uintptr_t *pc, uintptr_t high);
+void probe_known_learn(struct probe_region *r, const struct probe_start *s, const uintptr_t *pc,
+                       const struct probe_path *path, uintptr_t high, uint32_t id);
+
 // ---- stacks.c ----
 
 // The id of this stack, made when new; SEEP_STACK_OTHER past the ceilings. *is_new says which.
@@ -242,6 +272,26 @@ void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t 
 
 void probe_on_map(void *p, size_t bytes, unsigned klass, const void *frame);
 void probe_on_unmap(void *p, size_t bytes, const void *frame);
+
+// ---- allocators/glibc.c ----
+
+// What glibc's malloc writes before each block is read directly, once its own malloc_usable_size has agreed with that
+// many times; the state is never left again. Its blocks are at least 32 bytes apart.
+enum probe_heads { PROBE_HEADS_AGREE = 64, PROBE_HEADS_NEVER = 1000 };
+extern uint32_t probe_heads;
+void probe_glibc_init(void);
+size_t probe_usable_asked(const void *p, size_t otherwise);
+
+// Bytes of the block at p that the program may use; `otherwise` where the allocator has no answer.
+static inline size_t probe_usable(const void *p, size_t otherwise)
+{
+    if (likely(load_relaxed(&probe_heads) == PROBE_HEADS_AGREE)) {
+        size_t head = ((const size_t *)p)[-1];
+        if (likely(!(head & 2))) // not a mapping of its own
+            return (head & ~7ul) - 8;
+    }
+    return probe_usable_asked(p, otherwise);
+}
 
 // ---- allocators/stats.c ----
 

@@ -158,11 +158,6 @@ static void count_total(struct probe_region *r, uint64_t usable, enum probe_way 
     bump(way == COUNT_ALLOC ? &s->alloc_blocks : &s->free_blocks, way == COUNT_UNFREE ? ~0ull : 1, slot == 0);
 }
 
-static size_t usable_of(void *p, size_t otherwise)
-{
-    return probe_real.usable ? probe_real.usable(p) : otherwise;
-}
-
 // ---- the filter of sampled mode: which addresses may be samples ----
 
 static inline uint8_t *filter_cell(struct probe_region *r, const void *p)
@@ -186,10 +181,10 @@ static inline int filtered_out(struct probe_region *r, const void *p)
 
 // ---- a block is born ----
 
-static void insert_block(struct probe_region *r, void *p, size_t usable, const struct probe_block *b, uint64_t mean,
-                         int nested)
+static void insert_block(struct probe_region *r, void *p, size_t usable, const struct probe_block *b, uint64_t *cell,
+                         uint64_t mean, int nested)
 {
-    if (likely(probe_live_insert(r, (uintptr_t)p, b) == 0)) {
+    if (likely((cell && probe_live_put(cell, (uintptr_t)p, b) == 0) || probe_live_insert(r, (uintptr_t)p, b) == 0)) {
         if (mean)
             filter_add(r, p, 1);
         probe_count(r, b->stack, mean, b->size, COUNT_ALLOC, nested);
@@ -215,7 +210,7 @@ static void alloc_nested(struct probe_region *r, void *p, size_t size, size_t us
     add_relaxed(&r->header->nested, 1);
     count_total(r, usable, COUNT_ALLOC, 1);
     if (!SEEP_WORD_MEAN(word))
-        insert_block(r, p, usable, &b, 0, 1);
+        insert_block(r, p, usable, &b, NULL, 0, 1);
 }
 
 static void answer_tick(struct probe_region *r, uint64_t word)
@@ -260,7 +255,7 @@ void probe_on_alloc(void *p, size_t size, const void *frame)
     struct probe_tls *t = &probe_tls;
     if (unlikely(!r))
         return;
-    size_t usable = usable_of(p, size);
+    size_t usable = probe_usable(p, size);
     if (unlikely(!probe_enter(frame))) {
         alloc_nested(r, p, size, usable);
         return;
@@ -275,8 +270,9 @@ void probe_on_alloc(void *p, size_t size, const void *frame)
     if (!mean || take_sample(t, size, mean)) {
         unsigned flags;
         struct probe_block b = {.size = size, .epoch = SEEP_WORD_EPOCH(word), .slack = slack_of(size, usable)};
+        uint64_t *cell = probe_live_ahead(r, (uintptr_t)p, size);
         b.stack = probe_stack_id(r, frame, SEEP_CLASS_HEAP, &flags);
-        insert_block(r, p, usable, &b, mean, 0);
+        insert_block(r, p, usable, &b, cell, mean, 0);
         struct seep_thread_slot *s = &r->threads[t->slot];
         bump(&s->walks, 1, t->slot == 0);
         if (flags & WALK_HIT)
@@ -312,7 +308,7 @@ void probe_on_free(void *p, const void *frame, struct probe_freed *f)
     if (!SEEP_WORD_MEAN(word) || !filtered_out(r, p))
         f->known = probe_live_remove(r, (uintptr_t)p, &f->block) == 0;
     // What the allocator would say costs a cache miss or two; mostly the block's entry knows.
-    f->usable = f->known && f->block.slack < SEEP_SLACK_UNKNOWN ? f->block.size + f->block.slack : usable_of(p, 0);
+    f->usable = f->known && f->block.slack < SEEP_SLACK_UNKNOWN ? f->block.size + f->block.slack : probe_usable(p, 0);
     count_total(r, f->usable, COUNT_FREE, nested);
     if (likely(f->known)) {
         uint64_t mean = load_relaxed(&r->control->mean_of_epoch[f->block.epoch % SEEP_EPOCHS]);

@@ -6,9 +6,7 @@
 //  2. The walk: apply rules from frame to frame. Only sp and bp are followed; a frame that needs more (hand-written
 //     assembler) hands the whole walk to walk_slow.c. No unwind information: the frame pointer is believed if it
 //     leads upwards within the stack and is seen to be the frame's own; else the stack is marked as truncated.
-//  3. Whole stacks, verified: the next walk that starts with the same first three pcs at the same sp compares every
-//     slot the remembered walk had read (all return addresses, and saved rbp where a frame depends on it). If they are
-//     all equal each step must come out as before, by induction, so the id is the same.
+//  3. Whole stacks that were walked before (known.c).
 // Memory is only read where it has been seen to be readable (bounds below), so no walk can fault.
 #include "malloc/probe.h"
 
@@ -208,38 +206,39 @@ static inline uint64_t rule_of(struct probe_region *r, uintptr_t pc, int exact)
 
 // ---- the walk ----
 
-// What the walk read that decided where it went; off when slot is NULL.
+// Notes what the walk reads that decides where it goes.
 struct recorder {
-    struct seep_walk_slot *slot;
+    struct probe_path *path;
     uintptr_t base;
     uintptr_t bp_from; // slot the current bp was loaded from, 0: the caller's own, 1: already recorded
 };
 
-static void record_slot(struct recorder *rec, uintptr_t address, uint64_t value)
+static void record_slot(struct recorder *rec, uintptr_t address, uint16_t *list, uint16_t *n)
 {
-    struct seep_walk_slot *s = rec->slot;
-    if (!s)
-        return;
-    uintptr_t offset = address - rec->base;
-    if (s->checks >= SEEP_WALK_CHECKS || offset >= 1u << 28) {
-        s->pc[0] = 0; // does not fit: the slot stays empty
-        rec->slot = NULL;
-        return;
-    }
-    s->offset[s->checks] = (uint32_t)offset;
-    s->value[s->checks++] = value;
-    if (offset > s->reach)
-        s->reach = (uint32_t)offset;
+    uintptr_t offset = (address - rec->base) / 8;
+    if (*n >= PROBE_PATH_SLOTS || offset > UINT16_MAX)
+        rec->path->keep = 0;
+    else
+        list[(*n)++] = (uint16_t)offset;
 }
 
-static void record_bp(struct recorder *rec, uint64_t bp)
+static inline void record_value(struct recorder *rec, uintptr_t address)
 {
-    if (!rec->slot || rec->bp_from == 1)
-        return;
+    record_slot(rec, address, rec->path->value, &rec->path->values);
+}
+
+// A word that is an address within the stack.
+static inline void record_pointer(struct recorder *rec, uintptr_t address)
+{
+    record_slot(rec, address, rec->path->pointer, &rec->path->pointers);
+}
+
+static void record_bp(struct recorder *rec)
+{
     if (rec->bp_from == 0)
-        rec->slot->bp_matters = 1;
-    else
-        record_slot(rec, rec->bp_from, bp);
+        rec->path->frame = 1;
+    else if (rec->bp_from != 1)
+        record_pointer(rec, rec->bp_from);
     rec->bp_from = 1;
 }
 
@@ -266,7 +265,7 @@ static inline enum step step_to(struct probe_walk *w, struct place *at, uint64_t
     at->sp = cfa;
     at->exact = 0;
     if (rec)
-        record_slot(rec, cfa - 8, at->pc);
+        record_value(rec, cfa - 8);
     return at->pc ? STEP_ON : STEP_END;
 }
 
@@ -276,10 +275,7 @@ static enum step step_signal(struct probe_walk *w, struct place *at, struct reco
     uintptr_t uc = at->sp;
     if (!probe_readable(w, uc + 168) || !probe_readable(w, uc + 120))
         return STEP_LOST;
-    if (rec->slot) {
-        rec->slot->pc[0] = 0; // never remembered: the stacks may be two
-        rec->slot = NULL;
-    }
+    rec->path->keep = 0; // the stacks may be two
     at->bp = *(uint64_t *)(uc + 120);
     at->sp = *(uint64_t *)(uc + 160);
     at->pc = *(uint64_t *)(uc + 168);
@@ -294,9 +290,10 @@ static enum step step_signal(struct probe_walk *w, struct place *at, struct reco
 static enum step step_pointer(struct probe_walk *w, struct place *at, struct recorder *rec)
 {
     int leads = probe_pointer_leads(w, at->sp, at->bp);
+    rec->path->keep &= leads != 0; // that the loader's entry is the end depends on whose stack this is
     if (leads <= 0)
         return leads ? STEP_LOST : STEP_END;
-    record_bp(rec, at->bp);
+    record_bp(rec);
     w->flags |= SEEP_STACK_HEURISTIC;
     return step_to(w, at, at->bp + 16, at->bp, rec);
 }
@@ -308,16 +305,16 @@ static inline enum step step(struct probe_walk *w, struct place *at, uint64_t ru
     case RULE_NORMAL:
         base = rule & 8 ? at->bp : at->sp;
         if (rule & 8 && rec)
-            record_bp(rec, at->bp);
+            record_bp(rec);
         cfa = base + 8 * (uint64_t)rule_cfa(rule);
         return step_to(w, at, cfa, rule_saved(rule) ? cfa + 8 * (uint64_t)rule_saved(rule) : 0, rec);
     case RULE_DRAP:
         base = at->bp + 8 * (uint64_t)rule_cfa(rule);
         if (!rec || !probe_readable(w, base))
             return STEP_LOST;
-        record_bp(rec, at->bp);
+        record_bp(rec);
         cfa = *(uint64_t *)base;
-        record_slot(rec, base, cfa);
+        record_pointer(rec, base);
         return step_to(w, at, cfa, at->bp, rec);
     case RULE_END:
         return STEP_END;
@@ -357,44 +354,6 @@ uint64_t probe_frame_word(struct probe_region *r, uintptr_t pc, int exact, struc
 
 // ---- remembered stacks ----
 
-// Whether the remembered walk started as this one does.
-static inline int slot_starts(const struct seep_walk_slot *s, const uintptr_t *pc, const struct place *at,
-                              unsigned klass, uintptr_t high)
-{
-    return s->pc[0] == pc[0] && s->pc[1] == pc[1] && s->pc[2] == pc[2] && s->sp == at->sp && s->reserved[0] == klass &&
-           s->generation == load_relaxed(&probe_generation) && at->sp + s->reach + 8 <= high &&
-           s->checks <= SEEP_WALK_CHECKS;
-}
-
-static inline int slot_matches(const struct seep_walk_slot *s, const struct place *at)
-{
-    uint64_t differ = s->bp_matters ? s->bp ^ at->bp : 0;
-    for (uint32_t i = 0; i < s->checks; i++) {
-        uint32_t offset = s->offset[i];
-        if (unlikely(offset > s->reach))
-            return 0;
-        differ |= *(const uint64_t *)(at->sp + offset) ^ s->value[i];
-    }
-    return differ == 0;
-}
-
-// What stands now where the remembered walk had looked: tells sibling paths of the same shape apart.
-static inline uint64_t slot_sibling(const struct seep_walk_slot *s, const struct place *at)
-{
-    uint64_t h = at->sp, factor = 0x9e3779b97f4a7c15ull;
-    for (uint32_t i = 0; i < s->checks && s->offset[i] <= s->reach; i++) {
-        h += *(const uint64_t *)(at->sp + s->offset[i]) * factor;
-        factor += 0x6a09e667f3bcc908ull;
-    }
-    return h ^ h >> 29;
-}
-
-static inline struct seep_walk_slot *slot_at(struct probe_region *r, const uintptr_t *pc, uint64_t sp, uint64_t more)
-{
-    uint64_t h = (pc[0] ^ pc[1] << 17 ^ pc[2] << 31 ^ sp << 5 ^ more) * 0x9e3779b97f4a7c15ull;
-    return &r->walks[(h >> 36) & (r->layout.walks - 1)];
-}
-
 // The first three pcs, as far as plain rules lead; -1 when they do not.
 static inline int first_three(struct probe_region *r, struct probe_walk *w, struct place at, uintptr_t *pc)
 {
@@ -409,25 +368,6 @@ static inline int first_three(struct probe_region *r, struct probe_walk *w, stru
         pc[i] = at.pc;
     }
     return 0;
-}
-
-// Claims the slot for writing; NULL when another thread is at it.
-static struct seep_walk_slot *slot_claim(struct seep_walk_slot *s, const uintptr_t *pc, const struct place *at,
-                                         unsigned klass)
-{
-    uint32_t sequence = load_relaxed(&s->sequence);
-    if (sequence & 1 ||
-        !__atomic_compare_exchange_n(&s->sequence, &sequence, sequence + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-        return NULL;
-    memcpy(s->pc, pc, sizeof s->pc);
-    s->sp = at->sp;
-    s->bp = at->bp;
-    s->generation = load_relaxed(&probe_generation);
-    s->reach = 0;
-    s->checks = 0;
-    s->bp_matters = 0;
-    s->reserved[0] = klass;
-    return s;
 }
 
 // Once in a while: are the objects we know still the ones that are there? Unloading inside the C library itself does
@@ -458,84 +398,57 @@ static void copy_if_wanted(struct probe_region *r, const struct probe_walk *w, u
 }
 
 static __attribute__((noinline)) uint32_t walk_whole(struct probe_region *r, struct probe_walk *w,
-                                                     const struct place *at, struct seep_walk_slot *slot,
-                                                     unsigned klass, int turn)
+                                                     const struct probe_start *start, const uintptr_t *pc, int turn)
 {
-    struct recorder rec = {.slot = slot, .base = at->sp};
+    struct place at = {.pc = start->pc, .sp = start->sp, .bp = start->bp};
+    struct probe_path path;
+    struct recorder rec = {.path = &path, .base = start->sp};
     int is_new = 0;
+    path.values = path.pointers = path.frame = 0;
+    path.keep = pc != NULL && !(probe_flags & PROBE_FLAG_NO_WALK_CACHE);
     w->flags = 0;
-    enum step s = walk_frames(r, w, *at, &rec);
+    enum step s = walk_frames(r, w, at, &rec);
     if (!(w->flags & SEEP_STACK_SIGNAL))
         bounds_keep(w);
     if (s == STEP_SLOW) {
         add_relaxed(&r->header->slow_walks, 1);
-        probe_bounds(w, at->sp);
-        probe_walk_slow(r, w, at->sp);
+        probe_bounds(w, at.sp);
+        probe_walk_slow(r, w, at.sp);
     } else if (s == STEP_LOST) {
         w->flags |= SEEP_STACK_TRUNCATED;
     }
     if (w->flags & SEEP_STACK_TRUNCATED)
         add_relaxed(&r->header->truncated_walks, 1);
-    uint32_t id = probe_intern(r, w->frame, w->frames, klass, w->flags, &is_new);
-    if (slot) {
-        slot->stack = id;
-        slot->flags = (uint8_t)w->flags;
-        if (s != STEP_END || id == SEEP_STACK_OTHER || probe_flags & PROBE_FLAG_NO_WALK_CACHE)
-            slot->pc[0] = 0;
-        store_release(&slot->sequence, slot->sequence + 1);
-    }
+    uint32_t id = probe_intern(r, w->frame, w->frames, start->klass, w->flags, &is_new);
+    if (s == STEP_END && path.keep && id != SEEP_STACK_OTHER)
+        probe_known_learn(r, start, pc, &path, w->high, id);
     copy_if_wanted(r, w, id, is_new, turn);
-    return id;
-}
-
-// The id if this slot remembers this very stack, SEEP_STACK_NONE if not.
-static inline uint32_t slot_answer(const struct seep_walk_slot *s, const uintptr_t *pc, const struct place *at,
-                                   unsigned klass, uintptr_t high)
-{
-    uint32_t sequence = load_acquire(&s->sequence);
-    if (sequence & 1 || !slot_starts(s, pc, at, klass, high) || !slot_matches(s, at))
-        return SEEP_STACK_NONE;
-    uint32_t id = s->stack;
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    return load_relaxed(&s->sequence) == sequence ? id : SEEP_STACK_NONE;
-}
-
-// Looks the stack up under its start and, when another path of the same start stands there, under what that path's
-// slots hold now. *slot: where to remember it after a miss; the first place changes hands now and then, lest a rare
-// path keep it for ever.
-static inline uint32_t remembered(struct probe_region *r, const struct probe_walk *w, const uintptr_t *pc,
-                                  const struct place *at, unsigned klass, struct seep_walk_slot **slot)
-{
-    struct seep_walk_slot *first = slot_at(r, pc, at->sp, 0);
-    *slot = first;
-    uint32_t id = slot_answer(first, pc, at, klass, w->high);
-    if (likely(id) || first->sequence & 1 || !slot_starts(first, pc, at, klass, w->high))
-        return id;
-    struct seep_walk_slot *sibling = slot_at(r, pc, at->sp, slot_sibling(first, at));
-    id = slot_answer(sibling, pc, at, klass, w->high);
-    if (!id && probe_tls.walks % 32)
-        *slot = sibling;
     return id;
 }
 
 uint32_t probe_stack_id(struct probe_region *r, const uintptr_t *hook_frame, unsigned klass, unsigned *flags)
 {
-    struct place at = {.pc = hook_frame[1], .sp = (uintptr_t)(hook_frame + 2), .bp = hook_frame[0]};
-    struct probe_walk w;
-    uintptr_t pc[3];
-    struct seep_walk_slot *slot = NULL;
+    struct probe_start start = {hook_frame[1], (uintptr_t)(hook_frame + 2), hook_frame[0], klass};
     int turn = (++probe_tls.walks & 1023) == 0; // now and then a stack is walked although it is remembered
+    struct probe_walk w;
     w.flags = 0;
-    probe_bounds(&w, at.sp);
-    if (likely(first_three(r, &w, at, pc) == 0)) {
-        uint32_t id = remembered(r, &w, pc, &at, klass, &slot);
-        if (likely(id && !turn)) {
-            *flags = WALK_HIT;
-            return id;
-        }
-        slot = slot_claim(slot, pc, &at, klass);
+    probe_bounds(&w, start.sp);
+    uint32_t id = probe_known_guess(r, &start, w.high);
+    if (likely(id && !turn)) {
+        *flags = WALK_HIT;
+        return id;
     }
-    uint32_t id = walk_whole(r, &w, &at, slot, klass, turn);
+    uintptr_t pc[3];
+    int plain = first_three(r, &w, (struct place){.pc = start.pc, .sp = start.sp, .bp = start.bp}, pc) == 0;
+    if (plain && !id)
+        id = probe_known_look(r, &start, pc, w.high);
+    if (id && !turn) {
+        *flags = WALK_HIT;
+        return id;
+    }
+    uint32_t walked = walk_whole(r, &w, &start, plain ? pc : NULL, turn);
+    if (unlikely(id && id != walked))
+        add_relaxed(&r->header->known_wrong, 1);
     *flags = w.flags;
-    return id;
+    return walked;
 }

@@ -33,6 +33,7 @@ static void read_totals(const struct wire *w, struct wire_totals *t)
     t->samples_lost = wire_load64(&h->samples_lost);
     t->truncated_walks = wire_load64(&h->truncated_walks);
     t->slow_walks = wire_load64(&h->slow_walks);
+    t->known_wrong = wire_load64(&h->known_wrong);
     t->rule_misses = wire_load64(&h->rule_misses);
     t->rule_flushes = wire_load64(&h->rule_flushes);
     t->ring_lost = wire_load64(&h->ring_lost);

@@ -47,6 +47,7 @@ struct wire_totals {
     uint64_t stacks;                    // distinct stacks seen by the probe
     uint64_t unknown_frees, nested, pool_full, live_overflow, samples_lost;
     uint64_t truncated_walks, slow_walks, rule_misses, rule_flushes, ring_lost, map_overflow, module_overflow;
+    uint64_t known_wrong; // re-walks that did not confirm the remembered stack
     uint64_t walks, walk_hits, early_bytes, child_timeouts;
     uint64_t pool_used_bytes, pool_bytes; // how near the ceiling is
 };

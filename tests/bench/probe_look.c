@@ -13,8 +13,8 @@ static int by_live(const void *va, const void *vb)
 
 static void print_stack(struct wire *w, const struct wire_snapshot *s, const struct wire_stack *k)
 {
-    printf("  #%u class %u flags %u live %.0f B in %.1f, allocated %.0f B in %.1f, %u frames\n", k->id, k->klass, k->flags,
-           k->live_bytes, k->live_blocks, k->alloc_bytes, k->alloc_blocks, k->frames);
+    printf("  #%u class %u flags %u live %.0f B in %.1f, allocated %.0f B in %.1f, %u frames\n", k->id, k->klass,
+           k->flags, k->live_bytes, k->live_blocks, k->alloc_bytes, k->alloc_blocks, k->frames);
     for (unsigned f = 0; f < k->frames; f++) {
         const struct wire_frame *fr = &s->frame[k->first_frame + f];
         struct wire_module m = {.path = "?"};
@@ -41,10 +41,11 @@ static void look(int fd, int pid, int show)
            (unsigned long long)t->alloc_blocks, (unsigned long long)t->free_blocks, t->live_bytes, t->live_blocks,
            (long long)(t->usable_alloc_bytes - t->usable_free_bytes), t->map_live_bytes, (unsigned long long)t->stacks,
            s.corrupt);
-    printf("  walks %llu hits %.1f %% truncated %llu slow %llu rule misses %llu flushes %llu modules %u\n",
+    printf("  walks %llu hits %.1f %% wrong %llu truncated %llu slow %llu rule misses %llu flushes %llu modules %u\n",
            (unsigned long long)t->walks, t->walks ? 100.0 * (double)t->walk_hits / (double)t->walks : 0,
-           (unsigned long long)t->truncated_walks, (unsigned long long)t->slow_walks,
-           (unsigned long long)t->rule_misses, (unsigned long long)t->rule_flushes, wire_modules(w));
+           (unsigned long long)t->known_wrong, (unsigned long long)t->truncated_walks,
+           (unsigned long long)t->slow_walks, (unsigned long long)t->rule_misses, (unsigned long long)t->rule_flushes,
+           wire_modules(w));
     printf("  nested %llu unknown frees %llu overflow %llu lost %llu pool %llu of %llu full %llu map overflow %llu\n",
            (unsigned long long)t->nested, (unsigned long long)t->unknown_frees, (unsigned long long)t->live_overflow,
            (unsigned long long)t->samples_lost, (unsigned long long)t->pool_used_bytes,

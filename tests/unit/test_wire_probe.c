@@ -66,6 +66,7 @@ static void compare_sites(struct wire *w, const struct site *site)
     }
     assert_int_equal(s.corrupt, 0);
     assert_int_equal(s.totals.truncated_walks, 0);
+    assert_int_equal(s.totals.known_wrong, 0);
     assert_int_equal(s.totals.nested, 0);
     assert_int_equal(s.totals.live_overflow, 0);
     wire_snapshot_free(&s);

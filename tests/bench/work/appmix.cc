@@ -1,6 +1,5 @@
-// What an application does between its allocations: reads made-up log lines, counts words in a hash, keeps sessions in a
-// tree, formats and sorts. A third of the time or less is the allocator's.
-// usage: appmix ROUNDS
+// What an application does between its allocations: reads made-up log lines, counts words in a hash, keeps sessions in
+// a tree, formats and sorts. A third of the time or less is the allocator's. usage: appmix ROUNDS
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -11,7 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
-namespace {
+namespace
+{
 
 uint64_t seed = 88172645463325252u;
 

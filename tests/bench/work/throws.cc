@@ -6,15 +6,13 @@
 #include <stdexcept>
 #include <string>
 
-namespace {
+namespace
+{
 
 volatile unsigned sink;
 
 struct guard {
-    ~guard()
-    {
-        sink = sink + 1;
-    }
+    ~guard() { sink = sink + 1; }
 };
 
 __attribute__((noinline)) void down(unsigned depth, unsigned n)
