@@ -1,19 +1,10 @@
 // The verdict for people: what decided, where the growth sits, which stacks, every gate, shutdown, evidence.
 #include "report/text.h"
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { LABEL_COLUMN = 12, STACKS_SHOWN = 5 };
-
-static void upper(char *out, size_t size, const char *word)
-{
-    size_t i = 0;
-    for (; word[i] != '\0' && i + 1 < size; i++)
-        out[i] = word[i] == '_' ? ' ' : (char)toupper((unsigned char)word[i]);
-    out[i] = '\0';
-}
 
 static enum text_colour final_colour(enum judge_final verdict)
 {
@@ -29,7 +20,7 @@ static void put_label(struct text *t, const char *label)
 static void put_head(struct text *t, const struct report *r)
 {
     char word[32];
-    upper(word, sizeof word, judge_final_name(r->final.verdict));
+    text_upper(word, sizeof word, judge_final_name(r->final.verdict));
     text_put(t, final_colour(r->final.verdict), word);
     text_put(t, TEXT_PLAIN, r->live ? " so far  " : "  ");
     text_wrapped(t, TEXT_BOLD, r->headline, t->column);
@@ -120,7 +111,7 @@ static void put_stacks(struct text *t, const struct report *r)
 static void put_gate(struct text *t, const struct report_gate *g)
 {
     char word[24], value[48], limit[48], figures[128] = "";
-    upper(word, sizeof word, judge_status_name(g->result.status));
+    text_upper(word, sizeof word, judge_status_name(g->result.status));
     judge_format(value, sizeof value, g->result.value, g->result.unit);
     judge_format(limit, sizeof limit, g->result.limit, g->result.unit);
     bool over = g->result.status == JUDGE_S_FAIL || g->result.status == JUDGE_S_WARN;
@@ -207,7 +198,7 @@ static void put_shutdown(struct text *t, const struct report *r)
     char word[24];
     if (r->live)
         return;
-    upper(word, sizeof word, judge_status_name(r->shutdown.status));
+    text_upper(word, sizeof word, judge_status_name(r->shutdown.status));
     put_label(t, "shutdown");
     text_put(t, text_status_colour(r->shutdown.status), word);
     text_put(t, TEXT_PLAIN, "  ");

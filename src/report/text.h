@@ -29,6 +29,9 @@ int text_room(const struct text *t);
 // The columns a string takes, in UTF-8 characters.
 int text_columns(const char *s, size_t len);
 
+// A status word as it is shown: "target_failed" as "TARGET FAILED".
+void text_upper(char *out, size_t size, const char *word);
+
 enum text_colour text_status_colour(enum judge_status status);
 
 // One line (and its continuation) of the ranked list.

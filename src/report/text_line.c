@@ -1,6 +1,7 @@
 // Columns and colour for text output: see text.h.
 #include "base/esc.h"
 #include "report/text.h"
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,11 +105,6 @@ void text_end_line(struct text *t)
     t->column = 0;
 }
 
-int text_room(const struct text *t)
-{
-    return t->column < t->width ? t->width - t->column : 0;
-}
-
 void text_wrapped(struct text *t, enum text_colour colour, const char *sentence, int column)
 {
     struct seep_buf word;
@@ -131,6 +127,11 @@ void text_wrapped(struct text *t, enum text_colour colour, const char *sentence,
     buf_free(&word);
 }
 
+int text_room(const struct text *t)
+{
+    return t->column < t->width ? t->width - t->column : 0;
+}
+
 enum text_colour text_status_colour(enum judge_status status)
 {
     switch (status) {
@@ -146,4 +147,12 @@ enum text_colour text_status_colour(enum judge_status status)
         break;
     }
     return TEXT_DIM;
+}
+
+void text_upper(char *out, size_t size, const char *word)
+{
+    size_t i = 0;
+    for (; word[i] != '\0' && i + 1 < size; i++)
+        out[i] = word[i] == '_' ? ' ' : (char)toupper((unsigned char)word[i]);
+    out[i] = '\0';
 }
