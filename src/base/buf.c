@@ -95,6 +95,18 @@ void buf_printf(struct seep_buf *b, const char *fmt, ...)
     va_end(ap);
 }
 
+// "%.15g" leaves trailing zeros out, so whatever has a form of up to 15 digits that reads back equal gets it at once.
+void buf_double(struct seep_buf *b, double value)
+{
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    buf_str(b, text);
+}
+
 int buf_check(const struct seep_buf *b, const char *what, struct seep_err *err)
 {
     if (!b->failed)

@@ -118,13 +118,7 @@ void jsonw_double(struct jsonw *w, const char *key, double value)
         return;
     }
     lead(w, key);
-    char text[40];
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    buf_str(w->out, text);
+    buf_double(w->out, value);
 }
 
 void jsonw_bool(struct jsonw *w, const char *key, bool value)

@@ -289,7 +289,7 @@ static int take_value(const struct csv_reader *r, const struct csv_cell *cell, s
     if (what != CSV_NUMBER && what != CSV_EMPTY)
         return bad_number(r, cell, c->name, what, err);
     if (value < 0)
-        return csv_fail(r, csv_line(r), err, "%.60s is %.12g; there is no less than nothing of it", c->name, value);
+        return csv_fail(r, csv_line(r), err, "%.60s is %.12g: an amount cannot be negative", c->name, value);
     if (what == CSV_EMPTY)
         c->n_missing++;
     else if (c->in_pages && fmod(value, CSV_PAGE_BYTES) != 0)

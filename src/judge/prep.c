@@ -44,19 +44,18 @@ static int own_copy(struct judge_window *w)
     return 0;
 }
 
-// Seconds of excluded time before t, counting from first_t; *inside tells whether t itself is excluded. Overlapping
-// spans count once because each is clipped to where the previous ones ended; spans are expected in order of time.
-static double excluded_before(const struct judge_options *o, double first_t, double t, bool *inside)
+// Overlapping spans count once because each is clipped to where the previous ones ended.
+double judge_excluded_before(const struct judge_span *spans, size_t n, double first_s, double t_s, bool *inside)
 {
-    double sum = 0, done = first_t;
+    double sum = 0, done = first_s;
     *inside = false;
-    for (size_t i = 0; i < o->n_excluded; i++) {
-        double from = fmax(o->excluded[i].from_s, done), to = o->excluded[i].to_s;
-        if (t >= o->excluded[i].from_s && t <= to)
+    for (size_t i = 0; i < n; i++) {
+        double from = fmax(spans[i].from_s, done), to = spans[i].to_s;
+        if (t_s >= spans[i].from_s && t_s <= to)
             *inside = true;
-        if (to <= from || t <= from)
+        if (to <= from || t_s <= from)
             continue;
-        sum += fmin(t, to) - from;
+        sum += fmin(t_s, to) - from;
         done = to;
     }
     return sum;
@@ -75,7 +74,8 @@ int judge_prep_cut(const struct judge_series *series, const struct judge_options
     double first = series->t_s[0];
     for (size_t i = 0; i < series->n; i++) {
         bool inside;
-        double gone = excluded_before(options, first, series->t_s[i], &inside), t = series->t_s[i] - gone;
+        double gone = judge_excluded_before(options->excluded, options->n_excluded, first, series->t_s[i], &inside),
+               t = series->t_s[i] - gone;
         if (inside || (kept > 0 && t <= out->own_t[kept - 1]))
             continue;
         out->own_t[kept] = t;

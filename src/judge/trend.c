@@ -227,7 +227,9 @@ static int run_round(const double *t, const double *y, size_t n, const struct ju
     if (scale(t, y, n, o, round) != 0)
         return -1;
     judge_fit_cycle(&round->scaled);
-    round->fitted = judge_fit(&round->scaled, &round->fit);
+    const struct judge_fit *f = &round->fit;
+    // Amounts or times at the end of what a double holds have no rate; a comparison with NaN would let them pass.
+    round->fitted = judge_fit(&round->scaled, &round->fit) && isfinite(f->best.r) && isfinite(f->lo) && isfinite(f->hi);
     if (round->fitted)
         measure_ends(round);
     return 0;
@@ -323,8 +325,8 @@ static void cap(const struct judge_window *w, const struct judge_options *o, str
     char period[32], window[32];
     out->n_gaps = judge_prep_gaps(w, interval, &missing);
     if (missing > missing_share_max * all) {
-        snprintf(out->reason, sizeof out->reason, "samples are missing for %.0f %% of the time (%zu gaps)",
-                 100 * missing / all, out->n_gaps);
+        snprintf(out->reason, sizeof out->reason, "samples are missing for %.0f %% of the time (%zu gap%s)",
+                 100 * missing / all, out->n_gaps, out->n_gaps == 1 ? "" : "s");
         out->verdict = JUDGE_INCONCLUSIVE;
     } else if (o->period_s > 0 && out->window_s < 2 * o->period_s && out->verdict == JUDGE_PASS) {
         snprintf(out->reason, sizeof out->reason,

@@ -75,6 +75,10 @@ struct judge_growth {
 // JUDGE_INCONCLUSIVE with the reason. Returns 0, or -1 when memory ran out (out is then inconclusive and says so).
 int judge_trend(const struct judge_series *series, const struct judge_options *options, struct judge_growth *out);
 
+// Seconds of excluded time before t_s, counting from first_s: what judge_trend takes off a time. Spans are in order of
+// time; *inside tells whether t_s itself is excluded, its sample then counts for nothing.
+double judge_excluded_before(const struct judge_span *spans, size_t n, double first_s, double t_s, bool *inside);
+
 // Rule 3.9: resident and allocated memory combined into one answer; label names the cause where the two disagree
 // ("" otherwise). label has size bytes, > 0.
 enum judge_verdict judge_combine(const struct judge_growth *rss, const struct judge_growth *allocated, char *label,

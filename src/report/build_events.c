@@ -57,6 +57,10 @@ int build_events(struct build *b, struct seep_err *err)
     if (failed)
         return -1;
     cut_at_restart(b);
+    b->r->measure_first = b->measure_first;
+    b->r->measure_end = b->measure_end;
+    b->r->excluded = b->excluded;
+    b->r->n_excluded = b->n_excluded;
     struct judge_options *o = &b->judge_options;
     o->planned_duration_s = b->r->planned_s;
     o->interval_s = b->r->interval_s;

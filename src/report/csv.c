@@ -1,9 +1,10 @@
 // The measured series as a table, one row a tick: what `seep analyze` reads, so that a verdict can be recomputed.
 //
-// Only the measure phase, without paused stretches, the probe's own share taken away: exactly what the judge saw. The
-// first columns are fixed; the others follow in the order of the store, named by series and labels. Unknown cells are
-// empty.
+// Only the measured time, the probe's own share taken away: exactly what the judge saw, to the last bit. Ticks in
+// paused stretches are left out, and a column then counts the seconds that were. The first columns are fixed; the
+// others follow in the order of the store, named by series and labels. Unknown cells are empty.
 #include "base/esc.h"
+#include "csv/series.h"
 #include "report/report.h"
 #include <math.h>
 #include <stdio.h>
@@ -19,8 +20,8 @@ static const struct report_series *find_series(const struct report *r, const cha
 
 static bool any_measured(const struct report *r, const struct report_series *s)
 {
-    for (size_t i = 0; s != NULL && i < r->n_ticks; i++)
-        if (r->phase[i] == PHASE_MEASURE && isfinite(s->values[i]))
+    for (size_t i = r->measure_first; s != NULL && i < r->measure_end; i++)
+        if (isfinite(s->values[i]))
             return true;
     return false;
 }
@@ -47,18 +48,38 @@ static void put_value(const struct report_series *s, size_t i, struct seep_buf *
 {
     buf_char(out, ',');
     if (s != NULL && isfinite(s->values[i]))
-        buf_printf(out, "%.17g", s->values[i]);
+        buf_double(out, s->values[i]);
 }
 
-static bool was_paused(const struct report *r, double t_s)
+static void put_header(const struct report *r, const struct report_series *rss, const struct report_series *heap,
+                       struct seep_buf *out)
 {
-    for (size_t i = 0; i < r->n_events; i++) {
-        const struct report_event *e = &r->events[i];
-        bool cut = strcmp(e->kind, E_PAUSED) == 0 || strcmp(e->kind, E_SUSPENDED) == 0;
-        if (cut && e->to_s > e->from_s && t_s >= e->from_s && t_s <= e->to_s)
-            return true;
+    buf_str(out, CSV_TIME "," CSV_RSS "," CSV_ALLOCATED);
+    if (r->n_excluded > 0)
+        buf_str(out, "," CSV_EXCLUDED);
+    for (size_t s = 0; s < r->n_series; s++) {
+        if (&r->series[s] == rss || &r->series[s] == heap)
+            continue;
+        buf_char(out, ',');
+        put_name(&r->series[s], out);
     }
-    return false;
+    buf_char(out, '\n');
+}
+
+static void put_row(const struct report *r, size_t i, double excluded_s, const struct report_series *rss,
+                    const struct report_series *heap, struct seep_buf *out)
+{
+    buf_double(out, r->t_s[i]);
+    put_value(rss, i, out);
+    put_value(heap, i, out);
+    if (r->n_excluded > 0) {
+        buf_char(out, ',');
+        buf_double(out, excluded_s);
+    }
+    for (size_t s = 0; s < r->n_series; s++)
+        if (&r->series[s] != rss && &r->series[s] != heap)
+            put_value(&r->series[s], i, out);
+    buf_char(out, '\n');
 }
 
 int report_csv(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err)
@@ -67,24 +88,15 @@ int report_csv(const struct report *r, const struct report_style *style, struct 
     const struct report_series *rss = find_series(r, S_RSS), *heap = find_series(r, S_HEAP_LIVE);
     if (!any_measured(r, heap))
         heap = find_series(r, S_ALLOC_ALLOCATED);
-    buf_str(out, "timestamp_s,rss_bytes,allocated_bytes");
-    for (size_t s = 0; s < r->n_series; s++) {
-        if (&r->series[s] == rss || &r->series[s] == heap)
+    put_header(r, rss, heap, out);
+    double last = -INFINITY;
+    for (size_t i = r->measure_first; i < r->measure_end; i++) {
+        bool inside;
+        double gone = judge_excluded_before(r->excluded, r->n_excluded, r->measure_from_s, r->t_s[i], &inside);
+        if (inside || r->t_s[i] - gone <= last) // as the judge leaves them out
             continue;
-        buf_char(out, ',');
-        put_name(&r->series[s], out);
-    }
-    buf_char(out, '\n');
-    for (size_t i = 0; i < r->n_ticks; i++) {
-        if (r->phase[i] != PHASE_MEASURE || r->t_s[i] < r->measure_from_s || was_paused(r, r->t_s[i]))
-            continue;
-        buf_printf(out, "%.12g", r->t_s[i]);
-        put_value(rss, i, out);
-        put_value(heap, i, out);
-        for (size_t s = 0; s < r->n_series; s++)
-            if (&r->series[s] != rss && &r->series[s] != heap)
-                put_value(&r->series[s], i, out);
-        buf_char(out, '\n');
+        last = r->t_s[i] - gone;
+        put_row(r, i, gone, rss, heap, out);
     }
     return buf_check(out, "The table of series", err);
 }

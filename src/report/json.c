@@ -144,6 +144,11 @@ void report_json_growth(struct jsonw *w, const struct report_growth *g)
     jsonw_double(w, "settle_duration_s", j->settle_duration_s);
     jsonw_int(w, "samples", (int64_t)j->n_given);
     jsonw_int(w, "points", (int64_t)j->n_used);
+    jsonw_int(w, "plausible_models", (int64_t)j->n_models);
+    jsonw_double(w, "window_s", j->window_s);
+    jsonw_int(w, "gaps", (int64_t)j->n_gaps);
+    jsonw_double(w, "event_s", j->event_t_s);
+    jsonw_double(w, "event_size", j->event_size);
 }
 
 static void put_growths(struct jsonw *w, const struct report *r)

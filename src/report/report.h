@@ -235,7 +235,10 @@ struct report {
     const enum store_phase *phase;
     struct report_series *series;
     size_t n_series;
+    size_t measure_first, measure_end; // ticks [first, end) that are judged; equal when there are none
     double measure_from_s, measure_to_s;
+    const struct judge_span *excluded; // paused and suspended: cut out of every fit
+    size_t n_excluded;
     double warmup_end_s; // of the decisive series; NAN unknown
     struct report_event *events;
     size_t n_events;
