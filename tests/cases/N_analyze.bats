@@ -42,7 +42,7 @@ print('timestamp_s,rss_bytes')
 for i in range($1): print(f'{i},{50000000 // 4096 * 4096 + i * 7919 % 5 * 4096}')"
 }
 
-@test "L01 the golden cases of METHOD, through the command" {
+@test "N01 the golden cases of METHOD, through the command" {
     run python3 - "$SEEP" "$SEEP_SOURCE/docs/METHOD.md" <<'PY'
 import json, math, re, subprocess, sys
 MIB = 1048576.0
@@ -72,7 +72,7 @@ PY
     [ "$status" = 0 ] && [ "$output" = "8 of 8" ]
 }
 
-@test "L02 a run's own table has the run's own verdict, also with a pause" {
+@test "N02 a run's own table has the run's own verdict, also with a pause" {
     "$SEEP" run -q --name leak --duration 14s -- "$TARGETS/leak_c" 40000 &
     local leak=$!
     "$SEEP" run -q --name calm --duration 14s -- "$TARGETS/leak_c" 0 &
@@ -118,7 +118,7 @@ PY
     analysis counts.json 'len(a["series"]) == 2 and s["fd"]["slope_per_hour"] == 0'
 }
 
-@test "L03 what is no table is refused with its line" {
+@test "N03 what is no table is refused with its line" {
     flat 200 >good.csv
     : >empty.csv
     refused 'empty.csv:1: the file is empty' empty.csv
@@ -159,7 +159,7 @@ PY
     refused "one file at a time" good.csv good.csv
 }
 
-@test "L04 odd tables are judged, and what is odd is said" {
+@test "N04 odd tables are judged, and what is odd is said" {
     flat 200 >good.csv
     run "$SEEP" analyze good.csv -b 10MB/h
     [ "$status" = 0 ]
@@ -203,7 +203,7 @@ PY
     [ "$status" = 3 ]
 }
 
-@test "L05 two columns are one question, totals and warm-up count" {
+@test "N05 two columns are one question, totals and warm-up count" {
     python3 - <<'PY'
 import math
 def table(name, rss, heap):
@@ -249,7 +249,7 @@ PY
     analysis warm.json 's["rss_bytes"]["warmup_end_s"] == 0 and s["rss_bytes"]["points"] == 300'
 }
 
-@test "L06 a million rows are judged whole and bounded" {
+@test "N06 a million rows are judged whole and bounded" {
     python3 -c "
 print('timestamp_s,rss_bytes,allocated_bytes')
 for i in range(1000000): print(f'{i * .0864:.4f},{50000000 // 4096 * 4096 + i // 20000 * 40960 + i * 7919 % 5 * 4096},{40000000 + i % 977}')" >million.csv
