@@ -2,6 +2,8 @@
 #include "base/buf.h"
 #include "base/check.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,11 +97,12 @@ void buf_printf(struct seep_buf *b, const char *fmt, ...)
     va_end(ap);
 }
 
-// "%.15g" leaves trailing zeros out, so whatever has a form of up to 15 digits that reads back equal gets it at once.
+// "%.15g" leaves trailing zeros out, so whatever has a form of up to 15 digits that reads back equal gets it at once;
+// only subnormal numbers hold fewer digits than that.
 void buf_double(struct seep_buf *b, double value)
 {
     char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
+    for (int digits = fabs(value) < DBL_MIN ? 6 : 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)
             break;
