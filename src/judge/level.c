@@ -109,8 +109,8 @@ int judge_close(const double *before, size_t n_before, const double *after, size
                  N_LEVEL);
         return 0;
     }
-    if (!all_finite(before, n_before) || !all_finite(after, n_after) || !isfinite(limit)) {
-        snprintf(out->reason, sizeof out->reason, "a sample or the limit is not a finite number");
+    if (!all_finite(before, n_before) || !all_finite(after, n_after) || isnan(limit)) {
+        snprintf(out->reason, sizeof out->reason, "a sample is not a finite number, or there is no limit");
         return 0;
     }
     double *scratch = malloc((n_before > n_after ? n_before : n_after) * sizeof *scratch);
@@ -123,9 +123,10 @@ int judge_close(const double *before, size_t n_before, const double *after, size
     return 0;
 }
 
-enum judge_verdict judge_reload(double first_growth, double second_growth, double noise, char *reason, size_t size)
+enum judge_verdict judge_reload(double first_growth, double second_growth, double noise, double floor, char *reason,
+                                size_t size)
 {
-    double allowed = retention_share * first_growth;
+    double allowed = fmax(fmax(retention_share * first_growth, floor), 0);
     if (!isfinite(first_growth) || !isfinite(second_growth) || !isfinite(noise) || noise < 0) {
         snprintf(reason, size, "the growth of one of the cycles is unknown");
         return JUDGE_INCONCLUSIVE;
@@ -135,7 +136,7 @@ enum judge_verdict judge_reload(double first_growth, double second_growth, doubl
                  first_growth > 0 ? fmax(0, 100 * second_growth / first_growth) : 0.);
         return JUDGE_PASS;
     }
-    if (second_growth - noise > fmax(allowed, 0)) {
+    if (second_growth - noise > allowed) {
         snprintf(reason, size, "the second cycle of the same load grew again, by %.0f %% of the first",
                  first_growth > 0 ? 100 * second_growth / first_growth : 100.);
         return JUDGE_FAIL;

@@ -103,8 +103,10 @@ int judge_total_growth(const struct judge_series *series, const struct judge_opt
 int judge_close(const double *before, size_t n_before, const double *after, size_t n_after, double limit,
                 enum judge_unit unit, struct judge_level *out);
 
-// Reload: the growth of a second cycle of the same load against the first. At most 10 % of it means retention, not a
-// leak. Fails only when the first cycle grew and the second grew more than 10 % of it.
-enum judge_verdict judge_reload(double first_growth, double second_growth, double noise, char *reason, size_t size);
+// Reload: the growth of a second cycle of the same load against the first. At most 10 % of it, or `floor` (what the
+// budget of growth allows in that time; 0: nothing), means retention, not a leak. Fails only when the second cycle surely
+// grew more; noise is that of the second growth, >= 0.
+enum judge_verdict judge_reload(double first_growth, double second_growth, double noise, double floor, char *reason,
+                                size_t size);
 
 #endif

@@ -135,7 +135,7 @@ static const struct schema_key run_keys[] = {
      .type = KEY_BOOL,
      .def = "false",
      AT(struct profile_run, reload),
-     .help = "after drain run the load once more, to tell retention from leak (not supported yet: a run refuses true)"},
+     .help = "after the drain run the same load once more, as long as before: growth again is a leak, none is retention"},
     {.name = "keep",
      .type = KEY_NUMBER,
      .unit = UNIT_SECONDS,

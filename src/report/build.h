@@ -134,6 +134,11 @@ int build_measures(struct build *b, struct seep_err *err);
 // build_explain.c
 int build_explain(struct build *b, struct seep_err *err);
 
+// build_reload.c: the second cycle of the load against the first.
+int build_reload(struct build *b, struct seep_err *err);
+// The finite values of a phase, in time order, into out (room for all ticks); returns how many. values may be NULL.
+size_t build_phase_values(const struct build *b, const double *values, enum store_phase phase, double *out);
+
 // build_shutdown.c
 int build_shutdown(struct build *b, struct seep_err *err);
 

@@ -172,7 +172,7 @@ static const char *first_reason(struct build *b, enum judge_status status)
         if (g->result.status == status)
             return report_strf(b->arena, "%s: %s", g->gate.name, g->result.reason);
     }
-    return NULL;
+    return b->r->reload.status == status ? report_strf(b->arena, "reload: %s", b->r->reload.reason) : NULL;
 }
 
 // "3.05..3.38" where both ends have the unit of the value itself, else "990 kB/h..1.2 MB/h".
@@ -258,13 +258,16 @@ int build_final(struct build *b, struct seep_err *err)
     const char *signal;
     if (build_get(b, M_OUTCOME_SIGNAL, &signal, err) != 0)
         return -1;
-    enum judge_status *status = report_alloc(b->arena, b->r->n_gates, sizeof *status);
+    size_t n = b->r->n_gates;
+    enum judge_status *status = report_alloc(b->arena, n + 1, sizeof *status);
     if (status == NULL)
         return build_no_memory(err);
-    for (size_t i = 0; i < b->r->n_gates; i++)
+    for (size_t i = 0; i < n; i++)
         status[i] = b->r->gates[i].result.status;
+    if (b->r->reload.status != JUDGE_S_SKIPPED) // a cycle of the load that was asked for decides like a gate
+        status[n++] = b->r->reload.status;
     struct judge_outcome outcome = outcome_of(b, build_integer(signal));
-    judge_final(status, b->r->n_gates, &outcome, &b->r->final);
+    judge_final(status, n, &outcome, &b->r->final);
     b->r->headline = headline(b);
     return b->r->headline == NULL ? build_no_memory(err) : 0;
 }

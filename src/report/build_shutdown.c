@@ -27,15 +27,6 @@ static int read_facts(struct build *b, struct facts *f, struct seep_err *err)
     return 0;
 }
 
-static size_t phase_values(const struct build *b, const double *values, enum store_phase phase, double *out)
-{
-    size_t n = 0;
-    for (size_t i = 0; values != NULL && i < b->ticks.n; i++)
-        if (b->ticks.phase[i] == phase && isfinite(values[i]))
-            out[n++] = values[i];
-    return n;
-}
-
 // Close against the idle baseline; *compared false when a phase has no values at all.
 static int compare_level(struct build *b, const double *values, struct judge_level *level, bool *compared,
                          struct seep_err *err)
@@ -43,8 +34,8 @@ static int compare_level(struct build *b, const double *values, struct judge_lev
     double *before = malloc((b->ticks.n + 1) * sizeof *before), *after = malloc((b->ticks.n + 1) * sizeof *after);
     int failed = before == NULL || after == NULL ? build_no_memory(err) : 0;
     if (!failed) {
-        size_t n_before = phase_values(b, values, PHASE_BASELINE, before);
-        size_t n_after = phase_values(b, values, PHASE_CLOSE, after);
+        size_t n_before = build_phase_values(b, values, PHASE_BASELINE, before);
+        size_t n_after = build_phase_values(b, values, PHASE_CLOSE, after);
         *compared = n_before > 0 && n_after > 0;
         double limit = isnan(b->r->shutdown.back_limit_bytes) ? HUGE_VAL : b->r->shutdown.back_limit_bytes;
         if (*compared && judge_close(before, n_before, after, n_after, limit, JUDGE_U_BYTES, level) != 0)
@@ -141,6 +132,9 @@ static void judge_back(struct verdict *v)
     const char *what = heap ? "heap" : "rss";
     if (level->verdict == JUDGE_PASS)
         say(v, JUDGE_S_PASS, report_strf(b->arena, "%s back to within %s of baseline", what, difference));
+    else if (b->r->reload.status == JUDGE_S_PASS) // kept, and the second cycle showed that it is not piling up
+        say(v, JUDGE_S_PASS,
+            report_strf(b->arena, "%s %s above baseline, retained: it did not grow again", what, difference));
     else
         say(v, judge_status_of(level->verdict),
             report_strf(b->arena, "%s %s %s baseline (limit %s)", what, difference,

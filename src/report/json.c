@@ -326,6 +326,22 @@ static void put_shutdown(struct jsonw *w, const struct report *r)
     jsonw_end_object(w);
 }
 
+static void put_reload(struct jsonw *w, const struct report_reload *l)
+{
+    if (l->status == JUDGE_S_SKIPPED) {
+        jsonw_null(w, "reload");
+        return;
+    }
+    jsonw_object(w, "reload");
+    jsonw_string(w, "status", judge_status_name(l->status));
+    jsonw_string(w, "gauge", l->gauge);
+    jsonw_double(w, "first_growth_bytes", l->first);
+    jsonw_double(w, "second_growth_bytes", l->second);
+    jsonw_double(w, "margin_bytes", l->margin);
+    jsonw_string(w, "reason", l->reason);
+    jsonw_end_object(w);
+}
+
 static void put_gaps(struct jsonw *w, const struct report *r)
 {
     jsonw_array(w, "gaps");
@@ -421,6 +437,7 @@ int report_json(const struct report *r, const struct report_style *style, struct
     put_per_op(&w, "per_op", r->per_op, r->n_per_op);
     put_stacks(&w, r);
     put_shutdown(&w, r);
+    put_reload(&w, &r->reload);
     if (r->has_load)
         load_summary_json(&r->load, &w, "load");
     else

@@ -153,6 +153,14 @@ struct report_shutdown {
     double back_limit_bytes; // NAN: not demanded
 };
 
+struct report_reload {
+    enum judge_status status; // SKIPPED: there was none
+    const char *gauge;        // "heap", or "rss" where the heap is not known
+    double first, second;     // growth of the two cycles, bytes
+    double margin;            // +- of the second
+    const char *reason;       // a sentence
+};
+
 struct report_event {
     const char *kind, *text;
     double from_s, to_s; // on the axis of the report
@@ -225,6 +233,7 @@ struct report {
     size_t n_per_op;
 
     struct report_shutdown shutdown;
+    struct report_reload reload;
     bool has_load;
     struct load_summary load; // of the whole run; names owned by the report
     struct report_evidence evidence;

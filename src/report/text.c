@@ -114,10 +114,13 @@ static void put_gate(struct text *t, const struct report_gate *g)
     text_upper(word, sizeof word, judge_status_name(g->result.status));
     judge_format(value, sizeof value, g->result.value, g->result.unit);
     judge_format(limit, sizeof limit, g->result.limit, g->result.unit);
-    bool over = g->result.status == JUDGE_S_FAIL || g->result.status == JUDGE_S_WARN;
+    bool warns = g->result.status == JUDGE_S_WARN,
+         over = g->result.status == JUDGE_S_FAIL || (warns && g->result.distance < 0);
     const char *op = judge_op_name(g->gate.op), *sign = !over ? op : op[0] == '<' ? ">" : "<";
     if (isfinite(g->result.value) && isfinite(g->result.limit) && (over || g->result.status == JUDGE_S_PASS))
         snprintf(figures, sizeof figures, " %s %s %s", value, sign, limit);
+    else if (warns && isfinite(g->result.value))
+        snprintf(figures, sizeof figures, " %s", value);
     int columns = text_columns(g->gate.name, strlen(g->gate.name)) + (int)strlen(word) + 1 + (int)strlen(figures);
     if (columns > text_room(t) && t->column > LABEL_COLUMN) {
         text_end_line(t);
@@ -207,6 +210,21 @@ static void put_shutdown(struct text *t, const struct report *r)
     put_never_freed(t, &r->shutdown.at_exit);
 }
 
+static void put_reload(struct text *t, const struct report_reload *l)
+{
+    char first[32], second[32], word[24];
+    if (l->status == JUDGE_S_SKIPPED)
+        return;
+    text_upper(word, sizeof word, judge_status_name(l->status));
+    put_label(t, "reload");
+    text_put(t, text_status_colour(l->status), word);
+    text_printf(t, TEXT_PLAIN, "  %s grew %s in the first cycle, %s in the second: ", l->gauge,
+                judge_format(first, sizeof first, l->first, JUDGE_U_BYTES),
+                judge_format(second, sizeof second, l->second, JUDGE_U_BYTES));
+    text_wrapped(t, TEXT_PLAIN, l->reason, LABEL_COLUMN);
+    text_end_line(t);
+}
+
 static void put_evidence(struct text *t, const struct report *r)
 {
     const struct report_evidence *e = &r->evidence;
@@ -249,6 +267,7 @@ int report_text(const struct report *r, const struct report_style *style, struct
     put_stacks(&t, r);
     put_gates(&t, r);
     put_load(&t, r);
+    put_reload(&t, &r->reload);
     put_shutdown(&t, r);
     put_evidence(&t, r);
     return buf_check(out, "The text of the report", err);

@@ -10,6 +10,9 @@ run_action_fn run_act_not_ready; // notes the failure, then as stop
 run_action_fn run_act_baseline;  // idle samples; at once past without a load
 run_action_fn run_act_measure;   // load on, the clock of the duration starts
 run_action_fn run_act_drain;     // load off; at once past without a load
+run_action_fn run_act_settle;    // idle samples; at once past without run.reload, as are the next two
+run_action_fn run_act_reload;    // load on again, for as long as before
+run_action_fn run_act_redrain;   // load off again
 run_action_fn run_act_close;     // idle samples; at once past without a load
 
 run_action_fn run_act_completed;        // the target ended by itself, in order

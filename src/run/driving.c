@@ -36,9 +36,13 @@ void run_load_look(struct run *r)
         uv_poll_stop(&r->load_poll);
         r->polling_load = false;
     }
-    if (r->load_wanted && load_state(r->load) == LOAD_READY && r->state == RUN_MEASURE)
-        if (load_begin(r->load, run_elapsed_s(r) > 1 ? run_elapsed_s(r) : 0, &err))
-            run_event_note(r, E_LOAD, "%s.", err.text);
+    bool first = r->state == RUN_MEASURE && load_state(r->load) == LOAD_READY;
+    bool again = r->state == RUN_RELOAD && (load_state(r->load) == LOAD_READY || load_state(r->load) == LOAD_STOPPED);
+    if (!r->load_wanted || !(first || again))
+        return;
+    if (load_begin(r->load, first && run_elapsed_s(r) > 1 ? run_elapsed_s(r) : 0, &err))
+        run_event_note(r, E_LOAD, "%s.", err.text);
+    r->load_wanted = false;
 }
 
 // ---- what a tick takes of the load

@@ -4,8 +4,9 @@
 #include "run/actions.h"
 #include "run/state.h"
 
-const char *const run_state_names[RUN_STATES] = {"new",   "starting", "readying", "baseline",  "measure", "drain",
-                                                 "close", "stopping", "killing",  "finishing", "over"};
+const char *const run_state_names[RUN_STATES] = {"new",      "starting", "readying",  "baseline", "measure",
+                                                 "drain",    "settle",   "reload",    "redrain",  "close",
+                                                 "stopping", "killing",  "finishing", "over"};
 
 const char *const run_event_names[RUN_EVENTS] = {"begin",     "started",    "start failed", "ready",
                                                  "not ready", "phase done", "completed",    "lost",
@@ -39,7 +40,10 @@ const struct run_step run_table[RUN_STATES][RUN_EVENTS] =
             },
         [RUN_BASELINE] = {[RUN_EV_PHASE_DONE] = {RUN_MEASURE, run_act_measure}, WHILE_ALIVE},
         [RUN_MEASURE] = {[RUN_EV_PHASE_DONE] = {RUN_DRAIN, run_act_drain}, WHILE_ALIVE},
-        [RUN_DRAIN] = {[RUN_EV_PHASE_DONE] = {RUN_CLOSE, run_act_close}, WHILE_ALIVE},
+        [RUN_DRAIN] = {[RUN_EV_PHASE_DONE] = {RUN_SETTLE, run_act_settle}, WHILE_ALIVE},
+        [RUN_SETTLE] = {[RUN_EV_PHASE_DONE] = {RUN_RELOAD, run_act_reload}, WHILE_ALIVE},
+        [RUN_RELOAD] = {[RUN_EV_PHASE_DONE] = {RUN_REDRAIN, run_act_redrain}, WHILE_ALIVE},
+        [RUN_REDRAIN] = {[RUN_EV_PHASE_DONE] = {RUN_CLOSE, run_act_close}, WHILE_ALIVE},
         [RUN_CLOSE] = {[RUN_EV_PHASE_DONE] = {RUN_STOPPING, run_act_stop}, WHILE_ALIVE},
         [RUN_STOPPING] =
             {

@@ -1,8 +1,10 @@
 // The life of a run as one table: state x event -> next state and what is done on the way.
 //
-//   new -> starting -> readying -> baseline -> measure -> drain -> close -> stopping -> killing -> finishing -> over
+//   new -> starting -> readying -> baseline -> measure -> drain -> settle -> reload -> redrain -> close -> stopping ->
+//   killing -> finishing -> over
 //
-// Phases that do not apply (baseline, drain and close without a load) are entered and left at once. Every way out of a
+// Phases that do not apply (settle to redrain without run.reload, all but measure without a load) are entered and left at
+// once. Every way out of a
 // run leads through `finishing`, where what was measured is judged. The table is in machine.c and nowhere else.
 #ifndef SEEP_RUN_MACHINE_H
 #define SEEP_RUN_MACHINE_H
@@ -14,6 +16,9 @@ enum run_state {
     RUN_BASELINE,  // idle samples before the load
     RUN_MEASURE,   // the duration of the run
     RUN_DRAIN,     // load off, waiting for the target to settle
+    RUN_SETTLE,    // with run.reload: idle samples between the cycles
+    RUN_RELOAD,    // with run.reload: the same load again
+    RUN_REDRAIN,   // load off again
     RUN_CLOSE,     // idle samples after the load
     RUN_STOPPING,  // the stop signal was sent
     RUN_KILLING,   // whatever still lives is being killed

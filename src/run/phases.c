@@ -180,18 +180,51 @@ void run_act_measure(struct run *r)
         run_ticks_align(r, r->measure_began.mono_ns);
 }
 
-void run_act_drain(struct run *r)
+static void load_off(struct run *r)
 {
-    r->measure_ended = clock_read();
-    r->load_wanted = false;
-    if (!r->load) {
-        run_feed(r, RUN_EV_PHASE_DONE);
-        return;
-    }
     struct seep_err err;
+    r->load_wanted = false;
     if (load_stop(r->load, 2.0, &err))
         run_event_note(r, E_LOAD, "%s.", err.text);
     enter_phase(r, PHASE_DRAIN, r->idle_interval_s, fmax(r->drain_s, 0.01));
+}
+
+void run_act_drain(struct run *r)
+{
+    r->measure_ended = clock_read();
+    if (r->load)
+        load_off(r);
+    else
+        run_feed(r, RUN_EV_PHASE_DONE);
+}
+
+static bool reloads(struct run *r)
+{
+    if (r->load && r->profile->run.reload)
+        return true;
+    run_feed(r, RUN_EV_PHASE_DONE);
+    return false;
+}
+
+void run_act_settle(struct run *r)
+{
+    if (reloads(r))
+        enter_phase(r, PHASE_SETTLE, r->idle_interval_s, IDLE_SAMPLES * r->idle_interval_s);
+}
+
+void run_act_reload(struct run *r)
+{
+    if (!reloads(r))
+        return;
+    r->load_wanted = true;
+    run_load_look(r);
+    enter_phase(r, PHASE_RELOAD, r->interval_s, r->duration_s);
+}
+
+void run_act_redrain(struct run *r)
+{
+    if (reloads(r))
+        load_off(r);
 }
 
 void run_act_close(struct run *r)

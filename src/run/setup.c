@@ -370,7 +370,6 @@ static int check_supported(const struct profile *p, struct seep_err *err)
         bool asked;
         const char *key;
     } keys[] = {{p->target.restart, "target.restart"},
-                {p->run.reload, "run.reload"},
                 {p->run.on_finish != NULL, "run.on_finish"}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (keys[i].asked)

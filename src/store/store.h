@@ -38,7 +38,17 @@
 
 struct store;
 
-enum store_phase { PHASE_START, PHASE_BASELINE, PHASE_MEASURE, PHASE_DRAIN, PHASE_CLOSE, PHASE_STOP, PHASE_N };
+enum store_phase {
+    PHASE_START,
+    PHASE_BASELINE,
+    PHASE_MEASURE,
+    PHASE_DRAIN,
+    PHASE_CLOSE,
+    PHASE_STOP,
+    PHASE_SETTLE, // idle samples between the two cycles of a reload
+    PHASE_RELOAD, // the load once more
+    PHASE_N
+};
 enum store_series_kind { SERIES_GAUGE, SERIES_COUNTER };
 
 // ---- writing --------------------------------------------------------------------------------------------------------

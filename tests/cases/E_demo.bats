@@ -28,3 +28,21 @@ soak() { # soak NAME DEMO-ARGUMENTS...
     verdict fixed 'v["shutdown"]["status"] == "pass"'
     valid_verdict fixed
 }
+
+@test "E03 a reload: what the leak left grows again and fails, a sound service does not" {
+    local name port
+    for name in sound leak; do
+        port=$(free_port)
+        set -- --port "$port" --session-ttl 2
+        [ "$name" = sound ] || set -- "$@" --leak login
+        "$SEEP" run -q -p demo --name "$name" --duration 12s --interval 250ms -o run.drain=3s -o run.reload=true \
+            -o "vars.base_url=http://127.0.0.1:$port" -o 'gates=[stack.growth < 1GB/h, heap.growth < 10MB/h]' -- \
+            "$TARGETS/demo_service" "$@" >"$name.out" 2>&1 &
+    done
+    wait
+    cat sound.out leak.out
+    verdict sound 'v["reload"]["status"] == "pass"'
+    verdict leak 'v["reload"]["status"] == "fail" and v["verdict"] == "fail"'
+    verdict leak 'v["reload"]["second_growth_bytes"] > 0.5 * v["reload"]["first_growth_bytes"]'
+    valid_verdict leak
+}

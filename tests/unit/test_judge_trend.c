@@ -558,12 +558,13 @@ static void reload_tells_retention_from_leak(void **state)
 {
     (void)state;
     char why[160];
-    assert_int_equal(judge_reload(50e6, 1e6, 1e5, why, sizeof why), JUDGE_PASS);
-    assert_int_equal(judge_reload(50e6, 45e6, 1e5, why, sizeof why), JUDGE_FAIL);
-    assert_int_equal(judge_reload(50e6, 5e6, 1e6, why, sizeof why), JUDGE_INCONCLUSIVE);
-    assert_int_equal(judge_reload(1e4, 2e4, 1e5, why, sizeof why), JUDGE_PASS);
-    assert_int_equal(judge_reload(NAN, 2e4, 1e5, why, sizeof why), JUDGE_INCONCLUSIVE);
-    assert_int_equal(judge_reload(-3e6, 9e6, 1e5, why, sizeof why), JUDGE_FAIL);
+    assert_int_equal(judge_reload(50e6, 1e6, 1e5, 0, why, sizeof why), JUDGE_PASS);
+    assert_int_equal(judge_reload(50e6, 45e6, 1e5, 0, why, sizeof why), JUDGE_FAIL);
+    assert_int_equal(judge_reload(50e6, 5e6, 1e6, 0, why, sizeof why), JUDGE_INCONCLUSIVE);
+    assert_int_equal(judge_reload(1e4, 2e4, 1e5, 0, why, sizeof why), JUDGE_PASS);
+    assert_int_equal(judge_reload(NAN, 2e4, 1e5, 0, why, sizeof why), JUDGE_INCONCLUSIVE);
+    assert_int_equal(judge_reload(50e6, 45e6, 1e5, 60e6, why, sizeof why), JUDGE_PASS); // within its budget
+    assert_int_equal(judge_reload(-3e6, 9e6, 1e5, 0, why, sizeof why), JUDGE_FAIL);
 }
 
 int main(void)
