@@ -29,9 +29,11 @@ struct seep_layout {
     uint64_t live_dir_offset;
     uint64_t side_offset;
     uint64_t maps_offset;
+    uint64_t journal_offset;
     uint64_t ring_offset;
     uint64_t pool_offset;
-    uint32_t modules, rules, shapes, guesses, known, filter, index, stacks, live_dir, side, maps, ring, pool_chunks;
+    uint32_t modules, rules, shapes, guesses, known, filter, index, stacks, live_dir, side, maps, journal, ring,
+        pool_chunks;
 };
 
 static inline uint64_t seep_pow2_at_least(uint64_t n)
@@ -70,6 +72,7 @@ static inline int seep_layout_compute(uint64_t total_bytes, struct seep_layout *
     l->live_dir = (uint32_t)seep_pow2_at_least(2 * most_chunks);
     l->side = (uint32_t)seep_pow2_at_least(total_bytes / 4096);
     l->maps = big ? 4096 : 1024;
+    l->journal = big ? 32768 : 4096;
     l->ring = big ? 32 : 8;
     seep_layout_place(&at, sizeof(struct seep_header));
     l->control_offset = seep_layout_place(&at, sizeof(struct seep_control));
@@ -86,6 +89,7 @@ static inline int seep_layout_compute(uint64_t total_bytes, struct seep_layout *
     l->live_dir_offset = seep_layout_place(&at, sizeof(struct seep_live_range) * (uint64_t)l->live_dir);
     l->side_offset = seep_layout_place(&at, sizeof(struct seep_side_block) * (uint64_t)l->side);
     l->maps_offset = seep_layout_place(&at, sizeof(struct seep_side_block) * (uint64_t)l->maps);
+    l->journal_offset = seep_layout_place(&at, sizeof(struct seep_journal_entry) * (uint64_t)l->journal);
     at = (at + SEEP_CHUNK_BYTES - 1) & ~(uint64_t)(SEEP_CHUNK_BYTES - 1);
     l->ring_offset = seep_layout_place(&at, (uint64_t)l->ring * SEEP_RING_SLOT_BYTES);
     l->pool_offset = at;
@@ -107,6 +111,7 @@ static inline uint64_t seep_layout_check(const struct seep_layout *l)
                               sizeof(struct seep_stack),
                               sizeof(struct seep_live_range),
                               sizeof(struct seep_side_block),
+                              sizeof(struct seep_journal_entry),
                               sizeof(struct seep_ring_record),
                               SEEP_RANGE_SHIFT,
                               SEEP_GRANULE_SHIFT,
@@ -114,6 +119,7 @@ static inline uint64_t seep_layout_check(const struct seep_layout *l)
                               SEEP_STACK_FIRST,
                               offsetof(struct seep_header, pool_next),
                               offsetof(struct seep_header, allocator),
+                              offsetof(struct seep_header, heritage),
                               offsetof(struct seep_stack, own)};
     const uint8_t *bytes = (const uint8_t *)l; // padding was cleared by seep_layout_compute()
     uint64_t h = 0xcbf29ce484222325ull;

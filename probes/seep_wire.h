@@ -14,10 +14,10 @@
 
 #include <stdint.h>
 
-#define SEEP_WIRE_MAGIC     0x31455249575045ull // "EPWIRE1"
-#define SEEP_WIRE_VERSION   2u
-// <hex>:<flags>[:<filters>]; the socket is abstract, "\0seep-<hex>". filters: under how many seccomp filters seep itself
-// lives; a program under more of them restricted itself, and the probe leaves it alone.
+#define SEEP_WIRE_MAGIC   0x31455249575045ull // "EPWIRE1"
+#define SEEP_WIRE_VERSION 3u
+// <hex>:<flags>[:<filters>]; the socket is abstract, "\0seep-<hex>". filters: under how many seccomp filters seep
+// itself lives; a program under more of them restricted itself, and the probe leaves it alone.
 #define SEEP_ENV_PROBE      "SEEP_PROBE"
 #define SEEP_SOCKET_PREFIX  "seep-"
 #define SEEP_SOCKET_HEX_MAX 64
@@ -86,6 +86,11 @@ enum seep_alloc_kind {
     SEEP_ALLOC_JEMALLOC = 2,
     SEEP_ALLOC_TCMALLOC = 3,
     SEEP_ALLOC_MIMALLOC = 4,
+};
+enum seep_heritage {
+    SEEP_HERITAGE_NONE = 0,    // not forked
+    SEEP_HERITAGE_KNOWN = 1,   // the table began as the parent's was at the fork, to the block
+    SEEP_HERITAGE_UNKNOWN = 2, // frees of what is not known are of inherited blocks
 };
 enum seep_entry_point {
     SEEP_EP_REALLOC,
@@ -159,7 +164,14 @@ struct seep_header {
     uint64_t allocator_map_bytes; // mmap by the allocator itself, net
     uint64_t maps_lock;
     uint64_t known_wrong; // re-walks that did not confirm the remembered stack
-    uint64_t reserved2[15];
+    // forks: the ring of what stood where (inherit.c), and what this process itself inherited
+    uint64_t journal_head;         // entries ever begun
+    uint64_t forks_open;           // children that have not read yet, about
+    uint64_t parent_time_ns;       // attach_time_ns of the process it was forked from, 0: none
+    uint64_t heritage;             // enum seep_heritage
+    uint64_t inherited_frees;      // frees of inherited blocks that are not known one by one ...
+    uint64_t inherited_free_bytes; // ... and their usable bytes
+    uint64_t reserved2[9];
     uint64_t entry_points[SEEP_EP_COUNT];
     struct seep_allocator_stats allocator;
     char exe_path[512];
@@ -244,7 +256,8 @@ struct seep_stack {
     struct seep_shard shared;
     struct {
         _Alignas(64) struct seep_shard shard;
-    } own[SEEP_SHARDS - 1]; // one cache line each
+        uint64_t inherited_bytes, inherited_blocks_q8; // in own[0] only: how much of alloc_* came over fork
+    } own[SEEP_SHARDS - 1];                            // one cache line each
 };
 
 // ---- live set ----
@@ -255,17 +268,18 @@ struct seep_live_range {
     uint32_t chunk[SEEP_LIVE_LEVELS];
     uint64_t reserved;
 };
-// A word: bit 0 present, 1..2 offset in the granule / 8, 3 reserved, 4..13 epoch, 14..37 stack, 38..54 requested bytes,
-// 55..63 by how much the allocator's block is larger (SEEP_SLACK_UNKNOWN: by that much or more).
+// A word: bit 0 present, 1..2 offset in the granule / 8, 3 inherited over fork, 4..13 epoch, 14..37 stack, 38..54
+// requested bytes, 55..63 by how much the allocator's block is larger (SEEP_SLACK_UNKNOWN: by that much or more).
 #define SEEP_LIVE_WORD(sub, epoch, stack, size, slack)                                                                 \
     (1ull | (uint64_t)(sub) << 1 | (uint64_t)(epoch) << 4 | (uint64_t)(stack) << 14 | (uint64_t)(size) << 38 |         \
      (uint64_t)(slack) << 55)
-#define SEEP_LIVE_SUB(w)   ((uint32_t)((w) >> 1 & 3u))
-#define SEEP_LIVE_EPOCH(w) ((uint32_t)((w) >> 4 & 1023u))
-#define SEEP_LIVE_STACK(w) ((uint32_t)((w) >> 14 & 0xffffffu))
-#define SEEP_LIVE_SIZE(w)  ((w) >> 38 & 0x1ffffu)
-#define SEEP_LIVE_SLACK(w) ((uint32_t)((w) >> 55))
-#define SEEP_SLACK_UNKNOWN 511u
+#define SEEP_LIVE_SUB(w)    ((uint32_t)((w) >> 1 & 3u))
+#define SEEP_LIVE_EPOCH(w)  ((uint32_t)((w) >> 4 & 1023u))
+#define SEEP_LIVE_STACK(w)  ((uint32_t)((w) >> 14 & 0xffffffu))
+#define SEEP_LIVE_SIZE(w)   ((w) >> 38 & 0x1ffffu)
+#define SEEP_LIVE_SLACK(w)  ((uint32_t)((w) >> 55))
+#define SEEP_SLACK_UNKNOWN  511u
+#define SEEP_LIVE_INHERITED 8ull
 
 // Side table (large blocks) and map table alike. address: 0 never used, 1 being written, 2 removed.
 struct seep_side_block {
@@ -273,11 +287,24 @@ struct seep_side_block {
     uint64_t size;
     uint32_t stack;
     uint32_t epoch;
-    uint64_t slack; // the allocator's block is this much larger; SEEP_SLACK_UNKNOWN as above
+    uint64_t slack; // the allocator's block is this much larger; SEEP_SLACK_UNKNOWN as above; SEEP_SIDE_INHERITED
 };
-#define SEEP_SIDE_BUSY   1u
-#define SEEP_SIDE_GONE   2u
-#define SEEP_SIDE_PROBES 64u
+#define SEEP_SIDE_INHERITED (1ull << 32)
+#define SEEP_SIDE_BUSY      1u
+#define SEEP_SIDE_GONE      2u
+#define SEEP_SIDE_PROBES    64u
+
+// ---- what stood where since the last fork, for the child to go back by ----
+
+struct seep_journal_entry {
+    uint64_t sequence; // index of the entry + 1 when complete
+    uint64_t address;
+    uint64_t size;
+    uint32_t stack; // SEEP_STACK_NONE: there was no block
+    uint16_t epoch;
+    uint16_t slack_and_table; // bit 15: SEEP_JOURNAL_MAPS
+};
+enum { SEEP_JOURNAL_LIVE = 0, SEEP_JOURNAL_MAPS = 1 };
 
 // ---- copied stacks ----
 
@@ -347,6 +374,7 @@ _Static_assert(sizeof(struct seep_module) == 512, "wire layout");
 _Static_assert(sizeof(struct seep_stack) == SEEP_STACK_ENTRY_BYTES, "wire layout");
 _Static_assert(sizeof(struct seep_live_range) == 32, "wire layout");
 _Static_assert(sizeof(struct seep_side_block) == 32, "wire layout");
+_Static_assert(sizeof(struct seep_journal_entry) == 32, "wire layout");
 _Static_assert(sizeof(struct seep_ring_record) == SEEP_RING_SLOT_BYTES, "wire layout");
 _Static_assert(sizeof(struct seep_shape) == 384, "wire layout");
 _Static_assert(sizeof(struct seep_known_slot) == 16, "wire layout");

@@ -2,15 +2,16 @@
 //
 // At the first hooked call (or in the constructor) the probe asks the keeper over an abstract socket named in the
 // environment; the answer carries a sealed memfd, which is mapped and closed: no descriptor is held, so a program may
-// close them all. A forked child finds its control page wiped, which reads FRESH, and asks anew. Everything is bounded:
-// 200 ms in all, and a process whose siblings already waited in vain does not even try.
+// close them all. A forked child finds its control page wiped, which reads FRESH, and asks anew. Everything is bounded,
+// and a process whose siblings already waited in vain does not even try.
 #include "malloc/probe.h"
 
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define ATTACH_LIMIT_NS  200000000ull
+#define ATTACH_LIMIT_NS  500000000ull  // of a forked child, which may be one of thousands
+#define IMAGE_LIMIT_NS   1000000000ull // of a program that starts: on a busy machine all its attribution hangs on this
 #define RLIMIT_AS_NUMBER 9
 
 extern char **environ;
@@ -22,6 +23,7 @@ uint32_t probe_flags;
 
 static char socket_hex[SEEP_SOCKET_HEX_MAX + 1];
 static uint32_t filters_of_seep; // seccomp filters that seep itself lives under
+static uint32_t waited_in_vain;  // nobody answered this program: its forked children do not ask again
 static uint32_t init_state;      // 0 not looked yet, 1 being looked, 2 known
 
 static const char *find_setting(void)
@@ -79,6 +81,7 @@ static void init_process(void)
     if (setting && parse_setting(setting) == 0) {
         probe_modules_init();
         probe_allocator_init();
+        probe_inherit_init();
         store_release(&probe_page, make_page());
     }
     store_release(&init_state, 2);
@@ -177,6 +180,7 @@ static void set_pointers(struct probe_region *r, uint8_t *base)
     r->live_dir = (struct seep_live_range *)(base + l->live_dir_offset);
     r->side = (struct seep_side_block *)(base + l->side_offset);
     r->maps = (struct seep_side_block *)(base + l->maps_offset);
+    r->journal = (struct seep_journal_entry *)(base + l->journal_offset);
     r->ring = base + l->ring_offset;
     r->pool = base + l->pool_offset;
 }
@@ -213,8 +217,13 @@ static int map_region(int fd, const struct seep_hello_reply *reply, unsigned rea
     h->flags |= probe_flags & PROBE_FLAG_NO_FIND_OBJECT ? SEEP_HDR_NO_FIND_OBJECT : 0;
     h->flags |= probe_real.new_start && probe_real.new_start == probe_real.allocator_start ? SEEP_HDR_NEW_HOOKED : 0;
     sys3(SYS_readlink, (long)"/proc/self/exe", (long)h->exe_path, sizeof h->exe_path - 1);
+    struct probe_region old = probe_region;
+    if (h->forked)
+        probe_inherit(&r, &old);
     store_release(&h->state, SEEP_PROBE_ON);
     probe_region = r;
+    if (h->forked && !probe_tls.busy) // busy: a handler forked, and what it interrupted may still look there
+        sys3(SYS_munmap, (long)old.header, (long)old.mapped_bytes, 0);
     struct probe_object self; // copied stacks begin in our own frames: whoever unwinds them needs to know this object
     if (probe_object_find((uintptr_t)&map_region, &self) == 0)
         probe_module_index(&probe_region, &self);
@@ -225,11 +234,11 @@ static int map_region(int fd, const struct seep_hello_reply *reply, unsigned rea
 static int attach_now(unsigned reason)
 {
     struct seep_header *parent = probe_region.header;
-    if (probe_seccomp || (parent && load_relaxed(&parent->child_timeouts) >= 3))
+    if (probe_seccomp || waited_in_vain || (parent && load_relaxed(&parent->child_timeouts) >= 3))
         return -1;
     if (reason == SEEP_HELLO_IMAGE && probe_is_locked_in(filters_of_seep))
         return -1;
-    uint64_t until = sys_now_ns() + ATTACH_LIMIT_NS;
+    uint64_t until = sys_now_ns() + (reason == SEEP_HELLO_IMAGE ? IMAGE_LIMIT_NS : ATTACH_LIMIT_NS);
     struct seep_hello_reply reply;
     int fd = connect_keeper(), region = -1, ret = -1;
     if (fd < 0)
@@ -239,6 +248,8 @@ static int attach_now(unsigned reason)
             region = receive_reply(fd, &reply);
         else if (parent)
             add_relaxed(&parent->child_timeouts, 1);
+        else
+            waited_in_vain = 1;
     }
     sys3(SYS_close, fd, 0, 0);
     if (region >= 0) {
@@ -264,6 +275,7 @@ struct probe_region *probe_attach(void)
     int ok = attach_now(reason) == 0;
     if (ok)
         probe_tls.busy = 0; // what the parent was at when it forked is no business of ours
+    probe_inherit_done();
     store_release(&page->phase, ok ? PROBE_ON : PROBE_OFF);
     return ok ? &probe_region : NULL;
 }

@@ -51,9 +51,17 @@ static inline uint32_t side_hash(uintptr_t address)
     return (uint32_t)(mix(address >> 4) >> 20);
 }
 
+static __attribute__((noinline)) void journal_side(const struct seep_side_block *table, uintptr_t address,
+                                                   const struct probe_block *was)
+{
+    probe_journal(&probe_region, address, was, table == probe_region.maps ? SEEP_JOURNAL_MAPS : SEEP_JOURNAL_LIVE);
+}
+
 int probe_side_insert(struct seep_side_block *table, uint32_t entries, uintptr_t address, const struct probe_block *b)
 {
     uint32_t at = side_hash(address);
+    if (unlikely(load_relaxed(&probe_journal_on)))
+        journal_side(table, address, NULL);
     for (uint32_t i = 0; i < SEEP_SIDE_PROBES; i++) {
         struct seep_side_block *e = &table[(at + i) & (entries - 1)];
         uint64_t have = load_relaxed(&e->address);
@@ -64,7 +72,7 @@ int probe_side_insert(struct seep_side_block *table, uint32_t entries, uintptr_t
         store_relaxed(&e->size, b->size);
         store_relaxed(&e->stack, b->stack);
         store_relaxed(&e->epoch, b->epoch);
-        store_relaxed(&e->slack, b->slack);
+        store_relaxed(&e->slack, b->slack | (b->inherited ? SEEP_SIDE_INHERITED : 0));
         store_release(&e->address, address);
         return 0;
     }
@@ -81,7 +89,13 @@ int probe_side_remove(struct seep_side_block *table, uint32_t entries, uintptr_t
             return -1;
         if (have != address)
             continue;
-        *b = (struct probe_block){.size = e->size, .stack = e->stack, .epoch = e->epoch, .slack = (uint32_t)e->slack};
+        *b = (struct probe_block){.size = e->size,
+                                  .stack = e->stack,
+                                  .epoch = e->epoch,
+                                  .slack = (uint32_t)e->slack & SEEP_SLACK_UNKNOWN,
+                                  .inherited = e->slack >= SEEP_SIDE_INHERITED};
+        if (unlikely(load_relaxed(&probe_journal_on)))
+            journal_side(table, address, b);
         return __atomic_compare_exchange_n(&e->address, &have, SEEP_SIDE_GONE, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
                    ? 0
                    : -1;
@@ -96,7 +110,7 @@ static inline uint32_t granule_of(uintptr_t address)
 
 static inline uint64_t word_of(uintptr_t address, const struct probe_block *b)
 {
-    return SEEP_LIVE_WORD(address >> 3 & 3, b->epoch, b->stack, b->size, b->slack);
+    return SEEP_LIVE_WORD(address >> 3 & 3, b->epoch, b->stack, b->size, b->slack) | (uint64_t)b->inherited << 3;
 }
 
 uint64_t *probe_live_ahead(struct probe_region *r, uintptr_t address, size_t size)
@@ -117,6 +131,8 @@ int probe_live_put(uint64_t *cell, uintptr_t address, const struct probe_block *
 {
     if (unlikely(load_relaxed(cell)))
         return -1;
+    if (unlikely(load_relaxed(&probe_journal_on)))
+        probe_journal(&probe_region, address, NULL, SEEP_JOURNAL_LIVE);
     store_release(cell, word_of(address, b));
     return 0;
 }
@@ -131,6 +147,8 @@ int probe_live_insert(struct probe_region *r, uintptr_t address, const struct pr
         return probe_side_insert(r->side, r->layout.side, address, b);
     uint32_t granule = granule_of(address);
     uint64_t word = word_of(address, b);
+    if (unlikely(load_relaxed(&probe_journal_on)))
+        probe_journal(r, address, NULL, SEEP_JOURNAL_LIVE);
     for (uint32_t level = 0; level < SEEP_LIVE_LEVELS; level++) {
         uint32_t chunk = probe_chunk_at(r, &range->chunk[level]);
         if (unlikely(!chunk))
@@ -169,11 +187,14 @@ int probe_live_remove(struct probe_region *r, uintptr_t address, struct probe_bl
     uint64_t *cell = address & 7 ? NULL : cell_find(r, address, &word);
     if (unlikely(!cell))
         return probe_side_remove(r->side, r->layout.side, address, b);
-    // Not an exchange: only a double free by the program itself could race here, and that is undefined already.
-    store_relaxed(cell, 0);
     b->size = SEEP_LIVE_SIZE(word);
     b->stack = SEEP_LIVE_STACK(word);
     b->epoch = SEEP_LIVE_EPOCH(word);
     b->slack = SEEP_LIVE_SLACK(word);
+    b->inherited = (word & SEEP_LIVE_INHERITED) != 0;
+    if (unlikely(load_relaxed(&probe_journal_on)))
+        probe_journal(r, address, b, SEEP_JOURNAL_LIVE);
+    // Not an exchange: only a double free by the program itself could race here, and that is undefined already.
+    store_relaxed(cell, 0);
     return 0;
 }

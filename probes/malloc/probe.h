@@ -46,6 +46,7 @@ struct probe_region {
     struct seep_live_range *live_dir;
     struct seep_side_block *side;
     struct seep_side_block *maps;
+    struct seep_journal_entry *journal;
     uint8_t *ring;
     uint8_t *pool;
     struct seep_layout layout;
@@ -118,7 +119,8 @@ struct probe_block {
     uint64_t size; // requested
     uint32_t stack;
     uint32_t epoch;
-    uint32_t slack; // usable minus requested, at most SEEP_SLACK_UNKNOWN
+    uint32_t slack;     // usable minus requested, at most SEEP_SLACK_UNKNOWN
+    uint32_t inherited; // 1: born before the fork that made this process
 };
 // The word a small block at this address will most likely get, on its way into the cache; NULL when it has to be
 // looked for. Only where no two blocks can start in one granule.
@@ -236,6 +238,7 @@ uint32_t probe_intern(struct probe_region *r, const uint64_t *frame, uint32_t fr
                       int *is_new);
 struct seep_stack *probe_stack(const struct probe_region *r, uint32_t id);
 int probe_stacks_init(struct probe_region *r);
+const uint64_t *probe_stack_frames(const struct probe_region *r, const struct seep_stack *s);
 
 // ---- ring.c ----
 
@@ -267,6 +270,22 @@ static inline void probe_leave(void)
 }
 // Brings the thread up to the control word and gives it its slot.
 void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t word);
+
+// The filter of sampled mode: one more (1) or less (-1) sample at this address.
+void probe_filter_add(struct probe_region *r, uintptr_t address, int by);
+
+// ---- inherit.c ----
+
+// Non-zero between a fork and its child's reading: every change of the live set is told to probe_journal() before it is
+// made. was: the block that is there, NULL for none; table: SEEP_JOURNAL_*.
+extern uint32_t probe_journal_on;
+void probe_journal(struct probe_region *r, uintptr_t address, const struct probe_block *was, unsigned table);
+void probe_inherit_init(void);
+// In a forked child with a region of its own: fills its tables with what the parent's held at the fork. Nobody else
+// runs in the process.
+void probe_inherit(struct probe_region *to, const struct probe_region *from);
+// Whatever became of it: the moment of the fork means nothing any more.
+void probe_inherit_done(void);
 
 // ---- maps.c ----
 

@@ -160,12 +160,12 @@ static void count_total(struct probe_region *r, uint64_t usable, enum probe_way 
 
 // ---- the filter of sampled mode: which addresses may be samples ----
 
-static inline uint8_t *filter_cell(struct probe_region *r, const void *p)
+static inline uint8_t *filter_cell(struct probe_region *r, uintptr_t p)
 {
-    return &r->filter[((uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ull >> 40 & (r->layout.filter - 1)];
+    return &r->filter[(p >> 4) * 0x9e3779b97f4a7c15ull >> 40 & (r->layout.filter - 1)];
 }
 
-static void filter_add(struct probe_region *r, const void *p, int by)
+void probe_filter_add(struct probe_region *r, uintptr_t p, int by)
 {
     uint8_t *cell = filter_cell(r, p), old = load_relaxed(cell);
     do {
@@ -176,7 +176,7 @@ static void filter_add(struct probe_region *r, const void *p, int by)
 
 static inline int filtered_out(struct probe_region *r, const void *p)
 {
-    return !(load_relaxed(&r->header->flags) & SEEP_HDR_EXACT_SEEN) && !load_relaxed(filter_cell(r, p));
+    return !(load_relaxed(&r->header->flags) & SEEP_HDR_EXACT_SEEN) && !load_relaxed(filter_cell(r, (uintptr_t)p));
 }
 
 // ---- a block is born ----
@@ -186,7 +186,7 @@ static void insert_block(struct probe_region *r, void *p, size_t usable, const s
 {
     if (likely((cell && probe_live_put(cell, (uintptr_t)p, b) == 0) || probe_live_insert(r, (uintptr_t)p, b) == 0)) {
         if (mean)
-            filter_add(r, p, 1);
+            probe_filter_add(r, (uintptr_t)p, 1);
         probe_count(r, b->stack, mean, b->size, COUNT_ALLOC, nested);
     } else if (mean) {
         add_relaxed(&r->header->samples_lost, 1);
@@ -287,6 +287,11 @@ static void free_unknown(struct probe_region *r, size_t usable, uint64_t mean, i
 {
     if (mean)
         return;
+    if (load_relaxed(&r->header->heritage) == SEEP_HERITAGE_UNKNOWN) {
+        add_relaxed(&r->header->inherited_frees, 1);
+        add_relaxed(&r->header->inherited_free_bytes, usable);
+        return;
+    }
     add_relaxed(&r->header->unknown_frees, 1);
     if (load_relaxed(&r->header->live_overflow))
         probe_count(r, SEEP_STACK_OTHER, 0, usable, COUNT_FREE, nested);
@@ -314,7 +319,7 @@ void probe_on_free(void *p, const void *frame, struct probe_freed *f)
         uint64_t mean = load_relaxed(&r->control->mean_of_epoch[f->block.epoch % SEEP_EPOCHS]);
         probe_count(r, f->block.stack, mean, f->block.size, COUNT_FREE, nested);
         if (mean)
-            filter_add(r, p, -1);
+            probe_filter_add(r, (uintptr_t)p, -1);
     } else {
         free_unknown(r, f->usable, SEEP_WORD_MEAN(word), nested);
     }
@@ -335,7 +340,7 @@ void probe_undo_free(void *p, const void *frame, const struct probe_freed *f)
         if (probe_live_insert(r, (uintptr_t)p, &f->block) == 0) {
             probe_count(r, f->block.stack, mean, f->block.size, COUNT_UNFREE, nested);
             if (mean)
-                filter_add(r, p, 1);
+                probe_filter_add(r, (uintptr_t)p, 1);
         } else {
             add_relaxed(&r->header->live_overflow, 1);
         }

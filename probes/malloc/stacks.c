@@ -40,6 +40,11 @@ static uint64_t *frame_at(const struct probe_region *r, uint64_t offset)
     return (uint64_t *)probe_chunk(r, chunk) + offset % SEEP_FRAMES_PER_CHUNK;
 }
 
+const uint64_t *probe_stack_frames(const struct probe_region *r, const struct seep_stack *s)
+{
+    return frame_at(r, s->frame_offset);
+}
+
 // Room for n frames within one chunk; UINT64_MAX when there is none.
 static uint64_t frames_reserve(struct probe_region *r, uint32_t n)
 {

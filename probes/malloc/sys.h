@@ -45,13 +45,23 @@ struct sys_timespec {
     long sec, nsec;
 };
 
-static inline uint64_t sys_now_ns(void)
+static inline uint64_t sys_clock_ns(int clock)
 {
     struct sys_timespec ts = {0, 0};
     if (probe_no_syscalls)
         return 0;
-    sys3(SYS_clock_gettime, 1, (long)&ts, 0);
+    sys3(SYS_clock_gettime, clock, (long)&ts, 0);
     return (uint64_t)ts.sec * 1000000000u + (uint64_t)ts.nsec;
+}
+
+static inline uint64_t sys_now_ns(void)
+{
+    return sys_clock_ns(1); // CLOCK_MONOTONIC
+}
+
+static inline uint64_t sys_cpu_ns(void)
+{
+    return sys_clock_ns(3); // CLOCK_THREAD_CPUTIME_ID
 }
 
 #endif

@@ -29,6 +29,8 @@ struct region {
     size_t n_number;
     struct module_files files;
     bool alive, attached;
+    uint64_t born_ns, parent_ns; // when it attached and when the process it was forked from did; 0: not forked
+    bool heir;                   // its parent is gone: what it inherited is nobody else's and counts as its own
     struct wire_snapshot snapshot;
     struct region *next; // in the list of arrivals
 };
@@ -235,14 +237,23 @@ static bool clear_sums(struct run_heap *h)
     return true;
 }
 
-static void add_stack_sum(struct run_heap *h, uint32_t number, const struct wire_stack *s, double mean)
+// What of its heap a process adds to the tree's: not the blocks it inherited over fork, which are its parent's and
+// shared with it, but what it has more than it inherited. Having less takes nothing from the others: their copies live.
+static double grown(const struct region *g, double live, double inherited)
+{
+    return g->heir ? live : fmax(0, live - inherited);
+}
+
+static void add_stack_sum(struct run_heap *h, const struct region *g, uint32_t number, const struct wire_stack *s,
+                          double mean)
 {
     struct tick_stack *sum = &h->sums[number];
-    sum->live_bytes += s->live_bytes;
-    sum->live_blocks += s->live_blocks;
+    double live_bytes = grown(g, s->live_bytes, s->inherited_bytes);
+    sum->live_bytes += live_bytes;
+    sum->live_blocks += grown(g, s->live_blocks, s->inherited_blocks);
     sum->alloc_bytes += s->alloc_bytes;
     sum->alloc_blocks += s->alloc_blocks;
-    sum->variance += mean * s->live_bytes;
+    sum->variance += mean * live_bytes;
 }
 
 // Numbers first, so that the table of sums has its final size before anything is added.
@@ -259,7 +270,7 @@ static void add_region_stacks(struct run_heap *h, struct region *g)
     double mean = (double)SEEP_WORD_MEAN(g->snapshot.word);
     for (size_t i = 0; i < g->snapshot.stacks; i++) {
         struct wire_stack *s = &g->snapshot.stack[i];
-        add_stack_sum(h, number_of(h, g, s->id, s->klass, s->flags), s, mean);
+        add_stack_sum(h, g, number_of(h, g, s->id, s->klass, s->flags), s, mean);
     }
 }
 
@@ -268,10 +279,16 @@ static double zero_if_unknown(double v)
     return isnan(v) ? 0 : v;
 }
 
-static void add_totals(struct run_heap *h, const struct wire_totals *t, struct heap_totals *out)
+// The usable counts are of the process's own calls alone: a child that only frees what it inherited stands below zero.
+static void add_totals(struct run_heap *h, const struct region *g, struct heap_totals *out)
 {
-    double live = h->sampled ? (double)t->usable_alloc_bytes - (double)t->usable_free_bytes : t->live_bytes;
-    double blocks = h->sampled ? (double)t->alloc_blocks - (double)t->free_blocks : t->live_blocks;
+    const struct wire_totals *t = &g->snapshot.totals;
+    double live = fmax(0, (double)t->usable_alloc_bytes - (double)t->usable_free_bytes);
+    double blocks = fmax(0, (double)t->alloc_blocks - (double)t->free_blocks);
+    if (!h->sampled) {
+        live = grown(g, t->live_bytes, t->inherited_bytes + (double)t->inherited_free_bytes);
+        blocks = grown(g, t->live_blocks, t->inherited_blocks + (double)t->inherited_frees);
+    }
     out->live_bytes = zero_if_unknown(out->live_bytes) + live;
     out->live_blocks = zero_if_unknown(out->live_blocks) + blocks;
     out->allocs = zero_if_unknown(out->allocs) + (double)t->alloc_blocks;
@@ -355,6 +372,30 @@ static void note_evidence(struct run_heap *h, const struct linux_tree *tree, con
     h->seen.truncated = truncated;
 }
 
+static void look(struct region *g, int proc_fd, const struct linux_tree *tree)
+{
+    struct wire_hello hello;
+    wire_hello(g->wire, &hello);
+    g->alive = in_tree(g, tree) && has_its_image(proc_fd, g);
+    g->attached = hello.attached;
+    g->born_ns = hello.attach_time_ns;
+    g->parent_ns = hello.parent_time_ns;
+}
+
+// The blocks of a process that is gone pass to the first of its children still there (a daemon goes on as one).
+static void find_heirs(struct run_heap *h)
+{
+    for (size_t i = 0; i < h->n_regions; i++) {
+        struct region *g = h->regions[i];
+        bool owned = !g->alive || !g->parent_ns || g->heir;
+        for (size_t k = 0; !owned && k < h->n_regions; k++) {
+            const struct region *o = h->regions[k];
+            owned = o != g && o->alive && (o->born_ns == g->parent_ns || (o->heir && o->parent_ns == g->parent_ns));
+        }
+        g->heir |= !owned;
+    }
+}
+
 void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree, bool want_stacks,
                  struct run_tick *tick, struct heap_totals *out)
 {
@@ -363,9 +404,11 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
     *out = (struct heap_totals){NAN, NAN, NAN, NAN, NAN, unknown, 0, 0};
     take_arrivals(h);
     uint64_t truncated = 0;
+    for (size_t i = 0; i < h->n_regions; i++)
+        look(h->regions[i], proc_fd, tree);
+    find_heirs(h);
     for (size_t i = 0; i < h->n_regions; i++) {
         struct region *g = h->regions[i];
-        g->alive = in_tree(g, tree) && has_its_image(proc_fd, g);
         if (!g->alive && !g->main)
             continue;
         if (wire_snapshot(g->wire, 0, 0, &g->snapshot, NULL))
@@ -376,7 +419,7 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
         if (!g->attached)
             continue;
         out->regions++;
-        add_totals(h, &g->snapshot.totals, out);
+        add_totals(h, g, out);
         add_allocator(g, &out->allocator);
         truncated += g->snapshot.totals.truncated_walks;
         module_files_look(&g->files, h->table, g->wire, proc_fd, g->pid);
@@ -417,7 +460,7 @@ bool heap_at_exit(struct run_heap *h, struct run_tick *tick)
     if (!g || wire_snapshot(g->wire, 0, 0, &g->snapshot, NULL))
         return false;
     struct heap_totals totals = {.live_bytes = NAN, .live_blocks = NAN, .allocs = NAN, .alloc_bytes = NAN};
-    add_totals(h, &g->snapshot.totals, &totals);
+    add_totals(h, g, &totals);
     tick->value[RUN_S_HEAP_LIVE] = totals.live_bytes;
     tick->value[RUN_S_HEAP_BLOCKS] = totals.live_blocks;
     number_all(h, g);

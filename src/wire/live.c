@@ -23,6 +23,7 @@ static int visit_chunk(const uint64_t *words, uint64_t range, wire_visit *visit,
             .bytes = SEEP_LIVE_SIZE(word),
             .stack = SEEP_LIVE_STACK(word),
             .epoch = SEEP_LIVE_EPOCH(word),
+            .inherited = (word & SEEP_LIVE_INHERITED) != 0,
         };
         int ret = visit(arg, &b);
         if (ret)
@@ -64,7 +65,8 @@ static int scan_side(const struct wire *w, wire_visit *visit, void *arg)
         struct wire_block b = {.address = address,
                                .bytes = wire_load64(&side[i].size),
                                .stack = wire_load32(&side[i].stack),
-                               .epoch = wire_load32(&side[i].epoch) % SEEP_EPOCHS};
+                               .epoch = wire_load32(&side[i].epoch) % SEEP_EPOCHS,
+                               .inherited = wire_load64(&side[i].slack) >= SEEP_SIDE_INHERITED};
         if (wire_load64(&side[i].address) != address || b.bytes >> 47)
             continue;
         int ret = visit(arg, &b);
@@ -124,7 +126,7 @@ static int age_grow(struct age_table *t)
 static int age_visit(void *arg, const struct wire_block *b)
 {
     struct age_table *t = arg;
-    if (b->stack == SEEP_STACK_NONE || b->stack >= t->w->layout.stacks)
+    if (b->stack == SEEP_STACK_NONE || b->stack >= t->w->layout.stacks || b->inherited)
         return 0;
     if (2 * t->used >= t->room && age_grow(t) < 0)
         return -1;

@@ -105,6 +105,8 @@ void wire_hello(struct wire *w, struct wire_hello *out)
     out->off_reason = wire_load32(&h->off_reason);
     out->pid = wire_load32(&h->pid);
     out->forked = wire_load32(&h->forked) != 0;
+    out->heritage = (uint32_t)wire_load64(&h->heritage);
+    out->parent_time_ns = wire_load64(&h->parent_time_ns);
     out->attach_time_ns = wire_load64(&h->attach_time_ns);
     out->map_address = wire_load64(&h->map_address);
     out->map_bytes = wire_load64(&h->map_bytes);

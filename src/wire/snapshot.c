@@ -39,6 +39,8 @@ static void read_totals(const struct wire *w, struct wire_totals *t)
     t->ring_lost = wire_load64(&h->ring_lost);
     t->map_overflow = wire_load64(&h->map_overflow);
     t->module_overflow = wire_load64(&h->module_overflow);
+    t->inherited_frees = wire_load64(&h->inherited_frees);
+    t->inherited_free_bytes = wire_load64(&h->inherited_free_bytes);
     t->early_bytes = wire_load64(&h->early_bytes);
     t->child_timeouts = wire_load64(&h->child_timeouts);
     uint64_t used = wire_load64(&h->pool_next);
@@ -57,8 +59,11 @@ static void sum_shards(const struct seep_stack *s, struct wire_stack *out)
         fb += (double)h->free_bytes;
         fn += (double)h->free_blocks_q8 / SEEP_BLOCK_Q8;
     }
-    out->alloc_bytes = ab;
-    out->alloc_blocks = an;
+    double ib = (double)s->own[0].inherited_bytes, in = (double)s->own[0].inherited_blocks_q8 / SEEP_BLOCK_Q8;
+    out->inherited_bytes = ib < ab ? ib : ab;
+    out->inherited_blocks = in < an ? in : an;
+    out->alloc_bytes = ab - out->inherited_bytes;
+    out->alloc_blocks = an - out->inherited_blocks;
     out->live_bytes = ab > fb ? ab - fb : 0;
     out->live_blocks = an > fn ? an - fn : 0;
 }
@@ -81,6 +86,8 @@ static void add_to_totals(struct wire_totals *t, const struct wire_stack *s)
     if (s->klass == SEEP_CLASS_HEAP) {
         t->live_bytes += s->live_bytes;
         t->live_blocks += s->live_blocks;
+        t->inherited_bytes += s->inherited_bytes;
+        t->inherited_blocks += s->inherited_blocks;
     } else {
         t->map_live_bytes += s->live_bytes;
     }

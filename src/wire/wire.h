@@ -28,7 +28,9 @@ struct wire_hello {
     int off;                 // it has turned itself off
     uint32_t off_reason;     // enum seep_off_reason of seep_wire.h
     uint32_t pid;            // in the target's own numbering
-    int forked;              // child of a process with a region: blocks inherited over fork are unknown here
+    int forked;              // child of a process with a region
+    uint32_t heritage;       // enum seep_heritage: whether the blocks it inherited are known one by one
+    uint64_t parent_time_ns; // attach_time_ns of the process it was forked from, 0: none
     uint64_t attach_time_ns; // CLOCK_MONOTONIC
     uint64_t map_address;    // the region's place in the target, so that its RSS can be subtracted
     uint64_t map_bytes;
@@ -44,7 +46,11 @@ struct wire_totals {
     uint64_t alloc_blocks, free_blocks; // exact in both modes
     double live_bytes, live_blocks;     // heap class, requested
     double map_live_bytes;              // anonymous and file mappings made by the program
-    uint64_t stacks;                    // distinct stacks seen by the probe
+    // Of a forked process: how much of all that came over fork (and was live there then), and what it freed of that
+    // without its being known one by one: blocks, and their usable bytes. live_* holds the former and not the latter.
+    double inherited_bytes, inherited_blocks;
+    uint64_t inherited_frees, inherited_free_bytes;
+    uint64_t stacks; // distinct stacks seen by the probe
     uint64_t unknown_frees, nested, pool_full, live_overflow, samples_lost;
     uint64_t truncated_walks, slow_walks, rule_misses, rule_flushes, ring_lost, map_overflow, module_overflow;
     uint64_t known_wrong; // re-walks that did not confirm the remembered stack
@@ -67,6 +73,7 @@ struct wire_stack {
     uint32_t birth_epoch;
     double live_bytes, live_blocks; // >= 0
     double alloc_bytes, alloc_blocks;
+    double inherited_bytes, inherited_blocks; // came over fork: part of live_* until freed, no part of alloc_*
 };
 
 // Buffers belong to the snapshot and are reused from call to call: zero-initialise once, wire_snapshot_free at the end.
@@ -102,7 +109,8 @@ int wire_module(struct wire *w, uint32_t index, struct wire_module *out);
 
 // Who survived: live bytes and blocks of each stack by the epoch they were born in. Scans the whole live set: bounded
 // by the region's size, about 1 ns a word. In sampled mode bytes and blocks are unbiased estimates and var_bytes2 is
-// the estimated variance of bytes; in exact mode var_bytes2 is 0.
+// the estimated variance of bytes; in exact mode var_bytes2 is 0. Blocks inherited over fork are the parent's and left
+// out.
 struct wire_age {
     uint32_t stack;
     uint32_t epoch;
@@ -122,6 +130,7 @@ void wire_age_profile_free(struct wire_age_profile *p);
 struct wire_block {
     uint64_t address, bytes; // requested
     uint32_t stack, epoch;
+    int inherited; // the process got it over fork
 };
 struct wire_blocks {
     struct wire_block *block; // in no particular order
