@@ -42,10 +42,22 @@ static void find_objects(void)
         probe_real.new_start = o.start;
 }
 
+// tcmalloc makes an object of its own when it is first asked for a size: once it is on, the probe would count that
+// block, ask for its size, and so on without end.
+static void ask_once(void)
+{
+    void *p = probe_real.malloc && probe_real.usable ? probe_real.malloc(1) : NULL;
+    if (p) {
+        probe_real.usable(p);
+        probe_real.free(p);
+    }
+}
+
 void probe_allocator_init(void)
 {
     find_objects();
     probe_glibc_init();
+    ask_once();
     if (find(&mallctl_of, "mallctl") || find(&mallctl_of, "je_mallctl"))
         kind = SEEP_ALLOC_JEMALLOC;
     else if (find(&tc_numeric, "MallocExtension_GetNumericProperty"))

@@ -42,25 +42,39 @@ static void *resolve(void **slot, const char *name)
     return symbol;
 }
 
-static inline int recorded_here(void)
+// Each form for itself: an allocator may bring most of them and leave the rest to libstdc++, which comes back to us.
+static inline int recorded_here(uintptr_t real)
 {
-    return probe_real.new_start && probe_real.new_start == probe_real.allocator_start;
+    return real >= probe_real.allocator_start && real < probe_real.allocator_end;
 }
 
+// An allocator's own new may get its memory from its malloc by the public name, which is ours: then the block is in the
+// books already. What it throws leaves `passing` as it is, which the next one puts right.
 static __attribute__((noinline)) void *new_recorded(new_fn real, size_t size, uintptr_t a, uintptr_t b, void *frame)
 {
+    struct probe_tls *t = &probe_tls;
+    uintptr_t outer = t->passing;
+    t->passing = 1;
     void *p = real(size, a, b);
-    if (p)
+    uintptr_t recorded = t->passing;
+    t->passing = 0;
+    if (p && recorded != ((uintptr_t)p | 1))
         probe_on_alloc(p, size, frame);
+    if (unlikely(outer & 1))
+        t->passing = (uintptr_t)p | 1;
     return p;
 }
 
+// And its delete may call free, or jemalloc's own calls: the block left the books before.
 static __attribute__((noinline)) void delete_recorded(delete_fn real, void *p, uintptr_t a, uintptr_t b, void *frame)
 {
     struct probe_freed f;
-    if (p)
+    if (p) {
         probe_on_free(p, frame, &f);
+        probe_tls.passing = (uintptr_t)p | 2;
+    }
     real(p, a, b);
+    probe_tls.passing = 0;
 }
 
 // Without any C++ library to be found there is still memory to be had; what cannot be had cannot be thrown either.
@@ -81,7 +95,7 @@ static void *new_without(size_t size)
         new_fn real = (new_fn)resolve(&real_##name, #name);                                                            \
         if (unlikely(!real))                                                                                           \
             return new_without(size);                                                                                  \
-        if (recorded_here())                                                                                           \
+        if (recorded_here((uintptr_t)real))                                                                            \
             return new_recorded(real, size, a, b, __builtin_frame_address(0));                                         \
         return real(size, a, b);                                                                                       \
     }
@@ -95,7 +109,7 @@ static void *new_without(size_t size)
         delete_fn real = (delete_fn)resolve(&real_##name, #name);                                                      \
         if (unlikely(!real || (p && probe_early_owns(p))))                                                             \
             free(p);                                                                                                   \
-        else if (recorded_here())                                                                                      \
+        else if (recorded_here((uintptr_t)real))                                                                       \
             delete_recorded(real, p, a, b, __builtin_frame_address(0));                                                \
         else                                                                                                           \
             real(p, a, b);                                                                                             \

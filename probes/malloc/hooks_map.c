@@ -20,7 +20,7 @@ static inline int from_allocator(uintptr_t caller)
 
 static void count_entry(enum seep_entry_point e, int64_t allocator_bytes)
 {
-    struct probe_region *r = probe_get();
+    struct probe_region *r = probe_ready();
     if (!r)
         return;
     add_relaxed(&r->header->entry_points[e], 1);

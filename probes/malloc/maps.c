@@ -57,14 +57,14 @@ static int lock_maps(struct probe_region *r)
 // Marks the thread as ours and up to date; NULL when the probe is off or this is a handler that interrupted it.
 static struct probe_region *begin(const void *frame)
 {
-    struct probe_region *r = probe_get();
+    struct probe_region *r = probe_ready();
     if (!r)
         return NULL;
     if (!probe_enter(frame)) {
         add_relaxed(&r->header->map_overflow, 1);
         return NULL;
     }
-    if (probe_tls.serial != (uint16_t)r->serial)
+    if (probe_tls.serial != (uint8_t)r->serial)
         probe_thread_refresh(r, &probe_tls, load_acquire(&r->control->word));
     return r;
 }

@@ -63,10 +63,10 @@ struct probe_tls {
     uint64_t random;
     uintptr_t stack_low, stack_high; // readable bounds of the stack last walked
     uint32_t map_generation;         // those bounds hold while this equals probe_map_generation; 0: for ever
-    uint16_t slot;
-    uint16_t serial;
+    uint8_t slot;
+    uint8_t serial;
     uint16_t walks;
-    uint16_t in_real; // inside the allocator itself: its own mmaps are not the program's
+    uintptr_t passing; // see hooks_cxx.c: within the allocator's own new (bit 0) or delete (bit 1), with the block
 };
 _Static_assert(sizeof(struct probe_tls) <= 64, "static TLS is scarce");
 
@@ -92,6 +92,13 @@ static inline struct probe_region *probe_get(void)
     if (likely(page && load_acquire(&page->phase) == PROBE_ON))
         return &probe_region;
     return probe_attach();
+}
+// The region if there is one already. For calls that the allocator makes itself, perhaps under its lock: attaching
+// looks symbols up, which may allocate.
+static inline struct probe_region *probe_ready(void)
+{
+    struct probe_page *page = load_relaxed(&probe_page);
+    return likely(page && load_acquire(&page->phase) == PROBE_ON) ? &probe_region : NULL;
 }
 void probe_turn_off(uint32_t reason);
 

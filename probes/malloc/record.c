@@ -32,12 +32,12 @@ static int thread_gone(uint32_t pid, uint32_t tid)
 }
 
 // A slot of the thread's own: a free one, or one whose thread is gone. 0: shares slot 0.
-static uint16_t slot_claim(struct probe_region *r, uint32_t tid)
+static uint8_t slot_claim(struct probe_region *r, uint32_t tid)
 {
     for (uint32_t i = 1; i < 4; i++) { // the first three own a shard: worth a look each time
         uint32_t owner = 0;
         if (__atomic_compare_exchange_n(&r->threads[i].owner, &owner, tid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-            return (uint16_t)i;
+            return (uint8_t)i;
     }
     uint64_t start = add_relaxed(&r->header->thread_hint, 1);
     for (uint32_t i = 0; i < 6; i++) {
@@ -46,7 +46,7 @@ static uint16_t slot_claim(struct probe_region *r, uint32_t tid)
         if (owner && (probe_no_syscalls || !thread_gone(r->pid, owner)))
             continue;
         if (__atomic_compare_exchange_n(&r->threads[at].owner, &owner, tid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-            return (uint16_t)at;
+            return (uint8_t)at;
     }
     return 0;
 }
@@ -104,9 +104,9 @@ static int64_t draw_countdown(struct probe_tls *t, uint64_t mean)
 
 void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t word)
 {
-    if (t->serial != (uint16_t)r->serial) {
+    if (t->serial != (uint8_t)r->serial) {
         uint32_t tid = probe_no_syscalls ? 0 : (uint32_t)sys3(SYS_gettid, 0, 0, 0);
-        t->serial = (uint16_t)r->serial;
+        t->serial = (uint8_t)r->serial;
         t->slot = tid ? slot_claim(r, tid) : 0;
         t->random = (sys_now_ns() ^ (uint64_t)tid << 32 ^ (uintptr_t)t) | 1;
         random_next(t);
@@ -255,13 +255,15 @@ void probe_on_alloc(void *p, size_t size, const void *frame)
     struct probe_tls *t = &probe_tls;
     if (unlikely(!r))
         return;
+    if (unlikely(t->passing & 1))
+        t->passing = (uintptr_t)p | 1;
     size_t usable = probe_usable(p, size);
     if (unlikely(!probe_enter(frame))) {
         alloc_nested(r, p, size, usable);
         return;
     }
     uint64_t word = load_acquire(&r->control->word);
-    if (unlikely(word != t->word || t->serial != (uint16_t)r->serial) && word_changed(r, t, word, frame) < 0) {
+    if (unlikely(word != t->word || t->serial != (uint8_t)r->serial) && word_changed(r, t, word, frame) < 0) {
         probe_leave();
         return;
     }
@@ -304,10 +306,14 @@ void probe_on_free(void *p, const void *frame, struct probe_freed *f)
     f->counted = f->known = 0;
     if (unlikely(!r))
         return;
+    if (unlikely(t->passing == ((uintptr_t)p | 2))) { // its delete has told us already
+        t->passing = 0;
+        return;
+    }
     __builtin_prefetch((const char *)p - 16, 1); // free itself will want it: let the miss overlap ours
     int nested = !probe_enter(frame);
     uint64_t word = load_acquire(&r->control->word);
-    if (unlikely(!nested && t->serial != (uint16_t)r->serial))
+    if (unlikely(!nested && t->serial != (uint8_t)r->serial))
         probe_thread_refresh(r, t, word);
     f->counted = 1;
     if (!SEEP_WORD_MEAN(word) || !filtered_out(r, p))

@@ -47,7 +47,9 @@ static bool is_variable(const char *entry, const char *name)
     return !strncmp(entry, name, len) && entry[len] == '=';
 }
 
-// The target's environment with ours: its own LD_PRELOAD keeps its place and the probe comes last.
+// The target's environment with ours. The probe comes before what the target preloads itself: an allocator among that
+// is then behind the probe's hooks and stays in charge, as one the target is linked with; in front of them it would
+// hide every call.
 static void put_environment(struct seep_buf *b, struct keeper_config_wire *w, const struct keeper_config *cfg,
                             const char *hex)
 {
@@ -61,7 +63,8 @@ static void put_environment(struct seep_buf *b, struct keeper_config_wire *w, co
     }
     if (!cfg->probe_path)
         return;
-    buf_printf(b, "LD_PRELOAD=%s%s%s", preload, *preload ? ":" : "", cfg->probe_path);
+    buf_printf(b, "LD_PRELOAD=%s%s%s%s%s", cfg->probe_path, cfg->probe_more ? ":" : "",
+               cfg->probe_more ? cfg->probe_more : "", *preload ? ":" : "", preload);
     buf_char(b, '\0');
     buf_printf(b, SEEP_ENV_PROBE "=%s:%u:%u", hex, cfg->probe_mode, cfg->probe_filters);
     buf_char(b, '\0');

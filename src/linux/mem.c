@@ -119,7 +119,7 @@ static enum linux_map_part part_of(const struct linux_map *m, const struct linux
         return LINUX_MAP_HEAP;
     if (begins(m->path, "[stack"))
         return LINUX_MAP_STACK;
-    if (begins(m->path, "/memfd:seep-probe") || strstr(m->path, "/libseep-probe.so"))
+    if (begins(m->path, "/memfd:seep-probe") || strstr(m->path, "/libseep-probe"))
         return LINUX_MAP_PROBE;
     if (begins(m->path, "/memfd:") || begins(m->path, "/dev/shm/") || begins(m->path, "/SYSV") ||
         begins(m->path, "/dev/zero"))

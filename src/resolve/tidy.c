@@ -135,7 +135,7 @@ static bool is_library_code(const struct resolve_frame *f)
 
 static bool is_probe(const struct resolve_frame *f)
 {
-    return strncmp(f->module_name, "libseep-probe.so", 16) == 0;
+    return strncmp(f->module_name, "libseep-probe", 13) == 0;
 }
 
 // operator new of the probe itself is a hook and goes; that of the C++ library stays.
@@ -194,7 +194,7 @@ enum resolve_class resolve_class_of(enum resolve_module_kind kind, const char *p
     if (kind != RESOLVE_ELF || !path || path[0] != '/')
         return RESOLVE_CLASS_UNKNOWN;
     const char *name = strrchr(path, '/') + 1;
-    if (starts_with(name, "libseep-probe.so"))
+    if (starts_with(name, "libseep-probe"))
         return RESOLVE_CLASS_LIBRARY;
     for (size_t i = 0; i < sizeof system_dirs / sizeof system_dirs[0]; i++) {
         if (starts_with(path, system_dirs[i]))

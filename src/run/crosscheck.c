@@ -97,7 +97,7 @@ static bool in_probe(const struct crosscheck_item *item, uint64_t pc)
 {
     for (size_t i = 0; i < item->n_maps; i++)
         if (pc >= item->maps[i].start && pc < item->maps[i].end)
-            return strstr(item->maps[i].path, "libseep-probe.so") != NULL;
+            return strstr(item->maps[i].path, "/libseep-probe") != NULL;
     return false;
 }
 

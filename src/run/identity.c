@@ -21,7 +21,7 @@ struct files {
 static int note_file(const struct linux_map *map, void *arg)
 {
     struct files *f = arg;
-    if (map->perms[2] != 'x' || map->path[0] != '/' || strstr(map->path, "/libseep-probe.so"))
+    if (map->perms[2] != 'x' || map->path[0] != '/' || strstr(map->path, "/libseep-probe"))
         return 0;
     for (size_t i = 0; i < f->n; i++)
         if (!strcmp(f->path[i], map->path))

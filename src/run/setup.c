@@ -236,6 +236,36 @@ static uint32_t own_filters(void)
     return self.seccomp > 0;
 }
 
+// What the target is told to preload itself, "" for nothing.
+static const char *own_preload(const struct run *r)
+{
+    const char *found = "";
+    for (const char *const *e = r->keeper.envp; e && *e; e++)
+        if (!strncmp(*e, "LD_PRELOAD=", 11))
+            found = *e + 11;
+    return found;
+}
+
+static bool preloads_a_sanitizer(const struct run *r)
+{
+    static const char *const names[] = {"libasan", "libtsan", "libubsan", "liblsan", "clang_rt."};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strstr(own_preload(r), names[i]))
+            return true;
+    return false;
+}
+
+// jemalloc's own calls have a library of their own; see probes/jemalloc.
+static void set_probe_more(struct run *r, const struct linux_exe *exe)
+{
+    size_t len = strlen(r->probe_path) - strlen(".so");
+    if (!exe->jemalloc && !strstr(own_preload(r), "jemalloc"))
+        return;
+    snprintf(r->probe_more, sizeof r->probe_more, "%.*s-jemalloc.so", (int)len, r->probe_path);
+    if (access(r->probe_more, R_OK) == 0)
+        r->keeper.probe_more = r->probe_more;
+}
+
 static void set_attribution(struct run *r, const struct linux_exe *exe)
 {
     char why[300];
@@ -267,8 +297,15 @@ static void set_attribution(struct run *r, const struct linux_exe *exe)
         attribution_failed(r, why);
         return;
     }
+    if (preloads_a_sanitizer(r)) {
+        attribution_failed(r,
+                           "The target's own LD_PRELOAD names a sanitizer, whose allocator must come first: the probe "
+                           "is not loaded; run without it.");
+        return;
+    }
     bool sampled = mode == ATTRIBUTION_SAMPLED;
     r->keeper.probe_path = r->probe_path;
+    set_probe_more(r, exe);
     r->keeper.probe_filters = own_filters();
     r->keeper.sample_mean_bytes = sampled ? (uint64_t)r->profile->attribution.sampling_mean_bytes : 0;
     if (r->profile->attribution.memory_bytes > 0)

@@ -83,7 +83,7 @@ struct run {
     char **envp;
     gid_t groups[KEEPER_GROUPS_MAX];
     struct keeper_rlimit rlimits[KEEPER_RLIMITS_MAX];
-    char keeper_path[PATH_MAX], probe_path[PATH_MAX];
+    char keeper_path[PATH_MAX], probe_path[PATH_MAX], probe_more[PATH_MAX + 16];
     struct profile *own_profile;                                    // read back from the store on resume
     bool sampling, writing, readying, judging, checking, finishing; // a job is at work
     bool loop_up, linked, polling_keeper, polling_load;

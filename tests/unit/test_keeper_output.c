@@ -121,8 +121,8 @@ static void deleted_directory(void **state)
     rig_close(&r);
 }
 
-// The whole environment of the target with a probe: its own LD_PRELOAD first, ours last, one variable more.
-static void probe_is_appended_to_preload(void **state)
+// The whole environment of the target with a probe: our libraries before its own LD_PRELOAD, one variable more.
+static void probe_comes_before_its_own_preload(void **state)
 {
     (void)state;
     struct rig r;
@@ -131,8 +131,9 @@ static void probe_is_appended_to_preload(void **state)
     r.argv[2] = "SEEP_PROBE";
     r.cfg.envp = env;
     r.cfg.probe_path = "/nonexistent/libseep-probe.so";
+    r.cfg.probe_more = "/nonexistent/more.so";
     char *log = run_for_log(&r, NULL);
-    assert_non_null(strstr(log, "LD_PRELOAD=/nonexistent/own.so:/nonexistent/libseep-probe.so\n"));
+    assert_non_null(strstr(log, "LD_PRELOAD=/nonexistent/libseep-probe.so:/nonexistent/more.so:/nonexistent/own.so\n"));
     assert_non_null(strstr(log, "\nSEEP_PROBE="));
     assert_null(strstr(log, "SEEP_PROBE=stale"));
     free(log);
@@ -332,7 +333,7 @@ int main(void)
         cmocka_unit_test(starts_as_configured),
         cmocka_unit_test(changes_user),
         cmocka_unit_test(deleted_directory),
-        cmocka_unit_test(probe_is_appended_to_preload),
+        cmocka_unit_test(probe_comes_before_its_own_preload),
         cmocka_unit_test(raw_bytes_are_kept),
         cmocka_unit_test(flood_is_bounded),
         cmocka_unit_test(nothing_is_dropped_when_it_fits),
