@@ -234,6 +234,9 @@ static void add_up(const struct judge_stacks_input *in, const struct axis *axis,
     for (size_t i = 0; i < out->n_stacks; i++) {
         struct judge_stack *s = &out->stack[i];
         s->klass = judge_age_class(in, i, s->rejected);
+        s->allowed = in->allowed_per_s && !isnan(in->allowed_per_s[i]);
+        s->budget_per_s = s->allowed ? fmax(in->allowed_per_s[i], in->budget_per_s) : in->budget_per_s;
+        s->resolved |= s->mde_per_s <= s->budget_per_s;
         live += s->mean_bytes;
         unresolved += s->resolved || s->rejected ? 0 : s->mean_bytes;
         out->n_unresolved += !s->resolved && !s->rejected;
@@ -241,9 +244,9 @@ static void add_up(const struct judge_stacks_input *in, const struct axis *axis,
             continue;
         growth += fmax(s->slope_per_s, 0);
         out->attributed_lo_per_s += fmax(s->growth_lo, 0) / run_s;
-        s->over = s->growth_lo / run_s > in->budget_per_s;
-        s->allowed = in->allowed && in->allowed[i];
-        out->n_over += s->over && !s->allowed;
+        s->over = s->growth_lo / run_s > s->budget_per_s;
+        out->n_over += s->over;
+        out->n_allowed += s->allowed && !s->over && s->hi_per_s <= s->budget_per_s;
     }
     for (size_t i = 0; i < out->n_stacks; i++)
         if (out->stack[i].rejected && growth > 0)
@@ -251,57 +254,79 @@ static void add_up(const struct judge_stacks_input *in, const struct axis *axis,
     out->unresolved_share = live > 0 ? unresolved / live : 0;
 }
 
-// The worst stack that is gated; NULL when none grows.
-static const struct judge_stack *worst_of(const struct judge_stacks *out)
+// On the allow list, and surely within what it lets the stack grow: such a stack decides nothing.
+static bool is_excused(const struct judge_stack *s)
 {
-    for (size_t i = 0; i < out->n_rejected; i++)
-        if (!out->stack[out->by_rank[i]].allowed)
-            return &out->stack[out->by_rank[i]];
-    return NULL;
+    return s->allowed && !s->over && s->hi_per_s <= s->budget_per_s;
 }
 
-static void say_growing(const struct judge_stack *w, double budget, struct judge_stacks *out)
+// The stack to name: the worst one over its budget, else the worst one that is not excused; NULL when none is left.
+static const struct judge_stack *worst_of(const struct judge_stacks *out)
+{
+    const struct judge_stack *worst = NULL;
+    for (size_t i = 0; i < out->n_rejected; i++) {
+        const struct judge_stack *s = &out->stack[out->by_rank[i]];
+        if (s->over)
+            return s;
+        if (!worst && !is_excused(s))
+            worst = s;
+    }
+    return worst;
+}
+
+static void say_growing(const struct judge_stack *w, struct judge_stacks *out)
 {
     char r[32], lo[32], hi[32], b[32];
-    const char *what = out->verdict == JUDGE_FAIL           ? "above the budget of"
-                       : out->verdict == JUDGE_INCONCLUSIVE ? "its interval straddles the budget of"
-                                                            : "under the budget of";
-    snprintf(out->reason, sizeof out->reason, "%zu stack%s grow%s, the worst by %s (90 %% interval %s to %s), %s %s",
-             out->n_rejected, out->n_rejected == 1 ? "" : "s", out->n_rejected == 1 ? "s" : "",
+    const char *what = out->verdict == JUDGE_FAIL           ? "above"
+                       : out->verdict == JUDGE_INCONCLUSIVE ? "its interval straddles"
+                                                            : "under";
+    snprintf(out->reason, sizeof out->reason,
+             "%zu stack%s grow%s, the worst by %s (90 %% interval %s to %s), %s the %s %s", out->n_rejected,
+             out->n_rejected == 1 ? "" : "s", out->n_rejected == 1 ? "s" : "",
              judge_format(r, sizeof r, w->slope_per_s, JUDGE_U_BYTES_PER_S),
              judge_format(lo, sizeof lo, w->lo_per_s, JUDGE_U_BYTES_PER_S),
              judge_format(hi, sizeof hi, w->hi_per_s, JUDGE_U_BYTES_PER_S), what,
-             judge_format(b, sizeof b, budget, JUDGE_U_BYTES_PER_S));
+             w->allowed ? "budget it is allowed," : "budget of",
+             judge_format(b, sizeof b, w->budget_per_s, JUDGE_U_BYTES_PER_S));
 }
 
-static bool straddles(const struct judge_stacks *out, double budget)
+static void say_allowed(struct judge_stacks *out)
+{
+    size_t used = strlen(out->reason);
+    if (out->n_allowed > 0)
+        snprintf(out->reason + used, sizeof out->reason - used, "; %zu grow%s within what the profile allows",
+                 out->n_allowed, out->n_allowed == 1 ? "s" : "");
+}
+
+static bool straddles(const struct judge_stacks *out)
 {
     for (size_t i = 0; i < out->n_rejected; i++) {
         const struct judge_stack *s = &out->stack[out->by_rank[i]];
-        if (!s->allowed && !s->over && s->hi_per_s > budget)
+        if (!s->over && s->hi_per_s > s->budget_per_s)
             return true;
     }
     return false;
 }
 
-static void conclude(double budget, struct judge_stacks *out)
+static void conclude(struct judge_stacks *out)
 {
     const struct judge_stack *worst = worst_of(out);
     out->worst_per_s = worst ? worst->slope_per_s : 0;
     out->worst_lo_per_s = worst ? worst->lo_per_s : NAN;
     out->worst_hi_per_s = worst ? worst->hi_per_s : NAN;
     bool blind = out->unresolved_share > unresolved_share_max;
-    out->verdict = out->n_over > 0 ? JUDGE_FAIL : straddles(out, budget) || blind ? JUDGE_INCONCLUSIVE : JUDGE_PASS;
+    out->verdict = out->n_over > 0 ? JUDGE_FAIL : straddles(out) || blind ? JUDGE_INCONCLUSIVE : JUDGE_PASS;
     if (worst && !(blind && out->n_over == 0))
-        say_growing(worst, budget, out);
+        say_growing(worst, out);
     else if (blind)
         snprintf(out->reason, sizeof out->reason,
                  "%zu stacks holding %.0f %% of the live bytes are too noisy for this run to resolve the budget",
                  out->n_unresolved, 100 * out->unresolved_share);
     else
         snprintf(out->reason, sizeof out->reason,
-                 "none of %zu stacks grows; %zu not resolved (%.0f %% of the live bytes)", out->n_stacks,
-                 out->n_unresolved, 100 * out->unresolved_share);
+                 "none of %zu stacks grows%s; %zu not resolved (%.0f %% of the live bytes)", out->n_stacks,
+                 out->n_allowed > 0 ? " beyond what is allowed" : "", out->n_unresolved, 100 * out->unresolved_share);
+    say_allowed(out);
 }
 
 static bool can_test(const struct judge_stacks_input *in, struct judge_stacks *out)
@@ -345,7 +370,7 @@ int judge_stacks(const struct judge_stacks_input *in, struct judge_stacks *out)
     rank_all(out, order);
     free(order);
     add_up(in, &axis, out);
-    conclude(in->budget_per_s, out);
+    conclude(out);
     return 0;
 }
 

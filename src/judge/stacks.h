@@ -37,7 +37,8 @@ struct judge_stacks_input {
     const double *live_blocks;      // optional, n_stacks x m: live blocks
     const double *unreachable_share; // optional, per stack: share of the checked blocks without a path from any root;
                                      // NaN where not checked
-    const bool *allowed;             // optional, per stack: may grow (the profile's allow list); reported, never gated
+    const double *allowed_per_s; // optional, per stack: what the profile's allow list lets it grow by, NaN: not on it.
+                                 // The larger of this and the budget holds for that stack
 };
 
 struct judge_stack {
@@ -52,9 +53,10 @@ struct judge_stack {
     double mean_bytes;     // over the second half of the run
     double survivor_bytes; // born in the first half and live at the end; NaN unknown
     bool rejected;         // grows, by the test
-    bool over;             // rejected, and its lower bound is over the budget
+    bool over;             // rejected, and its lower bound is over its budget
     bool resolved;         // the run could have seen this stack exceed the budget
-    bool allowed;          // as in the input: may grow, not gated
+    bool allowed;          // on the allow list
+    double budget_per_s;   // its own: of the gate, or what it is allowed
     size_t rank;           // 1 = worst; all stacks have one
     enum judge_class klass;
 };
@@ -66,6 +68,7 @@ struct judge_stacks {
     size_t *by_rank;           // n_stacks indices into stack, worst first; owned likewise
     size_t n_rejected;
     size_t n_over;
+    size_t n_allowed; // of n_rejected: on the allow list and within what it lets them
     size_t n_unresolved;
     double unresolved_share;    // of the live bytes at the end
     double attributed_lo_per_s; // sum of the lower bounds of the rejected stacks

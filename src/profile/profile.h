@@ -135,7 +135,7 @@ struct profile_shutdown {
 };
 
 struct profile_allow { // stacks that may grow
-    char *pattern;     // matched against function, file and module names of the stack's frames (fnmatch)
+    char *pattern;     // see judge/allow.h
     double budget_bytes_per_s;
     char *reason;
     char *expires; // "YYYY-MM-DD" or NULL

@@ -52,8 +52,8 @@ struct build {
     double *stack_t_s;
     double *ages;               // per stack, slices of the measured time by birth, oldest first; NAN unknown
     double *unreachable;        // per stack: share of the checked blocks; NAN not checked
-    bool *allowed;              // per stack; NULL when the profile allows nothing
-    const char **allowed_why;   // per stack: the profile's reason, NULL: not allowed
+    double *allow_budget;       // per stack; NULL when the profile allows nothing, NAN: not this one
+    int *allow_of;              // per stack: the entry that decides; -1: none
     const char *stacks_missing; // a sentence; NULL when there are stacks
 };
 
@@ -110,6 +110,11 @@ struct build_unreachable {
     int64_t blocks, checked, scans; // SEEP_UNKNOWN where not looked
 };
 struct build_unreachable build_read_unreachable(struct build *b, uint32_t stack);
+// build_allow.c: the profile's allow list against all stacks, named for that; after the test: what became of each
+// entry.
+int build_allow_read(struct build *b, struct seep_err *err);
+void build_allow_conclude(struct build *b);
+const char *build_allow_why(struct build *b, size_t stack); // "reason, until DATE", or NULL
 // build_exit.c: what the main process never freed; from the whole matrix, before it is cut to the measured time.
 int build_at_exit(struct build *b, struct seep_err *err);
 

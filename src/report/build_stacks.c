@@ -1,11 +1,9 @@
 // Stacks: the matrix of live bytes over the measured time, the test of all of them, and the ranked list.
 #include "report/build.h"
-#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { AGE_SLICES = 12, PER_OP_STACKS = 20, SPARK_POINTS = 48 };
 
@@ -148,7 +146,7 @@ static int read_ages(struct build *b, struct seep_err *err)
     return failed;
 }
 
-// ---- unreachable and allowed ----------------------------------------------------------------------------------------
+// ---- unreachable ----------------------------------------------------------------------------------------
 
 struct build_unreachable build_read_unreachable(struct build *b, uint32_t stack)
 {
@@ -177,54 +175,6 @@ static int read_unreachable(struct build *b, struct seep_err *err)
     return 0;
 }
 
-static bool expired(const struct report *r, const char *expires)
-{
-    char day[16];
-    time_t now = (time_t)((r->ended_ns != SEEP_UNKNOWN ? r->ended_ns : clock_read().real_ns) / 1000000000);
-    struct tm tm;
-    gmtime_r(&now, &tm);
-    strftime(day, sizeof day, "%Y-%m-%d", &tm);
-    return expires != NULL && strcmp(day, expires) > 0;
-}
-
-static bool matches(const struct report_stack *stack, const char *pattern)
-{
-    for (size_t i = 0; i < stack->n_frames; i++) {
-        const struct report_frame *f = &stack->frames[i];
-        if ((f->function != NULL && fnmatch(pattern, f->function, 0) == 0) ||
-            (f->file != NULL && fnmatch(pattern, f->file, 0) == 0) || fnmatch(pattern, f->module, 0) == 0)
-            return true;
-    }
-    return false;
-}
-
-// The stacks that the profile lets grow. Patterns are about names, so all stacks must be named first.
-static int find_allowed(struct build *b, struct seep_err *err)
-{
-    size_t n = b->n_stack_infos;
-    if (b->profile->n_allow == 0)
-        return 0;
-    struct report_stack *named = calloc(n + 1, sizeof *named);
-    b->allowed = calloc(n + 1, sizeof *b->allowed);
-    b->allowed_why = calloc(n + 1, sizeof *b->allowed_why);
-    int failed = named == NULL || b->allowed == NULL || b->allowed_why == NULL ? build_no_memory(err) : 0;
-    for (size_t s = 0; !failed && s < n; s++)
-        named[s].id = b->stack_infos[s].id;
-    if (!failed)
-        failed = build_frames(b, named, n, err);
-    for (size_t s = 0; !failed && s < n; s++)
-        for (int a = 0; a < b->profile->n_allow; a++) {
-            const struct profile_allow *allow = &b->profile->allow[a];
-            if (expired(b->r, allow->expires) || !matches(&named[s], allow->pattern))
-                continue;
-            b->allowed[s] = true;
-            b->allowed_why[s] = allow->reason != NULL ? allow->reason : "allowed by the profile";
-        }
-    free(named);
-    b->stacks_input.allowed = b->allowed;
-    return failed;
-}
-
 int build_stacks_read(struct build *b, struct seep_err *err)
 {
     b->stacks_missing = why_no_stacks(b);
@@ -247,7 +197,7 @@ int build_stacks_read(struct build *b, struct seep_err *err)
     b->stacks_missing = NULL;
     if (b->matrix.m > 1 && read_ages(b, err) != 0)
         return -1;
-    return read_unreachable(b, err) == 0 ? find_allowed(b, err) : -1;
+    return read_unreachable(b, err) == 0 ? build_allow_read(b, err) : -1;
 }
 
 void build_stacks_free(struct build *b)
@@ -258,8 +208,8 @@ void build_stacks_free(struct build *b)
     free(b->stack_t_s);
     free(b->ages);
     free(b->unreachable);
-    free(b->allowed);
-    free(b->allowed_why);
+    free(b->allow_budget);
+    free(b->allow_of);
 }
 
 // ---- the list -------------------------------------------------------------------------------------------------------
@@ -306,8 +256,7 @@ static int fill_stack(struct build *b, size_t s, const struct build_ops *ops, bo
                                  .unreachable_checked = u.checked,
                                  .unreachable_scans = u.scans,
                                  .flags = b->stack_infos[s].flags};
-    if (b->allowed_why != NULL && b->allowed_why[s] != NULL)
-        out->allowed = report_strdup(b->arena, b->allowed_why[s]);
+    out->allowed = build_allow_why(b, s);
     if (!listed)
         return 0;
     if (fill_spark(b, row, out, err) != 0 || fill_age(b, s, out, err) != 0)
@@ -426,6 +375,7 @@ int build_stacks(struct build *b, struct seep_err *err)
         return 0;
     if (judge_stacks(&b->stacks_input, &b->judged_stacks) != 0)
         return build_no_memory(err);
+    build_allow_conclude(b);
     b->r->judge_stacks = b->judged_stacks;
     b->r->judge_stacks.stack = NULL;
     b->r->judge_stacks.by_rank = NULL;

@@ -137,7 +137,7 @@ static void put_facts(const struct report_stack *s, struct seep_buf *out)
                    (long long)s->unreachable_blocks, (long long)s->unreachable_checked,
                    (long long)s->unreachable_scans);
     if (s->allowed != NULL) {
-        buf_str(out, "<dt>allowed because</dt><dd>");
+        buf_str(out, "<dt>allowed</dt><dd>");
         html_name(out, s->allowed);
         buf_str(out, "</dd>");
     }
@@ -170,6 +170,21 @@ static void put_missing(const struct report *r, struct seep_buf *out)
     buf_str(out, "</p></div></section>\n");
 }
 
+static void put_allows(const struct report *r, struct seep_buf *out)
+{
+    if (r->n_allows == 0)
+        return;
+    buf_str(out, "<div class=\"card allow\"><h3>Stacks that the profile lets grow</h3><ul>");
+    for (size_t i = 0; i < r->n_allows; i++) {
+        const struct report_allow *a = &r->allows[i];
+        buf_printf(out, "<li><span class=\"badge %s\">%s</span> ", report_allow_is_warning(a) ? "warn" : "pass",
+                   report_allow_word(a->status));
+        html_name(out, a->sentence != NULL ? a->sentence : a->pattern);
+        buf_str(out, "</li>");
+    }
+    buf_str(out, "</ul></div>\n");
+}
+
 void html_stacks(const struct report *r, struct seep_buf *out)
 {
     size_t quiet = 0, growing = 0, shown = 0;
@@ -197,6 +212,7 @@ void html_stacks(const struct report *r, struct seep_buf *out)
         put_stack(s, s->judge.rejected && growing <= GROWING_OPEN, out);
     }
     buf_str(out, quiet > QUIET_SHOWN ? "</div></details>\n" : "</div>\n");
+    put_allows(r, out);
     if (shown < r->n_stacks_total)
         buf_printf(out,
                    "<p class=\"note\">and %zu more stacks, %zu of them growing; those past the first %zu add up to "

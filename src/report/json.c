@@ -218,6 +218,25 @@ static void put_unreachable(struct jsonw *w, const struct report_stack *s)
     jsonw_end_object(w);
 }
 
+static void put_allows(struct jsonw *w, const struct report *r)
+{
+    jsonw_array(w, "allow");
+    for (size_t i = 0; i < r->n_allows; i++) {
+        const struct report_allow *a = &r->allows[i];
+        jsonw_object(w, NULL);
+        jsonw_string(w, "pattern", a->pattern);
+        jsonw_string(w, "reason", a->reason);
+        jsonw_string(w, "expires", a->expires);
+        jsonw_double(w, "budget_bytes_per_hour", a->budget_per_s * hour_s);
+        jsonw_string(w, "status", report_allow_word(a->status));
+        jsonw_int(w, "stacks", (int64_t)a->n_stacks);
+        jsonw_int(w, "growing", (int64_t)a->n_growing);
+        jsonw_double(w, "slope_bytes_per_hour", a->slope_per_s * hour_s);
+        jsonw_end_object(w);
+    }
+    jsonw_end_array(w);
+}
+
 static const char *stack_kind(const struct report_stack *s)
 {
     return s->flags & STACK_OTHER ? "other" : s->flags & STACK_MMAP ? "mmap" : "heap";
@@ -253,6 +272,7 @@ static void put_stacks(struct jsonw *w, const struct report *r)
     for (size_t i = 0; i < r->n_stacks; i++)
         put_stack(w, &r->stacks[i]);
     jsonw_end_array(w);
+    put_allows(w, r);
     if (!r->stacks_known) {
         jsonw_null(w, "stacks_summary");
         return;

@@ -127,6 +127,26 @@ struct report_stack {
     size_t n_ages;
 };
 
+// What became of an entry of the profile's allow list.
+enum report_allow_status {
+    REPORT_ALLOW_UNMATCHED, // no stack of the run matches
+    REPORT_ALLOW_EXPIRED,   // its last day was before the run's end: it counts no more
+    REPORT_ALLOW_QUIET,     // it matches, and nothing of that grows
+    REPORT_ALLOW_WITHIN,    // what it matches grows within the budget
+    REPORT_ALLOW_OVER,      // some stack grows beyond it
+};
+
+struct report_allow {
+    const char *pattern, *reason, *expires; // expires NULL: never
+    double budget_per_s;                    // of each matching stack
+    enum report_allow_status status;
+    size_t n_stacks, n_growing; // that match; of those this entry decides for, that grow
+    double slope_per_s;         // of the growing ones together
+    const char *sentence;       // what to tell; NULL when stacks were not judged
+};
+const char *report_allow_word(enum report_allow_status status);
+bool report_allow_is_warning(const struct report_allow *a); // over, expired, or without use
+
 struct report_at_exit { // the heap of the main process when it ended; listed, never gated
     bool known;
     double bytes, blocks;
@@ -228,6 +248,8 @@ struct report {
         size_t n;
         double slope_per_s, live_bytes, live_blocks, alloc_bytes, alloc_blocks;
     } rest;
+    struct report_allow *allows; // in the profile's order
+    size_t n_allows;
     double other_live_bytes, other_slope_per_s; // of the stacks not listed
     struct report_per_op *per_op;               // of the heap as a whole
     size_t n_per_op;

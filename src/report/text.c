@@ -100,6 +100,12 @@ static void put_stacks(struct text *t, const struct report *r)
                     r->run == NULL ? "RUN" : r->run);
     if (growing > shown)
         text_end_line(t);
+    for (size_t i = 0; i < r->n_allows && r->allows[i].sentence != NULL; i++) {
+        put_label(t, i == 0 ? "allowed" : "");
+        text_wrapped(t, report_allow_is_warning(&r->allows[i]) ? TEXT_YELLOW : TEXT_PLAIN, r->allows[i].sentence,
+                     LABEL_COLUMN);
+        text_end_line(t);
+    }
     if (r->stacks_known || r->evidence.attribution_reason == NULL)
         return;
     put_label(t, "stacks");

@@ -13,6 +13,10 @@ static void look_job(uv_work_t *req)
     struct seep_err err;
     struct report_options options = {
         .skip = REPORT_SKIP_CHARTS | REPORT_SKIP_FRAMES, .live = true, .t_scale = 2, .profile = r->profile};
+    // An allow list is about names: without them a stack that may grow would end the run.
+    struct resolve_options names = {.exe = "/proc/self/exe"};
+    if (r->profile->n_allow > 0)
+        options.resolver = resolve_start(&names, NULL);
     r->look_failed = false;
     if (store_open_read(r->dir_fd, &st, &err) == 0 && report_build(st, &options, &rep, &err) == 0) {
         for (size_t i = 0; i < rep->n_gates; i++)
@@ -20,6 +24,7 @@ static void look_job(uv_work_t *req)
                 r->look_failed = true;
     }
     report_free(rep);
+    resolve_stop(options.resolver);
     store_close(st);
 }
 

@@ -58,3 +58,24 @@ first_function() { # the innermost frame of the first stack that is no library's
     [ "$status" -eq 1 ]
     [ "$(first_function sampled)" = audit_record_new ]
 }
+
+# allowed NAME BUDGET: leak_c loses 60 kB/s, 216 MB/h, and is on the allow list.
+allowed() {
+    run "$SEEP" run -q --name "$1" --duration 20s -o run.early_stop=false -o 'gates=["stack.growth < 1MB/h"]' \
+        -o "allow=[{pattern: 'audit_record_new < main', budget: $2, reason: known growth of the audit log, expires: 2099-12-31}]" \
+        -- "$TARGETS/leak_c" 60000
+    echo "$output"
+}
+
+@test "C08 allow list: within its budget a growing stack passes and is told, beyond it fails" {
+    allowed within 1GB/h
+    [ "$status" -eq 0 ]
+    verdict within 'v["allow"][0]["status"] == "within" and v["allow"][0]["growing"] >= 1'
+    verdict within 'v["stacks"][0]["allowed"] == "known growth of the audit log, until 2099-12-31"'
+    [[ "$output" == *"known growth of the audit log"* ]]
+    valid_verdict within
+    allowed over 2MB/h
+    [ "$status" -eq 1 ]
+    verdict over 'v["allow"][0]["status"] == "over"'
+    [[ "$output" == *"over its budget"* ]]
+}

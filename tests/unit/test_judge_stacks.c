@@ -1,4 +1,5 @@
 // The per-stack test: leaks found, healthy stacks left alone, every verdict, classes, and the empty cases.
+#include "judge/allow.h"
 #include "judge/stacks.h"
 
 #include <math.h>
@@ -107,18 +108,92 @@ static void growth_under_and_at_the_budget(void **state)
     judge_stacks_free(&out);
 }
 
-static void allowed_stacks_are_not_gated(void **state)
+// The stack leaks 20 budgets: excused by a larger allowance, not by a smaller one, and never held to less than the
+// gate.
+static void allowed_stacks_may_grow_within_their_own_budget(void **state)
+{
+    (void)state;
+    static const struct {
+        double allowed;
+        enum judge_verdict verdict;
+        const char *reason;
+    } rows[] = {{40, JUDGE_PASS, "none of 8 stacks grows beyond what is allowed"},
+                {5, JUDGE_FAIL, "above the budget it is allowed, 50 MB/h"},
+                {20, JUDGE_INCONCLUSIVE, "straddles the budget it is allowed, 200 MB/h"},
+                {0, JUDGE_FAIL, "above the budget it is allowed, 10 MB/h"},
+                {NAN, JUDGE_FAIL, "above the budget of 10 MB/h"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct heap h;
+        struct judge_stacks out;
+        double allowed[S];
+        make_heap(&h, 20);
+        for (size_t s = 0; s < S; s++)
+            allowed[s] = s == LEAKING ? rows[i].allowed * budget_per_s : NAN;
+        h.in.allowed_per_s = allowed;
+        assert_int_equal(judge_stacks(&h.in, &out), 0);
+        assert_int_equal(out.verdict, rows[i].verdict);
+        if (!strstr(out.reason, rows[i].reason))
+            fail_msg("%s", out.reason);
+        assert_true(out.stack[LEAKING].rejected);
+        assert_int_equal(out.stack[LEAKING].allowed, !isnan(rows[i].allowed));
+        assert_int_equal(out.n_over, rows[i].verdict == JUDGE_FAIL);
+        assert_int_equal(out.n_allowed, rows[i].verdict == JUDGE_PASS);
+        judge_stacks_free(&out);
+    }
+}
+
+// What is allowed to one stack is not allowed to another.
+static void an_allowance_covers_its_stack_alone(void **state)
 {
     (void)state;
     struct heap h;
     struct judge_stacks out;
-    bool allowed[S] = {[LEAKING] = true};
+    double allowed[S] = {NAN, 1e12, NAN, NAN, NAN, NAN, NAN, NAN};
     make_heap(&h, 20);
-    h.in.allowed = allowed;
+    h.in.allowed_per_s = allowed;
     assert_int_equal(judge_stacks(&h.in, &out), 0);
-    assert_int_equal(out.verdict, JUDGE_PASS);
-    assert_true(out.stack[LEAKING].rejected && out.stack[LEAKING].allowed);
+    assert_int_equal(out.verdict, JUDGE_FAIL);
     judge_stacks_free(&out);
+}
+
+static void patterns_match_names_and_chains(void **state)
+{
+    (void)state;
+    const struct judge_allow_frame frames[] = {{"cache_insert", "/src/cache.c", "/usr/bin/server"},
+                                               {NULL, NULL, "/lib/plugin.so"},
+                                               {"handle_get", "/src/http.c", "/usr/bin/server"},
+                                               {"main", "/src/main.c", "/usr/bin/server"}};
+    static const struct {
+        const char *pattern;
+        bool matches;
+    } rows[] = {{"cache_insert", true},
+                {"cache_*", true},
+                {"*/cache.c", true},
+                {"*/plugin.so", true},
+                {"cache", false},
+                {"cache_insert < main", true},
+                {"cache_* < *plugin* < handle_get", true},
+                {"main < cache_insert", false},
+                {"main < main", false},
+                {"* < * < * < *", true},
+                {"* < * < * < * < *", false},
+                {" < main", false},
+                {"", false},
+                {"[", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (judge_allow_matches(rows[i].pattern, frames, 4) != rows[i].matches)
+            fail_msg("'%s'", rows[i].pattern);
+    assert_false(judge_allow_matches("*", frames, 0));
+}
+
+static void the_last_day_counts(void **state)
+{
+    (void)state;
+    assert_false(judge_allow_expired("2027-01-31", "2027-01-30"));
+    assert_false(judge_allow_expired("2027-01-31", "2027-01-31"));
+    assert_true(judge_allow_expired("2027-01-31", "2027-02-01"));
+    assert_true(judge_allow_expired("2026-12-31", "2027-01-01"));
+    assert_false(judge_allow_expired(NULL, "9999-12-31"));
 }
 
 static void noise_in_most_of_the_heap_is_inconclusive_unless_ages_settle_it(void **state)
@@ -218,7 +293,10 @@ int main(void)
         cmocka_unit_test(leaks_from_2x_to_100x_are_found),
         cmocka_unit_test(a_healthy_heap_passes),
         cmocka_unit_test(growth_under_and_at_the_budget),
-        cmocka_unit_test(allowed_stacks_are_not_gated),
+        cmocka_unit_test(allowed_stacks_may_grow_within_their_own_budget),
+        cmocka_unit_test(an_allowance_covers_its_stack_alone),
+        cmocka_unit_test(patterns_match_names_and_chains),
+        cmocka_unit_test(the_last_day_counts),
         cmocka_unit_test(noise_in_most_of_the_heap_is_inconclusive_unless_ages_settle_it),
         cmocka_unit_test(sampling_widens_the_interval),
         cmocka_unit_test(ages_blocks_and_reachability_name_the_class),
