@@ -22,7 +22,7 @@ set(assets ${CMAKE_CURRENT_BINARY_DIR}/report_assets.c)
 add_custom_command(OUTPUT ${assets}
   COMMAND ${CMAKE_COMMAND} -DOUT=${assets} -DPAGE=${page} -DUPLOT_JS=${uplot_js} -DUPLOT_CSS=${uplot_css}
           -P ${CMAKE_CURRENT_SOURCE_DIR}/report/embed.cmake
-  DEPENDS ${page}/page.css ${page}/page.js ${uplot_js} ${uplot_css} ${CMAKE_CURRENT_SOURCE_DIR}/report/embed.cmake
+  DEPENDS ${page}/page.css ${page}/page.js ${page}/flame.js ${uplot_js} ${uplot_css} ${CMAKE_CURRENT_SOURCE_DIR}/report/embed.cmake
   VERBATIM)
 # Only once the library exists: until its first source is there it is an interface.
 get_target_property(report_type seep_report TYPE)

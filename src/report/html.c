@@ -52,6 +52,8 @@ static void put_scripts(const struct html_charts *charts, const char *nonce, str
     }
     buf_printf(out, "<script nonce=\"%s\">\n", nonce);
     buf_add(out, report_asset_page_js, report_asset_page_js_len);
+    buf_printf(out, "</script>\n<script nonce=\"%s\">\n", nonce);
+    buf_add(out, report_asset_flame_js, report_asset_flame_js_len);
     buf_str(out, "</script>\n</body>\n</html>\n");
 }
 
@@ -62,6 +64,7 @@ static void put_main(const struct report *r, const struct html_charts *charts, s
     html_tiles(r, out);
     html_explained(r, out);
     html_stacks(r, out);
+    html_flame(r, out);
     html_charts_draw(charts, out);
     html_gates(r, out);
     html_growths(r, out);

@@ -43,6 +43,7 @@ void html_header(const struct report *r, struct seep_buf *out);
 void html_tiles(const struct report *r, struct seep_buf *out);
 void html_explained(const struct report *r, struct seep_buf *out);
 void html_stacks(const struct report *r, struct seep_buf *out);
+void html_flame(const struct report *r, struct seep_buf *out); // html_flame.c
 void html_gates(const struct report *r, struct seep_buf *out);
 void html_growths(const struct report *r, struct seep_buf *out);
 void html_load(const struct report *r, struct seep_buf *out);

@@ -155,7 +155,7 @@ static void put_section(const struct report *r, const struct flame *f, struct se
             "placeholder=\"function, module\"></label> "
             "<label><input id=\"flame-flip\" type=\"checkbox\"> callers at the bottom</label> "
             "<button id=\"flame-reset\" type=\"button\" disabled>Reset</button> <code id=\"flame-path\"></code></div>\n"
-            "<div class=\"view\" id=\"flame-view\"></div>\n"
+            "<div class=\"view\" id=\"flame-view\"><svg></svg></div>\n"
             "<p class=\"note\" id=\"flame-status\" role=\"status\"></p>\n"
             "<p class=\"note\">Click or Enter zooms, arrow keys move, / searches, Escape resets.</p>\n"
             "<div class=\"tip\" id=\"flame-tip\" hidden></div></div></section>\n");

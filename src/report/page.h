@@ -9,6 +9,8 @@ extern const char report_asset_page_css[];
 extern const size_t report_asset_page_css_len;
 extern const char report_asset_page_js[];
 extern const size_t report_asset_page_js_len;
+extern const char report_asset_flame_js[];
+extern const size_t report_asset_flame_js_len;
 extern const char report_asset_uplot_js[];
 extern const size_t report_asset_uplot_js_len;
 extern const char report_asset_uplot_css[];

@@ -8,7 +8,7 @@
   const data = JSON.parse(document.querySelector("#flame-data").textContent);
   const $ = (id) => document.querySelector("#flame-" + id);
   const view = $("view"), tip = $("tip"), status = $("status"), search = $("search"), measure = $("measure"), flip = $("flip"), reset = $("reset"), path = $("path");
-  const NS = "http://www.w3.org/2000/svg", ROW = 19, LEAST = 0.6, CHAR = 6.6;
+  const NS = view.firstElementChild.namespaceURI, ROW = 19, LEAST = 0.6, CHAR = 6.6;
 
   const scaled = (v) => {
     const units = ["B", "kB", "MB", "GB", "TB"], a = Math.abs(v);
@@ -168,6 +168,12 @@
   box.hidden = false;
   weigh();
   if (root.value <= 0) { measure.value = "live"; weigh(); }
-  let drawn = 0;
-  new ResizeObserver(() => { if (view.clientWidth !== drawn) { drawn = view.clientWidth; draw(); } }).observe(view);
+  draw();
+  let drawn = view.clientWidth;
+  // Not within the observer's own round: drawing changes the height of what is observed.
+  new ResizeObserver(() => requestAnimationFrame(() => {
+    if (view.clientWidth === drawn) return;
+    drawn = view.clientWidth;
+    draw();
+  })).observe(view);
 })();
