@@ -243,7 +243,11 @@ void probe_known_learn(struct probe_region *r, const struct probe_start *s, cons
 // The id of this stack, made when new; SEEP_STACK_OTHER past the ceilings. *is_new says which.
 uint32_t probe_intern(struct probe_region *r, const uint64_t *frame, uint32_t frames, unsigned klass, unsigned flags,
                       int *is_new);
-struct seep_stack *probe_stack(const struct probe_region *r, uint32_t id);
+static inline struct seep_stack *probe_stack(const struct probe_region *r, uint32_t id)
+{
+    uint32_t chunk = load_acquire(&r->stack_dir[id / SEEP_STACKS_PER_CHUNK]);
+    return (struct seep_stack *)probe_chunk(r, chunk) + id % SEEP_STACKS_PER_CHUNK;
+}
 int probe_stacks_init(struct probe_region *r);
 const uint64_t *probe_stack_frames(const struct probe_region *r, const struct seep_stack *s);
 
@@ -360,7 +364,12 @@ void *probe_dlsym_next(const char *name);
 void *probe_dlsym_default(const char *name);
 // The static pool for calls before the allocator is known.
 void *probe_early_alloc(size_t bytes, size_t alignment);
-int probe_early_owns(const void *p);
+#define PROBE_EARLY_BYTES (96u << 10)
+extern char probe_early_pool[PROBE_EARLY_BYTES];
+static inline int probe_early_owns(const void *p)
+{
+    return (uintptr_t)p - (uintptr_t)probe_early_pool < PROBE_EARLY_BYTES;
+}
 size_t probe_early_usable(const void *p);
 
 #endif

@@ -12,13 +12,12 @@ void *dlsym_old(void *handle, const char *name);
 
 struct probe_real probe_real;
 
-#define EARLY_BYTES (96u << 10)
-static _Alignas(4096) char early_pool[EARLY_BYTES];
+_Alignas(4096) char probe_early_pool[PROBE_EARLY_BYTES];
 static uint32_t early_used;
 
 void *probe_early_alloc(size_t bytes, size_t alignment)
 {
-    if (bytes > EARLY_BYTES || alignment > 4096)
+    if (bytes > PROBE_EARLY_BYTES || alignment > 4096)
         return NULL;
     if (alignment < 16)
         alignment = 16;
@@ -26,16 +25,11 @@ void *probe_early_alloc(size_t bytes, size_t alignment)
     do {
         at = (uint32_t)((old + 16 + alignment - 1) & ~(alignment - 1));
         end = (uint32_t)(at + ((bytes + 15) & ~(size_t)15));
-        if (end > EARLY_BYTES)
+        if (end > PROBE_EARLY_BYTES)
             return NULL;
     } while (!__atomic_compare_exchange_n(&early_used, &old, end, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    memcpy(early_pool + at - 8, &bytes, sizeof bytes);
-    return early_pool + at;
-}
-
-int probe_early_owns(const void *p)
-{
-    return (uintptr_t)p - (uintptr_t)early_pool < EARLY_BYTES;
+    memcpy(probe_early_pool + at - 8, &bytes, sizeof bytes);
+    return probe_early_pool + at;
 }
 
 size_t probe_early_usable(const void *p)

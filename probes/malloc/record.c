@@ -31,21 +31,23 @@ static int thread_gone(uint32_t pid, uint32_t tid)
     return sys3(SYS_tgkill, pid, tid, 0) == -3;
 }
 
+static int slot_take(struct probe_region *r, uint32_t at, uint32_t tid)
+{
+    uint32_t owner = load_relaxed(&r->threads[at].owner);
+    return (!owner || (!probe_no_syscalls && thread_gone(r->pid, owner))) &&
+           __atomic_compare_exchange_n(&r->threads[at].owner, &owner, tid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
 // A slot of the thread's own: a free one, or one whose thread is gone. 0: shares slot 0.
 static uint8_t slot_claim(struct probe_region *r, uint32_t tid)
 {
-    for (uint32_t i = 1; i < 4; i++) { // the first three own a shard: worth a look each time
-        uint32_t owner = 0;
-        if (__atomic_compare_exchange_n(&r->threads[i].owner, &owner, tid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    for (uint32_t i = 1; i < SEEP_SHARDS; i++) // the first own a shard of every stack: worth a look each time
+        if (slot_take(r, i, tid))
             return (uint8_t)i;
-    }
     uint64_t start = add_relaxed(&r->header->thread_hint, 1);
     for (uint32_t i = 0; i < 6; i++) {
         uint32_t at = 1 + (uint32_t)((start + i) % (SEEP_THREAD_SLOTS - 1));
-        uint32_t owner = load_relaxed(&r->threads[at].owner);
-        if (owner && (probe_no_syscalls || !thread_gone(r->pid, owner)))
-            continue;
-        if (__atomic_compare_exchange_n(&r->threads[at].owner, &owner, tid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        if (slot_take(r, at, tid))
             return (uint8_t)at;
     }
     return 0;
@@ -121,12 +123,22 @@ void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t 
 
 // ---- counters ----
 
-static inline void bump(uint64_t *cell, uint64_t by, int shared)
+// One instruction either way: a signal handler comes before or after it, never in between.
+static inline __attribute__((always_inline)) void bump(uint64_t *cell, uint64_t by, int shared)
 {
-    if (shared)
+    if (unlikely(shared))
         add_relaxed(cell, by);
     else
-        store_relaxed(cell, load_relaxed(cell) + by);
+        __asm__("addq %1, %0" : "+m"(*cell) : "er"(by) : "cc");
+}
+
+// What a sample of this size stands for.
+static __attribute__((noinline)) void weigh(uint64_t mean, uint64_t size, uint64_t *bytes, uint64_t *blocks)
+{
+    uint64_t counted = size ? size : 1;
+    double p = one_minus_exp((double)counted / (double)mean);
+    *bytes = (uint64_t)((double)size / p + 0.5);
+    *blocks = (uint64_t)(SEEP_BLOCK_Q8 / p + 0.5);
 }
 
 void probe_count(struct probe_region *r, uint32_t stack, uint64_t mean, uint64_t size, enum probe_way way, int nested)
@@ -136,12 +148,8 @@ void probe_count(struct probe_region *r, uint32_t stack, uint64_t mean, uint64_t
     int shared = nested || slot == 0 || slot >= SEEP_SHARDS;
     struct seep_shard *shard = shared ? &s->shared : &s->own[slot - 1].shard;
     uint64_t bytes = size, blocks = SEEP_BLOCK_Q8;
-    if (mean) {
-        uint64_t counted = size ? size : 1;
-        double p = one_minus_exp((double)counted / (double)mean);
-        bytes = (uint64_t)((double)size / p + 0.5);
-        blocks = (uint64_t)(SEEP_BLOCK_Q8 / p + 0.5);
-    }
+    if (unlikely(mean))
+        weigh(mean, size, &bytes, &blocks);
     if (way == COUNT_UNFREE) {
         bytes = 0 - bytes;
         blocks = 0 - blocks;
@@ -150,7 +158,8 @@ void probe_count(struct probe_region *r, uint32_t stack, uint64_t mean, uint64_t
     bump(way == COUNT_ALLOC ? &shard->alloc_blocks_q8 : &shard->free_blocks_q8, blocks, shared);
 }
 
-static void count_total(struct probe_region *r, uint64_t usable, enum probe_way way, int nested)
+static inline __attribute__((always_inline)) void count_total(struct probe_region *r, uint64_t usable,
+                                                              enum probe_way way, int nested)
 {
     uint32_t slot = nested ? 0 : probe_tls.slot;
     struct seep_thread_slot *s = &r->threads[slot];
@@ -240,13 +249,41 @@ static __attribute__((noinline)) int word_changed(struct probe_region *r, struct
     return 0;
 }
 
-static inline int take_sample(struct probe_tls *t, size_t size, uint64_t mean)
+// A block that gets its stack: all of them in exact mode, the samples otherwise.
+static __attribute__((noinline)) void alloc_recorded(struct probe_region *r, void *p, size_t size, size_t usable,
+                                                     const void *frame)
 {
-    t->countdown -= (int64_t)(size ? size : 1);
-    if (likely(t->countdown >= 0))
-        return 0;
-    t->countdown = draw_countdown(t, mean);
-    return 1;
+    struct probe_tls *t = &probe_tls;
+    uint64_t word = t->word, mean = SEEP_WORD_MEAN(word);
+    unsigned flags;
+    struct probe_block b = {.size = size, .epoch = SEEP_WORD_EPOCH(word), .slack = slack_of(size, usable)};
+    uint64_t *cell = probe_live_ahead(r, (uintptr_t)p, size);
+    b.stack = probe_stack_id(r, frame, SEEP_CLASS_HEAP, &flags);
+    insert_block(r, p, usable, &b, cell, mean, 0);
+    struct seep_thread_slot *s = &r->threads[t->slot];
+    bump(&s->walks, 1, t->slot == 0);
+    if (flags & WALK_HIT)
+        bump(&s->walk_hits, 1, t->slot == 0);
+}
+
+static __attribute__((noinline)) void alloc_entered(struct probe_region *r, void *p, size_t size, size_t usable,
+                                                    const void *frame)
+{
+    struct probe_tls *t = &probe_tls;
+    if (unlikely(!probe_enter(frame))) {
+        alloc_nested(r, p, size, usable);
+        return;
+    }
+    uint64_t word = load_acquire(&r->control->word);
+    if (likely((word == t->word && t->serial == (uint8_t)r->serial) || word_changed(r, t, word, frame) == 0)) {
+        count_total(r, usable, COUNT_ALLOC, 0);
+        if (!SEEP_WORD_MEAN(word) || (t->countdown -= (int64_t)(size ? size : 1)) < 0) {
+            if (SEEP_WORD_MEAN(word))
+                t->countdown = draw_countdown(t, SEEP_WORD_MEAN(word));
+            alloc_recorded(r, p, size, usable, frame);
+        }
+    }
+    probe_leave();
 }
 
 void probe_on_alloc(void *p, size_t size, const void *frame)
@@ -258,29 +295,15 @@ void probe_on_alloc(void *p, size_t size, const void *frame)
     if (unlikely(t->passing & 1))
         t->passing = (uintptr_t)p | 1;
     size_t usable = probe_usable(p, size);
-    if (unlikely(!probe_enter(frame))) {
-        alloc_nested(r, p, size, usable);
-        return;
-    }
     uint64_t word = load_acquire(&r->control->word);
-    if (unlikely(word != t->word || t->serial != (uint8_t)r->serial) && word_changed(r, t, word, frame) < 0) {
-        probe_leave();
+    int64_t left = t->countdown - (int64_t)(size ? size : 1);
+    // Between two samples there is nothing to do but count, and counting needs no protection from signal handlers.
+    if (likely(SEEP_WORD_MEAN(word) && left >= 0 && word == t->word && t->serial == (uint8_t)r->serial && !t->busy)) {
+        t->countdown = left;
+        count_total(r, usable, COUNT_ALLOC, 0);
         return;
     }
-    count_total(r, usable, COUNT_ALLOC, 0);
-    uint64_t mean = SEEP_WORD_MEAN(word);
-    if (!mean || take_sample(t, size, mean)) {
-        unsigned flags;
-        struct probe_block b = {.size = size, .epoch = SEEP_WORD_EPOCH(word), .slack = slack_of(size, usable)};
-        uint64_t *cell = probe_live_ahead(r, (uintptr_t)p, size);
-        b.stack = probe_stack_id(r, frame, SEEP_CLASS_HEAP, &flags);
-        insert_block(r, p, usable, &b, cell, mean, 0);
-        struct seep_thread_slot *s = &r->threads[t->slot];
-        bump(&s->walks, 1, t->slot == 0);
-        if (flags & WALK_HIT)
-            bump(&s->walk_hits, 1, t->slot == 0);
-    }
-    probe_leave();
+    alloc_entered(r, p, size, usable, frame);
 }
 
 // ---- and dies ----
@@ -299,23 +322,14 @@ static void free_unknown(struct probe_region *r, size_t usable, uint64_t mean, i
         probe_count(r, SEEP_STACK_OTHER, 0, usable, COUNT_FREE, nested);
 }
 
-void probe_on_free(void *p, const void *frame, struct probe_freed *f)
+static __attribute__((noinline)) void free_entered(struct probe_region *r, void *p, const void *frame,
+                                                   struct probe_freed *f)
 {
-    struct probe_region *r = probe_get();
     struct probe_tls *t = &probe_tls;
-    f->counted = f->known = 0;
-    if (unlikely(!r))
-        return;
-    if (unlikely(t->passing == ((uintptr_t)p | 2))) { // its delete has told us already
-        t->passing = 0;
-        return;
-    }
-    __builtin_prefetch((const char *)p - 16, 1); // free itself will want it: let the miss overlap ours
     int nested = !probe_enter(frame);
     uint64_t word = load_acquire(&r->control->word);
     if (unlikely(!nested && t->serial != (uint8_t)r->serial))
         probe_thread_refresh(r, t, word);
-    f->counted = 1;
     if (!SEEP_WORD_MEAN(word) || !filtered_out(r, p))
         f->known = probe_live_remove(r, (uintptr_t)p, &f->block) == 0;
     // What the allocator would say costs a cache miss or two; mostly the block's entry knows.
@@ -331,6 +345,28 @@ void probe_on_free(void *p, const void *frame, struct probe_freed *f)
     }
     if (!nested)
         probe_leave();
+}
+
+void probe_on_free(void *p, const void *frame, struct probe_freed *f)
+{
+    struct probe_region *r = probe_get();
+    struct probe_tls *t = &probe_tls;
+    f->counted = f->known = 0;
+    if (unlikely(!r))
+        return;
+    if (unlikely(t->passing == ((uintptr_t)p | 2))) { // its delete has told us already
+        t->passing = 0;
+        return;
+    }
+    f->counted = 1;
+    __builtin_prefetch((const char *)p - 16, 1); // free itself will want it: let the miss overlap ours
+    if (SEEP_WORD_MEAN(load_acquire(&r->control->word)) && !t->busy && t->serial == (uint8_t)r->serial &&
+        likely(filtered_out(r, p))) { // no sample: as above
+        f->usable = probe_usable(p, 0);
+        count_total(r, f->usable, COUNT_FREE, 0);
+        return;
+    }
+    free_entered(r, p, frame, f);
 }
 
 // A realloc failed: the block is as it was.

@@ -6,12 +6,6 @@
 
 #define INDEX_PROBES 64u
 
-struct seep_stack *probe_stack(const struct probe_region *r, uint32_t id)
-{
-    uint32_t chunk = load_acquire(&r->stack_dir[id / SEEP_STACKS_PER_CHUNK]);
-    return (struct seep_stack *)probe_chunk(r, chunk) + id % SEEP_STACKS_PER_CHUNK;
-}
-
 int probe_stacks_init(struct probe_region *r)
 {
     if (!probe_chunk_at(r, &r->stack_dir[0]))
