@@ -106,10 +106,13 @@ int build_per_op(struct build *b, const struct build_ops *ops, const double *t_s
 int build_stacks_read(struct build *b, struct seep_err *err);
 int build_stacks(struct build *b, struct seep_err *err);
 void build_stacks_free(struct build *b);
+// build_scan.c: what memory scans found.
 struct build_unreachable {
-    int64_t blocks, checked, scans; // SEEP_UNKNOWN where not looked
+    int64_t blocks, checked, scans, agreed, undecided; // SEEP_UNKNOWN where not looked
 };
 struct build_unreachable build_read_unreachable(struct build *b, uint32_t stack);
+int build_unreachable_shares(struct build *b, struct seep_err *err); // for the judge
+int build_holders(struct build *b, struct report_stack *s, struct seep_err *err);
 // build_allow.c: the profile's allow list against all stacks, named for that; after the test: what became of each
 // entry.
 int build_allow_read(struct build *b, struct seep_err *err);

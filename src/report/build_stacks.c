@@ -146,34 +146,6 @@ static int read_ages(struct build *b, struct seep_err *err)
     return failed;
 }
 
-// ---- unreachable ----------------------------------------------------------------------------------------
-
-struct build_unreachable build_read_unreachable(struct build *b, uint32_t stack)
-{
-    struct build_unreachable u = {SEEP_UNKNOWN, SEEP_UNKNOWN, SEEP_UNKNOWN};
-    char key[64], *text = NULL;
-    long long blocks, checked, scans;
-    snprintf(key, sizeof key, M_UNREACHABLE_PREFIX "%u", stack);
-    if (store_get_meta(b->st, key, &text, NULL) == 0 && text != NULL &&
-        sscanf(text, "%lld %lld %lld", &blocks, &checked, &scans) == 3 && blocks >= 0 && checked >= blocks && scans > 0)
-        u = (struct build_unreachable){blocks, checked, scans};
-    free(text);
-    return u;
-}
-
-static int read_unreachable(struct build *b, struct seep_err *err)
-{
-    size_t n = b->n_stack_infos;
-    b->unreachable = malloc((n + 1) * sizeof *b->unreachable);
-    if (b->unreachable == NULL)
-        return build_no_memory(err);
-    for (size_t s = 0; s < n; s++) {
-        struct build_unreachable u = build_read_unreachable(b, b->stack_infos[s].id);
-        b->unreachable[s] = u.checked > 0 ? (double)u.blocks / (double)u.checked : NAN;
-    }
-    b->stacks_input.unreachable_share = b->unreachable;
-    return 0;
-}
 
 int build_stacks_read(struct build *b, struct seep_err *err)
 {
@@ -197,7 +169,7 @@ int build_stacks_read(struct build *b, struct seep_err *err)
     b->stacks_missing = NULL;
     if (b->matrix.m > 1 && read_ages(b, err) != 0)
         return -1;
-    return read_unreachable(b, err) == 0 ? build_allow_read(b, err) : -1;
+    return build_unreachable_shares(b, err) == 0 ? build_allow_read(b, err) : -1;
 }
 
 void build_stacks_free(struct build *b)
@@ -255,11 +227,13 @@ static int fill_stack(struct build *b, size_t s, const struct build_ops *ops, bo
                                  .unreachable_blocks = u.blocks,
                                  .unreachable_checked = u.checked,
                                  .unreachable_scans = u.scans,
+                                 .unreachable_agreed = u.agreed,
+                                 .unreachable_undecided = u.undecided,
                                  .flags = b->stack_infos[s].flags};
     out->allowed = build_allow_why(b, s);
     if (!listed)
         return 0;
-    if (fill_spark(b, row, out, err) != 0 || fill_age(b, s, out, err) != 0)
+    if (fill_spark(b, row, out, err) != 0 || fill_age(b, s, out, err) != 0 || build_holders(b, out, err) != 0)
         return -1;
     if (out->judge.rank > PER_OP_STACKS || !out->judge.rejected)
         return 0;

@@ -119,6 +119,21 @@ static void put_frames(const struct report_stack *s, struct seep_buf *out)
         buf_str(out, "<p class=\"note\">The stack was cut here when it was walked.</p>");
 }
 
+static void put_holder(const struct report_holder *h, const char *how, struct seep_buf *out)
+{
+    char by[512];
+    if (h->kind == NULL)
+        return;
+    buf_printf(out, "<dt>%s</dt><dd>", how);
+    html_name(out, report_holder_text(h, by, sizeof by));
+    if (h->file != NULL) {
+        buf_str(out, " <span class=\"loc\">");
+        html_name(out, h->file);
+        buf_printf(out, ":%d</span>", h->line);
+    }
+    buf_printf(out, " (%lld blocks)</dd>", (long long)h->blocks);
+}
+
 static void put_facts(const struct report_stack *s, struct seep_buf *out)
 {
     char live[32], blocks[32], old[32], mde[48];
@@ -133,9 +148,13 @@ static void put_facts(const struct report_stack *s, struct seep_buf *out)
     if (s->unreachable_checked != SEEP_UNKNOWN)
         buf_printf(out,
                    "<dt>unreachable</dt><dd>%lld of %lld checked blocks have no path to them from any root, in %lld "
-                   "scans</dd>",
+                   "of %lld scans; %lld not decided</dd>",
                    (long long)s->unreachable_blocks, (long long)s->unreachable_checked,
-                   (long long)s->unreachable_scans);
+                   (long long)(s->unreachable_agreed != SEEP_UNKNOWN ? s->unreachable_agreed : s->unreachable_scans),
+                   (long long)s->unreachable_scans,
+                   (long long)(s->unreachable_undecided != SEEP_UNKNOWN ? s->unreachable_undecided : 0));
+    put_holder(&s->holder, "held by", out);
+    put_holder(&s->entry, "entered from", out);
     if (s->allowed != NULL) {
         buf_str(out, "<dt>allowed</dt><dd>");
         html_name(out, s->allowed);

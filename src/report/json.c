@@ -215,6 +215,25 @@ static void put_unreachable(struct jsonw *w, const struct report_stack *s)
     jsonw_int(w, "blocks", s->unreachable_blocks);
     jsonw_int(w, "checked", s->unreachable_checked);
     jsonw_int(w, "scans", s->unreachable_scans);
+    jsonw_int(w, "agreed", s->unreachable_agreed);
+    jsonw_int(w, "undecided", s->unreachable_undecided);
+    jsonw_end_object(w);
+}
+
+static void put_holder(struct jsonw *w, const char *key, const struct report_holder *h)
+{
+    if (h->kind == NULL) {
+        jsonw_null(w, key);
+        return;
+    }
+    jsonw_object(w, key);
+    jsonw_string(w, "kind", h->kind);
+    jsonw_int(w, "blocks", h->blocks);
+    jsonw_string(w, "name", h->name);
+    jsonw_string(w, "file", h->file);
+    jsonw_int(w, "line", h->line > 0 ? h->line : SEEP_UNKNOWN);
+    jsonw_string(w, "module", h->module);
+    jsonw_int(w, "thread", h->tid > 0 ? (int64_t)h->tid : SEEP_UNKNOWN);
     jsonw_end_object(w);
 }
 
@@ -261,6 +280,8 @@ static void put_stack(struct jsonw *w, const struct report_stack *s)
     jsonw_double(w, "survivor_bytes", j->survivor_bytes);
     jsonw_string(w, "class", judge_class_name(j->klass));
     put_unreachable(w, s);
+    put_holder(w, "holder", &s->holder);
+    put_holder(w, "entry", &s->entry);
     put_per_op(w, "per_op", s->per_op, s->n_per_op);
     report_json_frames(w, s);
     jsonw_end_object(w);

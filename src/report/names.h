@@ -175,8 +175,15 @@
 #define M_LOAD_SATURATED                                                                                               \
     "load.saturated" // a sentence, when the generator was the bottleneck: http gates then decide nothing
 
-// Unreachable proof of one stack: key M_UNREACHABLE_PREFIX + stack id, value "BLOCKS CHECKED SCANS".
+// Memory scans (scan/scan.h). Per stack: key M_UNREACHABLE_PREFIX + stack id, value "BLOCKS CHECKED SCANS AGREED
+// UNDECIDED": blocks lost, of so many decided, in so many scans, of which so many came to that answer.
 #define M_UNREACHABLE_PREFIX "unreachable."
+// Who holds the reachable ones: key M_HOLDER_PREFIX + stack id, and M_ENTRY_PREFIX where the blocks hold each other:
+// "KIND BLOCKS STACK TID OFFSET PATH": scan_holder_word(), blocks pointed at, the store's id of a stack, a thread's id,
+// a link-time address in hexadecimal, and a path, which may be empty.
+#define M_HOLDER_PREFIX "holder."
+#define M_ENTRY_PREFIX  "entry."
+#define M_SCAN_CPU      "scan.cpu" // seconds of CPU that all scans took together
 
 // ---- events: kind ------------------------------------------------------------------------------------------------
 #define E_GAP       "gap"       // from..to without samples; count = ticks missed

@@ -104,6 +104,21 @@ struct report_frame {
     bool library; // shown dimmed: system libraries, operator new
 };
 
+// Who points at blocks that are reachable (memory scans).
+struct report_holder {
+    const char *kind;   // scan_holder_word(); NULL: not known
+    int64_t blocks;     // of the checked ones, how many it points at
+    uint32_t stack;     // of the store: "stack" and "own"
+    uint32_t tid;       // "thread"
+    const char *name;   // a variable, or the function whose blocks these are; NULL: unknown
+    const char *file;   // of that function
+    int line;           // 0: unknown
+    const char *module; // path; NULL: none
+    uint64_t offset;    // in module
+};
+// "the variable sessions of server", "blocks of table_new", ...: a clause after "held by". Returns out.
+const char *report_holder_text(const struct report_holder *h, char *out, size_t size);
+
 struct report_per_op {
     const char *operation;
     struct judge_perop_one value;
@@ -115,9 +130,11 @@ struct report_stack {
     double live_blocks;
     double alloc_bytes, alloc_blocks;                                   // ever allocated, to the last tick; NAN unknown
     int64_t unreachable_blocks, unreachable_checked, unreachable_scans; // SEEP_UNKNOWN where not looked
-    unsigned flags;                                                     // STACK_TRUNCATED, STACK_OTHER, STACK_MMAP
-    const char *allowed;                                                // reason of the profile's allow entry, or NULL
-    struct report_frame *frames;                                        // innermost first, hooks and allocators cut
+    int64_t unreachable_agreed, unreachable_undecided;                  // scans of that answer; blocks not decided
+    struct report_holder holder, entry; // entry: from outside, where the blocks hold each other
+    unsigned flags;                     // STACK_TRUNCATED, STACK_OTHER, STACK_MMAP
+    const char *allowed;                // reason of the profile's allow entry, or NULL
+    struct report_frame *frames;        // innermost first, hooks and allocators cut
     size_t n_frames;
     struct report_per_op *per_op; // known ones only
     size_t n_per_op;

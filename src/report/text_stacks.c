@@ -96,8 +96,35 @@ static void put_unreachable(struct text *t, const struct report_stack *s)
         return;
     text_pad(t, INDENT);
     text_printf(t, TEXT_PLAIN,
-                "unreachable: %lld of %lld checked blocks have no path to them from any root, in %lld scans",
-                (long long)s->unreachable_blocks, (long long)s->unreachable_checked, (long long)s->unreachable_scans);
+                "unreachable: %lld of %lld checked blocks have no path to them from any root, in %lld of %lld scans",
+                (long long)s->unreachable_blocks, (long long)s->unreachable_checked,
+                (long long)(s->unreachable_agreed != SEEP_UNKNOWN ? s->unreachable_agreed : s->unreachable_scans),
+                (long long)s->unreachable_scans);
+    text_end_line(t);
+}
+
+static void put_holder(struct text *t, const struct report_stack *s)
+{
+    char by[512];
+    int64_t reachable = s->unreachable_checked - s->unreachable_blocks;
+    if (s->unreachable_checked == SEEP_UNKNOWN || (reachable == 0 && s->unreachable_blocks > 0))
+        return;
+    text_pad(t, INDENT);
+    if (reachable == 0) {
+        text_printf(t, TEXT_DIM, "reachable or not: not decided for %lld checked blocks, in %lld scans",
+                    (long long)s->unreachable_undecided, (long long)s->unreachable_scans);
+    } else {
+        text_printf(t, TEXT_PLAIN, "reachable: %lld of %lld checked blocks", (long long)reachable,
+                    (long long)s->unreachable_checked);
+        if (s->holder.kind != NULL) {
+            text_put(t, TEXT_PLAIN, ", held by ");
+            text_foreign(t, TEXT_PLAIN, report_holder_text(&s->holder, by, sizeof by), 0);
+        }
+        if (s->entry.kind != NULL) {
+            text_put(t, TEXT_PLAIN, ", entered from ");
+            text_foreign(t, TEXT_PLAIN, report_holder_text(&s->entry, by, sizeof by), 0);
+        }
+    }
     text_end_line(t);
 }
 
@@ -122,6 +149,8 @@ void text_stack(struct text *t, const struct report_stack *s)
     text_chain(t, s);
     text_end_line(t);
     put_unreachable(t, s);
+    if (2 * s->unreachable_blocks < s->unreachable_checked || s->unreachable_checked == 0)
+        put_holder(t, s);
 }
 
 // ---- seep stacks ----------------------------------------------------------------------------------------------------
@@ -213,6 +242,7 @@ static void put_one(struct text *t, const struct report_stack *s)
     put_figures(t, s);
     put_profile(t, s);
     put_unreachable(t, s);
+    put_holder(t, s);
     put_frames(t, s);
 }
 

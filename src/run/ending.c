@@ -231,6 +231,8 @@ int run_end(struct run *r, struct seep_err *err)
     write_load(r);
     put_exit_tick(r);
     writer_flush(&r->writer);
+    run_scan_end(r);
+    writer_flush(&r->writer);
     write_ages(r);
     write_notes(r);
     if (shutdown_write(&r->shutdown, r->sampler.proc_fd, r->store, err) < 0)

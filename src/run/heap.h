@@ -82,6 +82,22 @@ struct heap_evidence {
 };
 void heap_evidence(struct run_heap *h, struct heap_evidence *out);
 
+// Living processes with a probe, for the memory scan. The sample job.
+struct wire_stack;
+struct heap_view {
+    pid_t pid;
+    uint32_t region;                // the keeper's number
+    int region_fd;                  // borrowed
+    const struct wire_stack *stack; // as of the last tick
+    size_t n_stacks;
+    const uint32_t *number; // of the run, by the region's stack id
+    size_t n_number;
+};
+typedef void heap_view_fn(const struct heap_view *v, void *ctx);
+void heap_each_region(struct run_heap *h, heap_view_fn *fn, void *ctx);
+// The run's number of a region's stack; 0 when region or stack are not known. No job running.
+uint32_t heap_number(const struct run_heap *h, uint32_t region, uint32_t id);
+
 // The table behind the numbers of stacks; the heap's own.
 struct stack_table *heap_table(struct run_heap *h);
 

@@ -138,6 +138,7 @@ static void sample_done(uv_work_t *req, int status)
     note_stillness(r, t);
     release_regions(r);
     start_checking(r);
+    run_start_scan(r);
     if (r->phase == PHASE_MEASURE)
         live_tick(&r->live, t, run_elapsed_s(r));
     memcpy(r->last_values, t->value, sizeof r->last_values);
@@ -177,7 +178,9 @@ static void start_sampling(struct run *r, int64_t late_ns, int64_t missed)
     run_fill_load(r, t);
     run_take_notes(r, t);
     r->sampler.edge = r->last_tick || r->ticker.next_index <= 1;
-    r->sampler.want_stacks = wants_stacks(r, r->sampler.edge);
+    r->sampler.suspects_step = run_scan_due(r);
+    r->sampler.want_stacks =
+        wants_stacks(r, r->sampler.edge) || (r->sampler.heap && r->sampler.suspects_step != SUSPECTS_REST);
     r->sampler.want_ages = r->last_tick && r->phase == PHASE_MEASURE;
     r->sampler.tick = t;
     r->sampling = true;
@@ -439,7 +442,7 @@ int run_loop_init(struct run *r, struct seep_err *err)
         uv_signal_start(&r->signals[i], on_signal, run_signals[i]);
     }
     r->ready_work.data = r->sample_work.data = r->write_work.data = r->judge_work.data = r->check_work.data =
-        r->finish_work.data = r;
+        r->scan_work.data = r->finish_work.data = r;
     for (size_t i = 0; i < CONTROL_CLIENTS; i++)
         r->client_fd[i] = -1;
     r->control_fd = control_listen(r->dir_fd, err);

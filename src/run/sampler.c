@@ -159,6 +159,10 @@ static void put_heap(struct run_sampler *s)
     heap_sample(s->heap, s->proc_fd, s->tree, s->want_stacks, s->tick, &h);
     if (s->want_ages)
         heap_take_ages(s->heap, NULL);
+    if (s->suspects_step == SUSPECTS_REMEMBER)
+        suspects_remember(&s->suspects, s->tick);
+    else if (s->suspects_step == SUSPECTS_CHOOSE)
+        suspects_choose(&s->suspects, s->heap, s->proc_fd, s->tick);
     if (s->want_stacks && s->crosscheck && s->crosscheck->n_items == 0)
         heap_copies(s->heap, COPIES_A_TICK, take_copy, s);
     double *o = s->tick->value;

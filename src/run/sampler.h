@@ -7,6 +7,7 @@
 #include "linux/tree.h"
 #include "run/crosscheck.h"
 #include "run/heap.h"
+#include "run/suspects.h"
 #include "run/tick.h"
 
 struct run_sampler {
@@ -24,7 +25,9 @@ struct run_sampler {
     struct run_tick *tick;  // in: index, time, phase, loads; out: the rest
     bool want_stacks, edge; // edge: first or last tick of a phase: everything is read
     bool want_ages;         // the last tick of the measured time: survivor ages are taken too
-    struct seep_err err;    // of the last job; code SEEP_OK when it went well
+    enum suspects_step suspects_step;
+    struct run_suspects suspects; // not while a scan is at work
+    struct seep_err err;          // of the last job; code SEEP_OK when it went well
 };
 
 // Opens /proc and makes room. Errors: SEEP_E_SYSTEM.

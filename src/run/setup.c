@@ -471,6 +471,7 @@ void run_setup_free(struct run *r)
         linux_cgroup_remove(&r->cgroup, NULL);
     writer_free(&r->writer);
     crosscheck_free(&r->crosscheck);
+    suspects_free(&r->sampler.suspects);
     heap_free(r->sampler.heap);
     sampler_free(&r->sampler);
     live_free(&r->live);

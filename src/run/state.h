@@ -64,7 +64,7 @@ struct run {
     uv_poll_t keeper_poll, load_poll, control_poll, client_poll[CONTROL_CLIENTS];
     int client_fd[CONTROL_CLIENTS];
     uv_signal_t signals[RUN_SIGNALS];
-    uv_work_t ready_work, sample_work, write_work, judge_work, check_work, finish_work;
+    uv_work_t ready_work, sample_work, write_work, judge_work, check_work, scan_work, finish_work;
     struct keeper_link link;
     struct keeper_config keeper;
     struct linux_cgroup cgroup;
@@ -84,8 +84,9 @@ struct run {
     gid_t groups[KEEPER_GROUPS_MAX];
     struct keeper_rlimit rlimits[KEEPER_RLIMITS_MAX];
     char keeper_path[PATH_MAX], probe_path[PATH_MAX], probe_more[PATH_MAX + 16];
-    struct profile *own_profile;                                    // read back from the store on resume
-    bool sampling, writing, readying, judging, checking, finishing; // a job is at work
+    struct profile *own_profile; // read back from the store on resume
+    // A job is at work:
+    bool sampling, writing, readying, judging, checking, scanning, finishing;
     bool loop_up, linked, polling_keeper, polling_load;
 
     // Progress
@@ -159,6 +160,13 @@ void run_ticks_end(struct run *r);
 void run_patience(struct run *r, double seconds);
 void run_patience_off(struct run *r);
 void run_show(struct run *r);
+
+// ---- scanning.c: the memory scans late in the measured time
+
+enum suspects_step run_scan_due(const struct run *r); // what the next tick is to do for them
+void run_start_scan(struct run *r);                   // after a tick that chose suspects
+void run_scan_facts(struct run *r);                   // what is known so far, for the store; no sample or write job
+void run_scan_end(struct run *r);                     // the same at the end, with what went wrong
 
 // ---- phases.c, target.c, driving.c, looks.c, ending.c, setup.c
 

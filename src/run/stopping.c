@@ -166,7 +166,7 @@ static void finish_done(uv_work_t *req, int status)
 void run_after_job(struct run *r)
 {
     if (r->state != RUN_FINISHING || r->sampling || r->writing || r->readying || r->judging || r->checking ||
-        r->finishing)
+        r->scanning || r->finishing)
         return;
     r->finishing = true;
     uv_queue_work(&r->loop, &r->finish_work, finish_job, finish_done);

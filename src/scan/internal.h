@@ -123,6 +123,7 @@ struct scan {
     size_t n_work, room_work;
     struct scan_note *note;
     size_t n_notes, room_notes;
+    bool chunks; // of glibc: a free block is linked through the end of the one before
     uint64_t unseen, swapped_bytes;
     uint8_t *buffer;
 };

@@ -73,7 +73,7 @@ static int add_span(const struct linux_map *m, void *arg)
 static void find_heap(struct scan *s)
 {
     struct wire_allocator a;
-    bool apart = wire_allocator_stats(s->wire, &a) == 0 && a.kind == SEEP_ALLOC_GLIBC;
+    bool apart = s->chunks = wire_allocator_stats(s->wire, &a) == 0 && a.kind == SEEP_ALLOC_GLIBC;
     uint32_t b = 0;
     for (uint32_t i = 0; i < s->n_spans; i++) {
         struct scan_span *p = &s->span[i];

@@ -26,13 +26,12 @@ bool scan_late(struct scan *s)
 // ---- one value
 
 // Free chunks of glibc are chained through their own first words and through the arena, by the address 16 below where a
-// block would start: that is within the last bytes of the block before, and no pointer to it.
-static bool is_chunk_link(const struct scan *s, uint64_t value, uint32_t block)
+// block would start: that is within the last bytes of the block before, or at its end. Such links stay behind in what
+// is allocated there next, if the program does not overwrite them.
+static bool may_be_chunk_link(const struct scan *s, uint64_t value, uint32_t block)
 {
     const struct wire_block *b = &s->known.block[block];
-    if (value % 16 || value + 8 < b->address + b->bytes)
-        return false;
-    return scan_known_at(&s->known, value + 16) == SCAN_NONE;
+    return s->chunks && value % 16 == 0 && value != b->address && value + 8 >= b->address + b->bytes;
 }
 
 static void note(struct scan *s, uint32_t block, uint32_t from, uint64_t at)
@@ -43,13 +42,17 @@ static void note(struct scan *s, uint32_t block, uint32_t from, uint64_t at)
         s->note[s->n_notes++] = (struct scan_note){.block = block, .from = from, .at = at};
 }
 
+// tagged: the value is not quite an address.
 static void found(struct scan *s, const struct scan_source *src, uint64_t at, uint64_t value, bool tagged)
 {
     struct scan_hit hit = scan_known_find(&s->known, value);
     if (hit.block == SCAN_NONE || (src->from == SCAN_FROM_BLOCK && hit.block == src->index))
         return;
-    if (src->links && is_chunk_link(s, value, hit.block))
-        return;
+    if (may_be_chunk_link(s, value, hit.block)) {
+        if (src->links)
+            return;
+        tagged = true; // perhaps a pointer, perhaps none
+    }
     if (src->from == SCAN_FROM_UNSURE || (tagged && src->from == SCAN_FROM_ROOT)) {
         s->known.flags[hit.block] |= SCAN_F_HINTED;
     } else if (src->from == SCAN_FROM_BLOCK) {

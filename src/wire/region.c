@@ -70,6 +70,11 @@ struct wire *wire_open(int fd, struct seep_err *err)
     return w;
 }
 
+int wire_fd(const struct wire *w)
+{
+    return w->fd;
+}
+
 void wire_close(struct wire *w)
 {
     if (!w)

@@ -20,7 +20,8 @@ struct wire;
 // fd: the region's memfd, sealed SHRINK|GROW|SEAL; it is duplicated, the caller keeps its own. Refused with a sentence:
 // a missing seal, a size that is no region, a wrong version. Returns NULL with err.
 struct wire *wire_open(int fd, struct seep_err *err);
-void wire_close(struct wire *w); // NULL is fine
+void wire_close(struct wire *w);   // NULL is fine
+int wire_fd(const struct wire *w); // of the region; stays the struct's
 
 // Who wrote here. Plain copies; strings always ended, never more than their size.
 struct wire_hello {
