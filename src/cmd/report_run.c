@@ -43,10 +43,9 @@ int cmd_build_report(const char *results, const char *word, unsigned skip, struc
     return cmd_build_report_with(results, word, &options, out, err);
 }
 
-int cmd_build_report_with(const char *results, const char *word, const struct report_options *options,
-                          struct report **out, struct seep_err *err)
+// Opens the store of a run for reading; the caller closes it.
+static int open_run(const char *results, const char *word, struct store **st, struct seep_err *err)
 {
-    struct store *st = NULL;
     char *dir = cmd_find_run(cmd_results_dir(results), word, err);
     if (!dir)
         return -1;
@@ -54,11 +53,34 @@ int cmd_build_report_with(const char *results, const char *word, const struct re
     free(dir);
     if (fd < 0)
         return -1;
-    int failed = store_open_read(fd, &st, err);
+    int failed = store_open_read(fd, st, err);
+    close(fd);
+    return failed;
+}
+
+int cmd_build_report_with(const char *results, const char *word, const struct report_options *options,
+                          struct report **out, struct seep_err *err)
+{
+    struct store *st = NULL;
+    int failed = open_run(results, word, &st, err);
     if (!failed)
         failed = build(st, options, out, err);
     store_close(st);
-    close(fd);
+    return failed;
+}
+
+int cmd_stored_verdict(const char *results, const char *word, char **json, struct seep_err *err)
+{
+    struct store *st = NULL;
+    struct seep_time when;
+    char *reason = NULL;
+    bool found;
+    int exit_code, failed = open_run(results, word, &st, err);
+    *json = NULL;
+    if (!failed)
+        failed = store_read_end(st, &found, &when, &reason, &exit_code, json, err);
+    free(reason);
+    store_close(st);
     return failed;
 }
 

@@ -14,6 +14,9 @@ int cmd_build_report(const char *results, const char *word, unsigned skip, struc
 int cmd_build_report_with(const char *results, const char *word, const struct report_options *options,
                           struct report **out, struct seep_err *err);
 
+// The verdict.json that was stored when the run ended, malloc'ed; NULL in *json when it has not ended.
+int cmd_stored_verdict(const char *results, const char *word, char **json, struct seep_err *err);
+
 // How to write text to standard output: its width, and colours only on a terminal and without NO_COLOR.
 struct report_style cmd_stdout_style(void);
 

@@ -20,6 +20,7 @@ enum judge_metric_kind {
     JUDGE_M_GAUGE,        // mean of a gauge (cpu, scraped series)
     JUDGE_M_QUANTILE,     // response time quantile
     JUDGE_M_ERRORS,       // share of failed requests
+    JUDGE_M_AVAILABILITY, // share of the time in which requests were answered as expected
     JUDGE_M_RATE,         // requests per second
     JUDGE_M_REQUESTS,     // requests in total
 };

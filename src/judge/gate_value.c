@@ -98,6 +98,20 @@ static struct value quantile_value(const struct judge_gate *gate, const struct j
                           .few = (double)total * (1 - gate->quantile) < 1 - 1e-9};
 }
 
+// Ticks without requests say nothing; a tick in which more than half failed was an outage.
+static double availability_of(const struct judge_load *l, size_t from, size_t to)
+{
+    double up = 0, asked = 0;
+    for (size_t i = from; i < to; i++) {
+        double span = i > 0 ? l->t_s[i] - l->t_s[i - 1] : to > 1 ? l->t_s[1] - l->t_s[0] : 1;
+        if (l->requests[i] == 0)
+            continue;
+        asked += span;
+        up += l->errors && 2 * l->errors[i] > l->requests[i] ? 0 : span;
+    }
+    return asked > 0 ? up / asked : NAN;
+}
+
 static struct value load_value(const struct judge_gate *gate, const struct judge_load *l, double from_s, double to_s)
 {
     struct value none = {NAN, NAN, false};
@@ -116,6 +130,9 @@ static struct value load_value(const struct judge_gate *gate, const struct judge
         return quantile_value(gate, l, from, to);
     case JUDGE_M_ERRORS:
         none.value = requests > 0 ? (double)errors / (double)requests : NAN;
+        return none;
+    case JUDGE_M_AVAILABILITY:
+        none.value = availability_of(l, from, to);
         return none;
     case JUDGE_M_RATE:
         none.value = (double)requests / (to_s - from_s);

@@ -52,6 +52,8 @@ const struct judge_metric judge_metrics[] = {
     QUANTILE("p999", .999, "99.9 % quantile"),
     {"http.errors", JUDGE_M_ERRORS, NULL, NO_Q, JUDGE_U_RATIO, true,
      "share of requests that failed or were not as expected"},
+    {"http.availability", JUDGE_M_AVAILABILITY, NULL, NO_Q, JUDGE_U_RATIO, true,
+     "share of the time with requests in which at least half of them were as expected"},
     {"http.rate", JUDGE_M_RATE, NULL, NO_Q, JUDGE_U_PER_S, true, "requests finished per second"},
     {"load.requests", JUDGE_M_REQUESTS, NULL, NO_Q, JUDGE_U_COUNT, true, "requests finished in total"},
     {NULL, JUDGE_M_GAUGE, NULL, NO_Q, JUDGE_U_COUNT, false, NULL},

@@ -122,6 +122,28 @@ struct profile_gate {
     char *expr, *warn, *over, *hold_for, *vs, *floor; // warn "true": the gate itself only warns
 };
 
+// Areas of requirements, in the order of judge/score.h.
+enum profile_area {
+    PROFILE_LATENCY,
+    PROFILE_THROUGHPUT,
+    PROFILE_CPU,
+    PROFILE_MEMORY,
+    PROFILE_ERRORS,
+    PROFILE_AVAILABILITY,
+    PROFILE_AREAS
+};
+
+enum profile_grade { PROFILE_GRADE_NONE, PROFILE_POOR, PROFILE_FAIR, PROFILE_GOOD, PROFILE_EXCELLENT };
+
+// A set of requirements that a run is graded by. Layering profiles replaces it area by area.
+struct profile_requirements {
+    bool present;
+    char *name;                                // of the set, e.g. "strict"; NULL: none given
+    enum profile_grade at_least;               // a worse grade fails the run; NONE: the grade is information
+    struct profile_gate *gates[PROFILE_AREAS]; // n_gates of each
+    int n_gates[PROFILE_AREAS];
+};
+
 struct profile_shutdown {
     int signal;      // default SIGTERM
     double within_s; // default 10
@@ -153,6 +175,7 @@ struct profile {
     struct profile_gate
         *gates; // n 0 only when the profile says `gates: []`; else the defaults of product.md stand here
     int n_gates;
+    struct profile_requirements requirements;
     struct profile_shutdown shutdown;
     struct profile_allow *allow;
     int n_allow;

@@ -135,7 +135,8 @@ static const struct schema_key run_keys[] = {
      .type = KEY_BOOL,
      .def = "false",
      AT(struct profile_run, reload),
-     .help = "after the drain run the same load once more, as long as before: growth again is a leak, none is retention"},
+     .help =
+         "after the drain run the same load once more, as long as before: growth again is a leak, none is retention"},
     {.name = "keep",
      .type = KEY_NUMBER,
      .unit = UNIT_SECONDS,
@@ -348,6 +349,32 @@ const struct schema_key schema_gate[] = {{.name = "gate",
                                           .help = "least absolute change that counts, with vs"},
                                          END};
 
+#define AREA(key, index, what)                                                                                         \
+    {                                                                                                                  \
+        .name = key, .type = KEY_LIST, .sub = schema_gate, .item_size = sizeof(struct profile_gate),                   \
+        AT(struct profile_requirements, gates[index]), COUNT(struct profile_requirements, n_gates[index]),             \
+        .scalar_key = "gate", WHERE(struct profile_gate, where), .help = what                                          \
+    }
+
+static const struct schema_key requirements_keys[] = {
+    {.name = "name",
+     .type = KEY_NAME,
+     AT(struct profile_requirements, name),
+     .help = "what the set is called in reports, for instance strict"},
+    {.name = "at_least",
+     .type = KEY_CHOICE,
+     .choices = "none|poor|fair|good|excellent",
+     .def = "none",
+     AT(struct profile_requirements, at_least),
+     .help = "a run with a worse grade fails; none: the grade is information"},
+    AREA("latency", PROFILE_LATENCY, "limits of response times, as gates"),
+    AREA("throughput", PROFILE_THROUGHPUT, "demands on rates, as gates"),
+    AREA("cpu", PROFILE_CPU, "limits of CPU use, as gates"),
+    AREA("memory", PROFILE_MEMORY, "limits of memory and its growth, as gates"),
+    AREA("errors", PROFILE_ERRORS, "limits of failures, as gates"),
+    AREA("availability", PROFILE_AVAILABILITY, "demands on the time it answers, as gates"),
+    END};
+
 static const struct schema_key shutdown_keys[] = {
     {.name = "signal",
      .type = KEY_CUSTOM,
@@ -457,6 +484,13 @@ const struct schema_key schema_profile[] = {
      WHERE(struct profile_gate, where),
      .def = default_gates,
      .help = "what must hold; a bare text is its gate"},
+    {.name = "requirements",
+     .type = KEY_MAP,
+     .sub = requirements_keys,
+     AT(struct profile, requirements),
+     .present = offsetof(struct profile, requirements.present) + 1,
+     .help =
+         "a set of requirements the run is graded by, area by area; unlike gates they decide nothing by themselves"},
     {.name = "shutdown",
      .type = KEY_CUSTOM,
      .ops = &key_shutdown,

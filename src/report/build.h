@@ -42,6 +42,8 @@ struct build {
 
     struct judge_load *loads; // whole load first, then each scenario
     size_t n_loads;
+    struct judge_baseline_value *baseline; // for gates with vs: baseline
+    size_t n_baseline;
     struct judge_load *loads_whole; // the same as one row with all latencies, for gates over the whole run
 
     struct judge_stacks_input stacks_input; // n_stacks 0: none
@@ -129,6 +131,11 @@ int build_frames(struct build *b, struct report_stack *stacks, size_t n, struct 
 // build_gates.c: growths, gates, the final word.
 int build_growths(struct build *b, struct seep_err *err);
 int build_gates(struct build *b, struct seep_err *err);
+// One gate of the profile, parsed into g; and judged by the data of the run.
+int build_parse_gate(struct build *b, const struct profile_gate *p, struct report_gate *g, struct seep_err *err);
+int build_judge_gate(struct build *b, struct report_gate *g, struct seep_err *err);
+// build_score.c
+int build_score(struct build *b, struct seep_err *err);
 // Bytes per second that one stack may grow: of the gate on stacks, else on the heap, else 1 MB/h.
 double build_stack_budget(const struct build *b);
 int build_final(struct build *b, struct seep_err *err);

@@ -7,6 +7,16 @@
 // What a gauge is tested against when no gate names it: information, not a demand.
 static const double default_bytes_per_s = 1e6 / 3600, default_count_per_s = 1.0 / 3600;
 
+int build_parse_gate(struct build *b, const struct profile_gate *p, struct report_gate *g, struct seep_err *err)
+{
+    struct judge_gate_text text = {
+        .gate = p->expr, .over = p->over, .for_time = p->hold_for, .warn = p->warn, .vs = p->vs, .floor = p->floor};
+    if (judge_gate_parse(&text, NULL, 0, &g->gate, NULL, err) != 0)
+        return -1;
+    g->text = report_strdup(b->arena, p->expr);
+    return g->text == NULL ? build_no_memory(err) : 0;
+}
+
 static int parse_gates(struct build *b, struct seep_err *err)
 {
     struct report *r = b->r;
@@ -14,13 +24,8 @@ static int parse_gates(struct build *b, struct seep_err *err)
     if (r->gates == NULL)
         return build_no_memory(err);
     for (int i = 0; i < b->profile->n_gates; i++) {
-        const struct profile_gate *p = &b->profile->gates[i];
-        struct judge_gate_text text = {
-            .gate = p->expr, .over = p->over, .for_time = p->hold_for, .warn = p->warn, .vs = p->vs, .floor = p->floor};
-        struct report_gate *g = &r->gates[r->n_gates];
-        if (judge_gate_parse(&text, NULL, 0, &g->gate, NULL, err) != 0)
+        if (build_parse_gate(b, &b->profile->gates[i], &r->gates[r->n_gates], err) != 0)
             return -1;
-        g->text = report_strdup(b->arena, p->expr);
         r->n_gates++;
     }
     return 0;
@@ -106,7 +111,9 @@ static void fill_data(struct build *b, struct judge_gauge *gauges, struct judge_
                                 .load = b->loads,
                                 .n_loads = b->n_loads,
                                 .stacks = b->stacks_missing == NULL ? &b->stacks_input : NULL,
-                                .stacks_missing = b->stacks_missing};
+                                .stacks_missing = b->stacks_missing,
+                                .baseline = b->baseline,
+                                .n_baseline = b->n_baseline};
 }
 
 // Latencies over the whole run come from the whole histogram, exactly, whether or not windows were kept.
@@ -120,7 +127,7 @@ static void doubt_load(const struct build *b, struct report_gate *g)
 {
     enum judge_metric_kind kind = g->gate.kind;
     bool of_load =
-        kind == JUDGE_M_QUANTILE || kind == JUDGE_M_ERRORS || kind == JUDGE_M_RATE || kind == JUDGE_M_REQUESTS;
+        kind == JUDGE_M_QUANTILE || kind == JUDGE_M_ERRORS || kind == JUDGE_M_AVAILABILITY || kind == JUDGE_M_RATE || kind == JUDGE_M_REQUESTS;
     bool decided = g->result.status == JUDGE_S_PASS || g->result.status == JUDGE_S_FAIL;
     if (!of_load || !decided || !b->r->has_load || !b->r->load.saturated)
         return;
@@ -129,22 +136,25 @@ static void doubt_load(const struct build *b, struct report_gate *g)
              b->r->load.why_saturated);
 }
 
-int build_gates(struct build *b, struct seep_err *err)
+int build_judge_gate(struct build *b, struct report_gate *g, struct seep_err *err)
 {
     struct judge_gauge gauges[BUILD_GAUGES_MAX];
     struct judge_data data;
-    struct judge_baseline_value *baseline = NULL;
     fill_data(b, gauges, &data);
-    if (build_baseline(b, &baseline, &data.n_baseline, err) != 0)
+    data.load = over_whole(&g->gate) ? b->loads_whole : b->loads;
+    if (judge_gate_eval(&g->gate, &data, &g->result) != 0)
+        return build_no_memory(err);
+    doubt_load(b, g);
+    return 0;
+}
+
+int build_gates(struct build *b, struct seep_err *err)
+{
+    if (build_baseline(b, &b->baseline, &b->n_baseline, err) != 0)
         return -1;
-    data.baseline = baseline;
-    for (size_t i = 0; i < b->r->n_gates; i++) {
-        struct report_gate *g = &b->r->gates[i];
-        data.load = over_whole(&g->gate) ? b->loads_whole : b->loads;
-        if (judge_gate_eval(&g->gate, &data, &g->result) != 0)
-            return build_no_memory(err);
-        doubt_load(b, g);
-    }
+    for (size_t i = 0; i < b->r->n_gates; i++)
+        if (build_judge_gate(b, &b->r->gates[i], err) != 0)
+            return -1;
     return 0;
 }
 
@@ -172,7 +182,13 @@ static const char *first_reason(struct build *b, enum judge_status status)
         if (g->result.status == status)
             return report_strf(b->arena, "%s: %s", g->gate.name, g->result.reason);
     }
-    return b->r->reload.status == status ? report_strf(b->arena, "reload: %s", b->r->reload.reason) : NULL;
+    if (b->r->reload.status == status)
+        return report_strf(b->arena, "reload: %s", b->r->reload.reason);
+    const struct report_score *s = &b->r->score;
+    return s->status != status
+               ? NULL
+               : report_strf(b->arena, "the grade by %s is %s, demanded is %s: %s", s->set,
+                             judge_grade_name(s->score.grade), judge_grade_name(s->at_least), s->score.reason);
 }
 
 // "3.05..3.38" where both ends have the unit of the value itself, else "990 kB/h..1.2 MB/h".
@@ -259,13 +275,15 @@ int build_final(struct build *b, struct seep_err *err)
     if (build_get(b, M_OUTCOME_SIGNAL, &signal, err) != 0)
         return -1;
     size_t n = b->r->n_gates;
-    enum judge_status *status = report_alloc(b->arena, n + 1, sizeof *status);
+    enum judge_status *status = report_alloc(b->arena, n + 2, sizeof *status);
     if (status == NULL)
         return build_no_memory(err);
     for (size_t i = 0; i < n; i++)
         status[i] = b->r->gates[i].result.status;
     if (b->r->reload.status != JUDGE_S_SKIPPED) // a cycle of the load that was asked for decides like a gate
         status[n++] = b->r->reload.status;
+    if (b->r->score.status != JUDGE_S_SKIPPED)
+        status[n++] = b->r->score.status;
     struct judge_outcome outcome = outcome_of(b, build_integer(signal));
     judge_final(status, n, &outcome, &b->r->final);
     b->r->headline = headline(b);

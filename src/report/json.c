@@ -98,27 +98,61 @@ static const char *gate_unit(const struct report_gate *g, double *factor)
     return report_json_unit(g->result.unit, factor);
 }
 
+// The members of one gate, into the object that is open.
+static void put_gate(struct jsonw *w, const struct report_gate *g)
+{
+    double factor;
+    const char *unit = gate_unit(g, &factor);
+    jsonw_string(w, "name", g->gate.name);
+    jsonw_string(w, "text", g->text);
+    jsonw_string(w, "status", judge_status_name(g->result.status));
+    jsonw_double(w, "value", g->result.value * factor);
+    put_interval(w, g->result.lo * factor, g->result.hi * factor);
+    jsonw_string(w, "op", judge_op_name(g->gate.op));
+    jsonw_double(w, "limit", g->result.limit * factor);
+    jsonw_double(w, "distance", g->result.distance * factor);
+    jsonw_string(w, "unit", unit);
+    jsonw_string(w, "reason", g->result.reason);
+}
+
 static void put_gates(struct jsonw *w, const struct report *r)
 {
     jsonw_array(w, "gates");
     for (size_t i = 0; i < r->n_gates; i++) {
-        const struct report_gate *g = &r->gates[i];
-        double factor;
-        const char *unit = gate_unit(g, &factor);
         jsonw_object(w, NULL);
-        jsonw_string(w, "name", g->gate.name);
-        jsonw_string(w, "text", g->text);
-        jsonw_string(w, "status", judge_status_name(g->result.status));
-        jsonw_double(w, "value", g->result.value * factor);
-        put_interval(w, g->result.lo * factor, g->result.hi * factor);
-        jsonw_string(w, "op", judge_op_name(g->gate.op));
-        jsonw_double(w, "limit", g->result.limit * factor);
-        jsonw_double(w, "distance", g->result.distance * factor);
-        jsonw_string(w, "unit", unit);
-        jsonw_string(w, "reason", g->result.reason);
+        put_gate(w, &r->gates[i]);
         jsonw_end_object(w);
     }
     jsonw_end_array(w);
+}
+
+static void put_score(struct jsonw *w, const struct report_score *s)
+{
+    if (!s->known) {
+        jsonw_null(w, "score");
+        return;
+    }
+    jsonw_object(w, "score");
+    jsonw_string(w, "set", s->set);
+    jsonw_string(w, "grade", judge_grade_name(s->score.grade));
+    jsonw_double(w, "points", s->score.points);
+    jsonw_string(w, "at_least", judge_grade_name(s->at_least));
+    jsonw_string(w, "status", judge_status_name(s->status));
+    jsonw_string(w, "reason", s->score.reason);
+    jsonw_object(w, "areas");
+    for (int a = 0; a < JUDGE_AREAS; a++)
+        jsonw_double(w, judge_area_name((enum judge_area)a), s->score.area[a]);
+    jsonw_end_object(w);
+    jsonw_array(w, "requirements");
+    for (size_t i = 0; i < s->n_requirements; i++) {
+        jsonw_object(w, NULL);
+        jsonw_string(w, "area", judge_area_name(s->requirements[i].area));
+        jsonw_double(w, "points", s->requirements[i].points);
+        put_gate(w, &s->requirements[i].gate);
+        jsonw_end_object(w);
+    }
+    jsonw_end_array(w);
+    jsonw_end_object(w);
 }
 
 void report_json_growth(struct jsonw *w, const struct report_growth *g)
@@ -479,6 +513,7 @@ int report_json(const struct report *r, const struct report_style *style, struct
     put_stacks(&w, r);
     put_shutdown(&w, r);
     put_reload(&w, &r->reload);
+    put_score(&w, &r->score);
     if (r->has_load)
         load_summary_json(&r->load, &w, "load");
     else

@@ -17,6 +17,7 @@
 #include "judge/judge.h"
 #include "judge/measure.h"
 #include "judge/perop.h"
+#include "judge/score.h"
 #include "judge/stacks.h"
 #include "judge/trend.h"
 #include "judge/verdict.h"
@@ -198,6 +199,22 @@ struct report_reload {
     const char *reason;       // a sentence
 };
 
+struct report_requirement {
+    enum judge_area area;
+    struct report_gate gate;
+    double points; // judge_points(); NAN: could not be told
+};
+
+struct report_score {
+    bool known;      // the profile has requirements
+    const char *set; // the name of the set
+    enum judge_grade at_least;
+    enum judge_status status; // against at_least; SKIPPED: the grade is information
+    struct judge_score score;
+    struct report_requirement *requirements; // by area
+    size_t n_requirements;
+};
+
 struct report_event {
     const char *kind, *text;
     double from_s, to_s; // on the axis of the report
@@ -273,6 +290,7 @@ struct report {
 
     struct report_shutdown shutdown;
     struct report_reload reload;
+    struct report_score score;
     bool has_load;
     struct load_summary load; // of the whole run; names owned by the report
     struct report_evidence evidence;
@@ -302,8 +320,8 @@ void report_free(struct report *r); // NULL is allowed
 const struct report_growth *report_find_growth(const struct report *r, const char *name);
 
 // The values of the gates of r that compare with a baseline, r being that baseline run judged by the new run's profile:
-// JSON for M_BASELINE_VALUES, malloc'ed. *missing is the name of the first such gate without a value, or NULL. NULL when
-// memory ran out.
+// JSON for M_BASELINE_VALUES, malloc'ed. *missing is the name of the first such gate without a value, or NULL. NULL
+// when memory ran out.
 char *report_baseline_values(const struct report *r, const char **missing);
 
 // How text is to be written.

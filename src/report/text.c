@@ -216,6 +216,39 @@ static void put_shutdown(struct text *t, const struct report *r)
     put_never_freed(t, &r->shutdown.at_exit);
 }
 
+static void put_score(struct text *t, const struct report_score *s)
+{
+    char word[24];
+    if (!s->known)
+        return;
+    text_upper(word, sizeof word, judge_grade_name(s->score.grade));
+    put_label(t, "grade");
+    text_put(t, s->status == JUDGE_S_SKIPPED ? TEXT_BOLD : text_status_colour(s->status), word);
+    if (isfinite(s->score.points))
+        text_printf(t, TEXT_PLAIN, " %.0f of 100", s->score.points);
+    text_put(t, TEXT_PLAIN, " by ");
+    text_foreign(t, TEXT_PLAIN, s->set, 40);
+    text_put(t, TEXT_PLAIN, ": ");
+    text_wrapped(t, TEXT_PLAIN, s->score.reason, LABEL_COLUMN);
+    text_end_line(t);
+    text_pad(t, LABEL_COLUMN);
+    for (int a = 0; a < JUDGE_AREAS; a++)
+        if (isfinite(s->score.area[a]))
+            text_printf(t, TEXT_DIM, "%s %.0f   ", judge_area_name((enum judge_area)a), s->score.area[a]);
+    text_end_line(t);
+    for (size_t i = 0; i < s->n_requirements; i++) {
+        const struct report_requirement *q = &s->requirements[i];
+        if (q->points >= 75)
+            continue;
+        text_pad(t, LABEL_COLUMN);
+        text_printf(t, TEXT_DIM, "%s: ", isfinite(q->points) ? "not met" : "cannot be told");
+        text_foreign(t, TEXT_DIM, q->gate.text, 60);
+        text_put(t, TEXT_DIM, ": ");
+        text_wrapped(t, TEXT_DIM, q->gate.result.reason, LABEL_COLUMN + 2);
+        text_end_line(t);
+    }
+}
+
 static void put_reload(struct text *t, const struct report_reload *l)
 {
     char first[32], second[32], word[24];
@@ -272,6 +305,7 @@ int report_text(const struct report *r, const struct report_style *style, struct
     put_explained(&t, r);
     put_stacks(&t, r);
     put_gates(&t, r);
+    put_score(&t, &r->score);
     put_load(&t, r);
     put_reload(&t, &r->reload);
     put_shutdown(&t, r);

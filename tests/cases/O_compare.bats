@@ -106,3 +106,44 @@ PY
     run "$SEEP" run -q --baseline base --duration 4s -o "$gates" -- sleep 20
     [ "$status" -eq 2 ]
 }
+
+@test "O05 a set of requirements grades the run, area by area, and at_least makes it decide" {
+    run "$SEEP" run -q --name graded --duration 12s --interval 250ms -o 'gates=[fd.growth < 1/h]' \
+        -o 'requirements.name=ours' -o 'requirements.cpu=[cpu < 50%]' -o 'requirements.memory=[rss.total_growth < 10MB]' \
+        -- sleep 60
+    echo "$output"
+    [ "$status" -eq 0 ]
+    verdict graded 'v["score"]["grade"] == "excellent" and v["score"]["points"] >= 90 and v["score"]["set"] == "ours"'
+    valid_verdict graded
+    run "$SEEP" run -q --name poor --duration 4s -o 'gates=[cpu < 900%]' -o 'requirements.at_least=good' \
+        -o 'requirements.cpu=[cpu < 1%]' -- sh -c 'while :; do :; done'
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"POOR"* && "$output" == *"demanded is good"* ]]
+    run "$SEEP" run -q --name ungraded --duration 4s -p requirements-strict -o 'gates=[cpu < 900%]' -- sleep 20
+    echo "$output"
+    [ "$status" -eq 3 ] # no load: latency, throughput, errors and availability cannot be told
+    valid_verdict ungraded
+    run "$SEEP" run -q --duration 4s -o 'requirements.cpu=[cpu < 50]' -- sleep 20
+    [ "$status" -eq 2 ]
+}
+
+@test "O06 every figure of a stored verdict follows from the stored samples, and a changed one is seen" {
+    "$SEEP" run -q --name kept --duration 12s -- "$TARGETS/leak_c" 20000 || [ $? -eq 1 ]
+    run "$SEEP" report kept --rejudge
+    echo "$output"
+    [ "$status" -eq 0 ]
+    python3 - "$SEEP_RESULTS/kept/run.db" <<'PY'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+table, column = next((t, c[1]) for (t,) in db.execute("select name from sqlite_master where type = 'table'").fetchall()
+                     for c in db.execute(f"pragma table_info({t})") if c[1] == "verdict" or c[1].endswith("json"))
+row = db.execute(f"select {column} from {table} where {column} like '%seep.verdict%'").fetchone()[0]
+db.execute(f"update {table} set {column} = ? where {column} = ?", (row.replace('"verdict": "fail"', '"verdict": "pass"'), row))
+db.commit()
+PY
+    run "$SEEP" report kept --rejudge
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *'verdict: "pass" -> "fail"'* ]]
+}
