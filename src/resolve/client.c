@@ -182,6 +182,13 @@ enum ask client_ask(struct resolve *r, enum proto_type type, int fd)
     return late ? ASK_LATE : ASK_CRASHED;
 }
 
+void client_strike(struct resolve *r, uint32_t known, enum ask outcome)
+{
+    enum { CRASH = 1, TIMEOUT = 4 };
+    if (outcome == ASK_CRASHED || outcome == ASK_LATE)
+        r->known[known].strikes += outcome == ASK_LATE ? TIMEOUT : CRASH;
+}
+
 const char *client_ask_reason(enum ask outcome)
 {
     switch (outcome) {

@@ -54,6 +54,10 @@ enum ask client_ask(struct resolve *r, enum proto_type type, int fd);
 // Kills and reaps the process, empties the slots. For replies that make no sense, too.
 void client_end_process(struct resolve *r);
 
+// Charges a crash or a timeout to the file that was asked about. A timeout costs a deadline of the user's time, so
+// fewer of them end the game.
+void client_strike(struct resolve *r, uint32_t known, enum ask outcome);
+
 // The sentence for an outcome other than ASK_OK.
 const char *client_ask_reason(enum ask outcome);
 

@@ -179,8 +179,7 @@ static void load_from(struct resolve *r, const struct resolve_module *m, uint32_
     enum ask outcome = fill_slot(r, m, known, fd, out);
     if (outcome != ASK_OK) {
         out->transient = true;
-        if (outcome != ASK_NO_PROCESS)
-            r->known[known].strikes++;
+        client_strike(r, known, outcome);
         snprintf(out->reason, sizeof out->reason, "%s", client_ask_reason(outcome));
     } else if (out->ok) {
         r->slots[out->slot] = (struct slot){.used = true, .known = known, .last_use = r->use};

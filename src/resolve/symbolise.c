@@ -253,7 +253,7 @@ static void ask_all(struct job *j, const uint32_t *todo, size_t n, int fd)
             j->r->stats.crashes++;
             outcome = ASK_CRASHED;
         }
-        j->r->known[j->known].strikes++;
+        client_strike(j->r, j->known, outcome);
         if (now > 1) {
             batch = now / 4 > 0 ? now / 4 : 1;
             continue;

@@ -1,0 +1,130 @@
+#!/usr/bin/env bats
+# Hostile files and a resolver that dies or hangs, in whole runs: they cost names, never the run or its verdict.
+load ../lib/seep.bash
+setup() { seep_setup; }
+teardown() { seep_teardown; }
+
+soak() { # soak NAME PROGRAM: its leak is 30 times over budget
+    "$SEEP" run -q --name "$1" --duration 8s -o run.early_stop=false -o 'gates=["stack.growth < 30MB/h"]' -- "$2" 300000
+}
+
+# judged NAME: the run was judged as without the fault; each frame has a name or at least its module.
+judged() {
+    cat out.txt
+    [ "$code" -eq 1 ]
+    valid_verdict "$1"
+    verdict "$1" 'v["verdict"] == "fail" and v["stacks"][0]["grows"] == "yes" and len(v["stacks"][0]["frames"]) > 0'
+    verdict "$1" 'all(f["function"] or f["module"] for s in v["stacks"] for f in s["frames"])'
+    [ -s "$SEEP_RESULTS/$1/report.html" ]
+}
+
+resolvers_of() { # resolvers_of PID: those of the supervisor that the shell PID started
+    local supervisor pid
+    for supervisor in $(pgrep -P "$1"); do
+        for pid in $(pgrep -P "$supervisor"); do
+            [ "$({ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null)" = "seep resolver " ] && echo "$pid"
+        done
+    done
+    return 0
+}
+
+# beset NAME SIGNAL MOST: a run whose resolvers get the signal as they appear, up to MOST of them; `hits` counts them.
+beset() {
+    local run_pid pid
+    hits=0 code=0
+    soak "$1" "$TARGETS/leak_c" >out.txt 2>&1 &
+    run_pid=$!
+    while kill -0 "$run_pid" 2>/dev/null; do
+        for pid in $(resolvers_of "$run_pid"); do
+            [ "$hits" -lt "$3" ] && kill "-$2" "$pid" 2>/dev/null && hits=$((hits + 1))
+        done
+        sleep 0.02
+    done
+    wait "$run_pid" || code=$?
+}
+
+@test "Q01 every resolver of a run is killed as it appears: names are lost, the verdict stands" {
+    beset killed KILL 1000
+    [ "$hits" -ge 1 ]
+    judged killed
+}
+
+@test "Q02 a resolver that stops answering is given up, and the run ends" {
+    beset stopped STOP 1
+    [ "$hits" -eq 1 ]
+    judged stopped
+}
+
+@test "Q03 a program whose headers and debug information are damaged is soaked like any other" {
+    python3 - "$TARGETS/leak_c" damaged <<'PY'
+import random, struct, sys
+data = bytearray(open(sys.argv[1], "rb").read())
+shoff, = struct.unpack_from("<Q", data, 40)
+shentsize, shnum, shstrndx = struct.unpack_from("<HHH", data, 58)
+strings, = struct.unpack_from("<Q", data, shoff + shstrndx * shentsize + 24)
+rng = random.Random(7)
+hit = 0
+for i in range(shnum):
+    name, kind, flags, addr, offset, size = struct.unpack_from("<IIQQQQ", data, shoff + i * shentsize)
+    label = data[strings + name:data.index(0, strings + name)]
+    if label.startswith(b".debug_") or label in (b".symtab", b".strtab"):
+        for _ in range(size // 8):
+            data[offset + rng.randrange(size)] = rng.randrange(256)
+        struct.pack_into("<Q", data, shoff + i * shentsize + 32, 0xffffffff00 if hit % 2 else size)
+        hit += 1
+assert hit >= 4
+open(sys.argv[2], "wb").write(data)
+PY
+    chmod 755 damaged
+    code=0
+    soak damaged "$WORK/damaged" >out.txt 2>&1 || code=$?
+    judged damaged
+}
+
+@test "Q04 a bomb as compressed symbols: its names are lost and the run is not" {
+    command -v objcopy >/dev/null || skip "binutils are not installed"
+    python3 - bomb.xz <<'PY'
+import lzma, sys
+c = lzma.LZMACompressor(preset=0)
+zeros = bytes(1 << 24)
+with open(sys.argv[1], "wb") as f:
+    for _ in range(64):
+        f.write(c.compress(zeros))
+    f.write(c.flush())
+PY
+    objcopy --strip-all --add-section .gnu_debugdata=bomb.xz "$TARGETS/leak_c" bombed
+    code=0
+    soak bombed "$WORK/bombed" >out.txt 2>&1 || code=$?
+    judged bombed
+}
+
+@test "Q05 a FIFO takes the place of the program's file while it runs: nothing waits for it" {
+    local run_pid
+    cp "$TARGETS/leak_c" victim
+    mkfifo pipe
+    code=0
+    soak fifo "$WORK/victim" >out.txt 2>&1 &
+    run_pid=$!
+    wait_for 20 pgrep -f "$WORK/victim 300000"
+    mv pipe victim
+    wait "$run_pid" || code=$?
+    judged fifo
+    # Judged again when the file is only a FIFO: still nothing waits.
+    run timeout 60 "$SEEP" report fifo -f json
+    [ "$status" -eq 0 ]
+}
+
+@test "Q06 names meant for terminals and spreadsheets stay names in every format" {
+    local f
+    cp "$TARGETS/leak_c" $'=cmd|\033]0;title\007<script>'
+    code=0
+    soak names "$WORK/"$'=cmd|\033]0;title\007<script>' >out.txt 2>&1 || code=$?
+    judged names
+    for f in text json html csv folded speedscope; do
+        "$SEEP" report names -f "$f" -O "out.$f"
+        ! LC_ALL=C grep -q $'[\001-\010\013\014\016-\037\177]' "out.$f"
+    done
+    ! grep -q '<script>[^<]*title\|title[^<]*<script>' out.html
+    ! LC_ALL=C grep -qE '(^|,)=cmd' out.csv
+    ! LC_ALL=C grep -q $'\033' out.txt
+}
