@@ -127,12 +127,13 @@ static void put_lead(const struct report *r, const struct flame *f, struct seep_
         up += fmax(rate, 0);
         down += fmin(rate, 0);
     }
-    buf_printf(out,
-               "<p class=\"lead\">Width is growth at the end of the run, of the %zu stacks that were shown to grow. A "
-               "width cannot be negative: of all stacks %zu rose by %s and %zu fell by %s, most of that within what "
-               "noise can do; both have a view of their own.",
-               r->judge_stacks.n_rejected, n_up, judge_format(rose, sizeof rose, up, JUDGE_U_BYTES_PER_S), n_down,
-               judge_format(fell, sizeof fell, -down, JUDGE_U_BYTES_PER_S));
+    buf_printf(
+        out,
+        "<p class=\"lead\">Width is growth at the end of the run, of what was shown to grow (%zu of %zu stacks). A "
+        "width cannot be negative: of all stacks, noise included, %zu rose by %s and %zu fell by %s; both have a "
+        "view of their own.",
+        r->judge_stacks.n_rejected, r->n_stacks_total, n_up, judge_format(rose, sizeof rose, up, JUDGE_U_BYTES_PER_S),
+        n_down, judge_format(fell, sizeof fell, -down, JUDGE_U_BYTES_PER_S));
     if (f->n_stacks < r->n_profiled || r->rest.n > 0)
         buf_printf(out, " %zu stacks with the least growth, %s together, found no room here.",
                    r->n_profiled - f->n_stacks + r->rest.n,
