@@ -68,6 +68,7 @@ static void put_main(const struct report *r, const struct html_charts *charts, s
     html_charts_draw(charts, out);
     html_gates(r, out);
     html_growths(r, out);
+    html_score(r, out);
     html_load(r, out);
     html_shutdown(r, out);
     html_evidence(r, out);

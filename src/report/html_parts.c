@@ -223,7 +223,11 @@ static void growth_row(const struct report_growth *g, struct seep_buf *out)
     buf_printf(out, "<tr><td><code>%s</code></td>", g->name);
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
         buf_printf(out, "<td class=\"num\">%s</td>", judge_format(text, sizeof text, figures[i], unit));
-    buf_str(out, "<td>");
+    buf_printf(out, "<td class=\"num\">%s</td>", judge_format(text, sizeof text, g->growth.total_growth, g->unit));
+    if (isfinite(g->growth.half_ratio))
+        buf_printf(out, "<td class=\"num\">%.2f</td><td>", g->growth.half_ratio);
+    else
+        buf_str(out, "<td class=\"num\"></td><td>");
     html_name(out, g->growth.shape_text[0] != '\0' ? g->growth.shape_text : judge_shape_name(g->growth.shape));
     buf_printf(out, "</td><td class=\"gated\">%s</td><td class=\"why\">", g->gate == NULL ? "no gate" : "gated");
     html_name(out, g->growth.reason);
@@ -234,10 +238,13 @@ void html_growths(const struct report *r, struct seep_buf *out)
 {
     if (r->n_growths == 0)
         return;
-    buf_str(out, "<section aria-labelledby=\"h-growth\"><h2 id=\"h-growth\">Growth of everything measured</h2>\n"
-                 "<div class=\"card wide\"><table><thead><tr><th>Series</th><th class=\"num\">End rate</th>"
-                 "<th class=\"num\">90 % from</th><th class=\"num\">to</th><th class=\"num\">Least visible</th>"
-                 "<th>Shape</th><th></th><th>Why</th></tr></thead><tbody>\n");
+    buf_str(
+        out,
+        "<section aria-labelledby=\"h-growth\"><h2 id=\"h-growth\">Growth of everything measured</h2>\n"
+        "<div class=\"card wide\"><table><thead><tr><th>Series</th><th class=\"num\">End rate</th>"
+        "<th class=\"num\">90 % from</th><th class=\"num\">to</th><th class=\"num\">Least visible</th>"
+        "<th class=\"num\">In total</th><th class=\"num\" title=\"growth of the second half over the first: about 1 is "
+        "linear, under 0.4 saturating\">2nd / 1st half</th><th>Shape</th><th></th><th>Why</th></tr></thead><tbody>\n");
     for (size_t i = 0; i < r->n_growths; i++)
         growth_row(&r->growths[i], out);
     buf_str(out, "</tbody></table></div></section>\n");
@@ -317,6 +324,8 @@ void html_shutdown(const struct report *r, struct seep_buf *out)
         fact("children left", s->children_left == SEEP_UNKNOWN ? NULL : text, out);
         fact("port released", s->port_released, out);
     }
+    if (r->reload.status != JUDGE_S_SKIPPED)
+        fact("second cycle of the load", r->reload.reason, out);
     level_fact("heap against baseline", &s->heap, s->heap_compared, out);
     level_fact("RSS against baseline", &s->rss, s->rss_compared, out);
     if (s->at_exit.known)

@@ -83,6 +83,23 @@ static void put_explained(struct text *t, const struct report *r)
     text_end_line(t);
 }
 
+// How a series went, in words; information, no gate.
+static void put_course(struct text *t, const struct report *r, const char *name)
+{
+    char total[48], from[32];
+    const struct report_growth *g = report_find_growth(r, name);
+    if (g == NULL || g->growth.shape_text[0] == '\0' || r->live)
+        return;
+    put_label(t, name);
+    text_printf(t, TEXT_DIM, "%s; %s in total", g->growth.shape_text,
+                judge_format(total, sizeof total, g->growth.total_growth, JUDGE_U_BYTES));
+    if (isfinite(g->growth.half_ratio))
+        text_printf(t, TEXT_DIM, ", second half %.2f of the first", g->growth.half_ratio);
+    if (isfinite(g->growth.warmup_end_s))
+        text_printf(t, TEXT_DIM, "; judged from %s on", units_duration(from, sizeof from, g->growth.warmup_end_s));
+    text_end_line(t);
+}
+
 static void put_stacks(struct text *t, const struct report *r)
 {
     size_t shown = 0, growing = 0;
@@ -304,6 +321,8 @@ int report_text(const struct report *r, const struct report_style *style, struct
     put_outcome(&t, r);
     put_explained(&t, r);
     put_stacks(&t, r);
+    put_course(&t, r, "heap");
+    put_course(&t, r, "rss");
     put_gates(&t, r);
     put_score(&t, &r->score);
     put_load(&t, r);
