@@ -71,6 +71,10 @@ static void attribution_facts(struct run *r)
     } else if (ev.trouble[0]) {
         run_event_note(r, E_DEGRADED, "%s", ev.trouble);
     }
+    char sentence[400];
+    for (size_t i = 0; i < heap_processes(r->sampler.heap); i++)
+        if (heap_process(r->sampler.heap, i, sentence, sizeof sentence))
+            run_event_note(r, E_PROCESS, "%s", sentence);
     uint64_t decided = r->crosscheck.checked - r->crosscheck.gave_up;
     if (decided > 0)
         run_meta_f(r, M_COVERAGE, "%.6f", (double)r->crosscheck.agreed / (double)decided);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "linux/mapped.h"
 #include "linux/mem.h"
+#include "run/heap_priv.h"
 #include "run/module_files.h"
 #include "seep_wire.h"
 #include "wire/wire.h"
@@ -18,43 +19,6 @@
 
 #define NO_NUMBER    UINT32_MAX
 #define FRAMES_BATCH 256
-
-struct region {
-    struct wire *wire;
-    uint32_t id;
-    pid_t pid;
-    uint64_t starttime_ticks;
-    bool main;
-    uint32_t *number; // of the run, by the region's stack id; NO_NUMBER: not met yet
-    size_t n_number;
-    struct module_files files;
-    bool alive, attached;
-    uint64_t born_ns, parent_ns; // when it attached and when the process it was forked from did; 0: not forked
-    bool heir;                   // its parent is gone: what it inherited is nobody else's and counts as its own
-    struct wire_snapshot snapshot;
-    struct region *next; // in the list of arrivals
-};
-
-struct run_heap {
-    bool sampled;
-    double mean_bytes;
-    uint32_t epoch;
-    struct region *regions[HEAP_REGIONS_MAX];
-    size_t n_regions;
-    uint32_t released[2 * HEAP_REGIONS_MAX];
-    size_t n_released;
-
-    pthread_mutex_t lock; // guards arrivals
-    struct region *arrivals;
-    struct stack_table *table;
-
-    struct tick_stack *sums; // by number, of the present tick
-    size_t n_sums, cap_sums;
-    double *age_bytes, *age_blocks; // [number][HEAP_EPOCHS + 1], as taken
-    size_t n_aged;
-    struct heap_evidence seen;
-    struct heap_allocator last_allocator;
-};
 
 struct run_heap *heap_new(bool sampled, double sampling_mean_bytes, struct seep_err *err)
 {
@@ -139,7 +103,12 @@ static void take_arrivals(struct run_heap *h)
     pthread_mutex_unlock(&h->lock);
     while (list) {
         struct region *next = list->next;
-        if (h->n_regions < HEAP_REGIONS_MAX && !has_region(h, list->id)) {
+        if (h->only_main && !list->main) {
+            wire_turn_off(list->wire);
+            if (h->n_released < sizeof h->released / sizeof *h->released)
+                h->released[h->n_released++] = list->id;
+            free_region(list);
+        } else if (h->n_regions < HEAP_REGIONS_MAX && !has_region(h, list->id)) {
             wire_set_epoch(list->wire, h->epoch, h->sampled ? (uint64_t)h->mean_bytes : 0, NULL);
             h->regions[h->n_regions++] = list;
         } else {
@@ -199,25 +168,6 @@ static uint32_t number_of(struct run_heap *h, struct region *g, uint32_t id, uin
 }
 
 // ---- sums
-
-static bool in_tree(const struct region *g, const struct linux_tree *tree)
-{
-    for (size_t i = 0; i < tree->count; i++) {
-        const struct linux_tree_node *n = &tree->nodes[i];
-        if (n->pid == g->pid && n->starttime_ticks == g->starttime_ticks)
-            return n->state != 'Z' && n->state != 'X';
-    }
-    return false;
-}
-
-// A process that executes another program keeps its pid and loses its heap: the region it had is over then.
-static bool has_its_image(int proc_fd, const struct region *g)
-{
-    struct wire_hello hello;
-    wire_hello(g->wire, &hello);
-    return !hello.attached || !hello.map_bytes ||
-           linux_mapped_there(proc_fd, g->pid, hello.map_address, hello.map_address + hello.map_bytes);
-}
 
 // Room for every stack there is, all sums zero.
 static bool clear_sums(struct run_heap *h)
@@ -372,30 +322,6 @@ static void note_evidence(struct run_heap *h, const struct linux_tree *tree, con
     h->seen.truncated = truncated;
 }
 
-static void look(struct region *g, int proc_fd, const struct linux_tree *tree)
-{
-    struct wire_hello hello;
-    wire_hello(g->wire, &hello);
-    g->alive = in_tree(g, tree) && has_its_image(proc_fd, g);
-    g->attached = hello.attached;
-    g->born_ns = hello.attach_time_ns;
-    g->parent_ns = hello.parent_time_ns;
-}
-
-// The blocks of a process that is gone pass to the first of its children still there (a daemon goes on as one).
-static void find_heirs(struct run_heap *h)
-{
-    for (size_t i = 0; i < h->n_regions; i++) {
-        struct region *g = h->regions[i];
-        bool owned = !g->alive || !g->parent_ns || g->heir;
-        for (size_t k = 0; !owned && k < h->n_regions; k++) {
-            const struct region *o = h->regions[k];
-            owned = o != g && o->alive && (o->born_ns == g->parent_ns || (o->heir && o->parent_ns == g->parent_ns));
-        }
-        g->heir |= !owned;
-    }
-}
-
 void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree, bool want_stacks,
                  struct run_tick *tick, struct heap_totals *out)
 {
@@ -404,9 +330,7 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
     *out = (struct heap_totals){NAN, NAN, NAN, NAN, NAN, unknown, 0, 0};
     take_arrivals(h);
     uint64_t truncated = 0;
-    for (size_t i = 0; i < h->n_regions; i++)
-        look(h->regions[i], proc_fd, tree);
-    find_heirs(h);
+    heap_look(h, proc_fd, tree);
     for (size_t i = 0; i < h->n_regions; i++) {
         struct region *g = h->regions[i];
         if (!g->alive && !g->main)
@@ -435,6 +359,7 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
     }
     if (out->allocator.kind[0])
         h->last_allocator = out->allocator;
+    heap_follow(h, proc_fd, tree);
     note_evidence(h, tree, out, truncated);
     release_dead(h);
 }
@@ -572,6 +497,21 @@ static void look_at_hellos(struct run_heap *h)
         wire_hello(h->regions[i]->wire, &hello);
         h->seen.any |= hello.attached != 0;
     }
+}
+
+bool heap_process(const struct run_heap *h, size_t i, char *text, size_t size)
+{
+    return followed_sentence(&h->followed, i, text, size);
+}
+
+size_t heap_processes(const struct run_heap *h)
+{
+    return h->followed.count;
+}
+
+void heap_follow_only_main(struct run_heap *h)
+{
+    h->only_main = true;
 }
 
 void heap_evidence(struct run_heap *h, struct heap_evidence *out)

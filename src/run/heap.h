@@ -98,6 +98,13 @@ void heap_each_region(struct run_heap *h, heap_view_fn *fn, void *ctx);
 // The run's number of a region's stack; 0 when region or stack are not known. No job running.
 uint32_t heap_number(const struct run_heap *h, uint32_t region, uint32_t id);
 
+// Processes met so far, and for the i-th a sentence of what became of its attribution; false: met only in passing.
+size_t heap_processes(const struct run_heap *h);
+bool heap_process(const struct run_heap *h, size_t i, char *text, size_t size);
+
+// From the start: only the main process is attributed, the regions of others are given back.
+void heap_follow_only_main(struct run_heap *h);
+
 // The table behind the numbers of stacks; the heap's own.
 struct stack_table *heap_table(struct run_heap *h);
 

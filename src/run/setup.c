@@ -389,6 +389,8 @@ int run_make_parts(struct run *r, bool with_heap, bool sampled, struct seep_err 
         r->sampler.heap = heap_new(sampled, r->profile->attribution.sampling_mean_bytes, err);
         if (!r->sampler.heap)
             return -1;
+        if (!r->profile->attribution.follow_children)
+            heap_follow_only_main(r->sampler.heap);
     }
     r->writer.table = r->sampler.heap ? heap_table(r->sampler.heap) : NULL;
     r->sampler.crosscheck = with_heap ? &r->crosscheck : NULL;
@@ -406,8 +408,7 @@ static int check_supported(const struct profile *p, struct seep_err *err)
     const struct {
         bool asked;
         const char *key;
-    } keys[] = {{p->target.restart, "target.restart"},
-                {p->run.on_finish != NULL, "run.on_finish"}};
+    } keys[] = {{p->target.restart, "target.restart"}, {p->run.on_finish != NULL, "run.on_finish"}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (keys[i].asked)
             return seep_fail(err, SEEP_E_USAGE, "%s is not supported yet; leave it out", keys[i].key);

@@ -1,0 +1,63 @@
+// Processes and their states: see followed.h.
+#include "run/followed.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "linux/preload.h"
+
+static struct followed_process *find(struct followed *f, pid_t pid, uint64_t starttime_ticks)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (f->process[i].pid == pid && f->process[i].starttime_ticks == starttime_ticks)
+            return &f->process[i];
+    if (f->count == FOLLOWED_MAX) {
+        f->beyond++;
+        return NULL;
+    }
+    struct followed_process *p = &f->process[f->count++];
+    *p = (struct followed_process){.pid = pid, .starttime_ticks = starttime_ticks};
+    return p;
+}
+
+static void find_why(struct followed_process *p, int proc_fd)
+{
+    if (linux_preload_of(proc_fd, p->pid, "libseep-probe.so", p->why, sizeof p->why) == LINUX_PRELOAD_MAPPED)
+        snprintf(p->why, sizeof p->why,
+                 "the probe is there and stays off: the process restricted its system calls, has not allocated since "
+                 "it was forked, or found no room or nobody to ask");
+}
+
+static void find_name(struct followed_process *p, int proc_fd, const struct linux_tree_node *node)
+{
+    int len = linux_tree_describe(proc_fd, node, p->name, sizeof p->name);
+    if (len > 2 && (size_t)len < sizeof p->name)
+        p->name[len - 2] = '\0'; // without the state it happened to be in
+}
+
+void followed_note(struct followed *f, int proc_fd, const struct linux_tree_node *node, enum followed_state state,
+                   const char *why)
+{
+    struct followed_process *p = find(f, node->pid, node->starttime_ticks);
+    if (!p)
+        return;
+    bool news = p->looks++ == 1 || state != p->state;
+    p->state = state;
+    if (!news)
+        return;
+    find_name(p, proc_fd, node);
+    snprintf(p->why, sizeof p->why, "%s", why ? why : "");
+    if (state == FOLLOWED_NO)
+        find_why(p, proc_fd);
+}
+
+bool followed_sentence(const struct followed *f, size_t i, char *text, size_t size)
+{
+    static const char *const words[] = {"is attributed", "was attributed until its probe turned itself off",
+                                        "is not attributed"};
+    const struct followed_process *p = &f->process[i];
+    if (p->looks < 2)
+        return false;
+    snprintf(text, size, "The process %s %s%s%s.", p->name, words[p->state], p->why[0] ? ": " : "", p->why);
+    return true;
+}

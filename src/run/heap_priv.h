@@ -1,0 +1,59 @@
+// Inside of run/heap.h: its state, shared by heap.c and heap_tree.c.
+#ifndef SEEP_RUN_HEAP_PRIV_H
+#define SEEP_RUN_HEAP_PRIV_H
+
+#include "run/followed.h"
+#include "run/heap.h"
+#include "run/module_files.h"
+#include "wire/wire.h"
+
+#include <pthread.h>
+
+struct region {
+    struct wire *wire;
+    uint32_t id;
+    pid_t pid;
+    uint64_t starttime_ticks;
+    bool main;
+    uint32_t *number; // of the run, by the region's stack id; NO_NUMBER: not met yet
+    size_t n_number;
+    struct module_files files;
+    bool alive, attached;
+    uint64_t born_ns, parent_ns; // when it attached and when the process it was forked from did; 0: not forked
+    bool off;                    // the probe was there and turned itself off
+    uint32_t off_reason;         // enum seep_off_reason
+    uint32_t heritage;           // enum seep_heritage
+    bool heir;                   // its parent is gone: what it inherited is nobody else's and counts as its own
+    struct wire_snapshot snapshot;
+    struct region *next; // in the list of arrivals
+};
+
+struct run_heap {
+    bool sampled;
+    double mean_bytes;
+    uint32_t epoch;
+    struct region *regions[HEAP_REGIONS_MAX];
+    size_t n_regions;
+    uint32_t released[2 * HEAP_REGIONS_MAX];
+    size_t n_released;
+
+    pthread_mutex_t lock; // guards arrivals
+    struct region *arrivals;
+    struct stack_table *table;
+
+    struct tick_stack *sums; // by number, of the present tick
+    size_t n_sums, cap_sums;
+    double *age_bytes, *age_blocks; // [number][HEAP_EPOCHS + 1], as taken
+    size_t n_aged;
+    struct heap_evidence seen;
+    struct heap_allocator last_allocator;
+    struct followed followed;
+    bool only_main; // the profile wants no other process attributed
+};
+
+// Who of the regions' processes lives, under which image, and whose blocks count as whose. First thing at each look.
+void heap_look(struct run_heap *h, int proc_fd, const struct linux_tree *tree);
+// Notes for the report what becomes of each process.
+void heap_follow(struct run_heap *h, int proc_fd, const struct linux_tree *tree);
+
+#endif

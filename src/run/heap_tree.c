@@ -1,0 +1,92 @@
+// Regions and the processes of the tree: who lives, who is heir to whom, what becomes of each process's attribution.
+#include "run/heap_priv.h"
+
+#include "linux/mapped.h"
+#include "linux/mem.h"
+#include "seep_wire.h"
+
+static bool in_tree(const struct region *g, const struct linux_tree *tree)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct linux_tree_node *n = &tree->nodes[i];
+        if (n->pid == g->pid && n->starttime_ticks == g->starttime_ticks)
+            return n->state != 'Z' && n->state != 'X';
+    }
+    return false;
+}
+
+// A process that executes another program keeps its pid and loses its heap: the region it had is over then.
+static bool has_its_image(int proc_fd, const struct region *g)
+{
+    struct wire_hello hello;
+    wire_hello(g->wire, &hello);
+    return !hello.attached || !hello.map_bytes ||
+           linux_mapped_there(proc_fd, g->pid, hello.map_address, hello.map_address + hello.map_bytes);
+}
+
+static const char *off_sentence(uint32_t reason)
+{
+    switch (reason) {
+    case SEEP_OFF_STALLED:
+        return "it was held up for more than a second";
+    case SEEP_OFF_CONTROL:
+        return "seep asked it to";
+    default:
+        return "";
+    }
+}
+
+// What becomes of each process goes into the report.
+void heap_follow(struct run_heap *h, int proc_fd, const struct linux_tree *tree)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct linux_tree_node *n = &tree->nodes[i];
+        const struct region *g = NULL;
+        if (n->state == 'Z' || n->state == 'X')
+            continue;
+        for (size_t k = 0; !g && k < h->n_regions; k++)
+            if (h->regions[k]->alive && h->regions[k]->attached && h->regions[k]->pid == n->pid)
+                g = h->regions[k];
+        if (!g)
+            followed_note(&h->followed, proc_fd, n, FOLLOWED_NO, h->only_main ? "attribution.children is off" : NULL);
+        else if (g->off)
+            followed_note(&h->followed, proc_fd, n, FOLLOWED_OFF, off_sentence(g->off_reason));
+        else
+            followed_note(&h->followed, proc_fd, n, FOLLOWED_YES,
+                          g->heritage == SEEP_HERITAGE_UNKNOWN ? "the blocks it inherited are known in sum only" : "");
+    }
+}
+
+static void look(struct region *g, int proc_fd, const struct linux_tree *tree)
+{
+    struct wire_hello hello;
+    wire_hello(g->wire, &hello);
+    g->alive = in_tree(g, tree) && has_its_image(proc_fd, g);
+    g->attached = hello.attached;
+    g->off = hello.off;
+    g->off_reason = hello.off_reason;
+    g->heritage = hello.heritage;
+    g->born_ns = hello.attach_time_ns;
+    g->parent_ns = hello.parent_time_ns;
+}
+
+// The blocks of a process that is gone pass to the first of its children still there (a daemon goes on as one).
+static void find_heirs(struct run_heap *h)
+{
+    for (size_t i = 0; i < h->n_regions; i++) {
+        struct region *g = h->regions[i];
+        bool owned = !g->alive || !g->parent_ns || g->heir;
+        for (size_t k = 0; !owned && k < h->n_regions; k++) {
+            const struct region *o = h->regions[k];
+            owned = o != g && o->alive && (o->born_ns == g->parent_ns || (o->heir && o->parent_ns == g->parent_ns));
+        }
+        g->heir |= !owned;
+    }
+}
+
+void heap_look(struct run_heap *h, int proc_fd, const struct linux_tree *tree)
+{
+    for (size_t i = 0; i < h->n_regions; i++)
+        look(h->regions[i], proc_fd, tree);
+    find_heirs(h);
+}
