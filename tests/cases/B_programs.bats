@@ -86,3 +86,22 @@ CONF
     check postgres
     attributed postgres
 }
+
+@test "B07 the allocators programs link: attributed to the leaking stack, and not harmed" {
+    local name pids=()
+    for name in jemalloc tcmalloc mimalloc; do
+        [ -x "$TARGETS/workload_$name" ] || skip "lib$name is not installed"
+        # 0.4 MB/s beside churn on eight paths; tcmalloc's first sbrk() and first malloc_usable_size() allocate
+        "$SEEP" run -q --name "$name" --duration 12s -- "$TARGETS/workload_$name" leak=400000 >/dev/null &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do
+        wait "$pid" && false || [ $? = 1 ]
+    done
+    for name in jemalloc tcmalloc mimalloc; do
+        verdict "$name" 'v["verdict"] == "fail" and v["exit_code"] == 1 and v["shutdown"]["status"] == "pass"'
+        verdict "$name" '[g["status"] for g in v["gates"] if g["name"] == "stack.growth"] == ["fail"]'
+        verdict "$name" '"forget_record" in [f["function"] for f in v["stacks"][0]["frames"]]'
+        verdict "$name" "v['target']['allocator'].startswith('$name')"
+    done
+}
