@@ -260,3 +260,19 @@ for i in range(1000000): print(f'{i * .0864:.4f},{50000000 // 4096 * 4096 + i //
     analysis million.json 'a["rows"] == 1000000 and s["rss_bytes"]["samples"] == 1000000 and s["rss_bytes"]["points"] == 300'
     analysis million.json 's["rss_bytes"]["verdict"] == "fail" and s["allocated_bytes"]["verdict"] == "pass"'
 }
+
+@test "N07 recordings of real programs, whose truth is known, get no wrong verdict" {
+    local name truth budget expected n=0 table="$SEEP_SOURCE/tests/recordings"
+    while read -r name truth budget expected; do
+        case $name in "#"*) continue ;; esac
+        run "$SEEP" analyze "$table/$name.csv" --budget "$budget" -f json
+        echo "$name, $truth: $status, expected $expected"
+        echo "$output" >one.json
+        valid_analysis one.json
+        # never wrong, and what was decided once stays decided
+        [ "$truth" = leak ] && [ "$status" != 0 ] || { [ "$truth" = stable ] && [ "$status" != 1 ]; }
+        case $expected in pass) [ "$status" = 0 ] ;; fail) [ "$status" = 1 ] ;; esac
+        n=$((n + 1))
+    done <"$table/list.txt"
+    [ "$n" -ge 10 ]
+}
