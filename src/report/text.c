@@ -86,17 +86,19 @@ static void put_explained(struct text *t, const struct report *r)
 // How a series went, in words; information, no gate.
 static void put_course(struct text *t, const struct report *r, const char *name)
 {
-    char total[48], from[32];
+    char total[48], from[32], halves[48] = "", judged[64] = "", line[320];
     const struct report_growth *g = report_find_growth(r, name);
     if (g == NULL || g->growth.shape_text[0] == '\0' || r->live)
         return;
-    put_label(t, name);
-    text_printf(t, TEXT_DIM, "%s; %s in total", g->growth.shape_text,
-                judge_format(total, sizeof total, g->growth.total_growth, JUDGE_U_BYTES));
     if (isfinite(g->growth.half_ratio))
-        text_printf(t, TEXT_DIM, ", second half %.2f of the first", g->growth.half_ratio);
+        snprintf(halves, sizeof halves, ", second half %.2f of the first", g->growth.half_ratio);
     if (isfinite(g->growth.warmup_end_s))
-        text_printf(t, TEXT_DIM, "; judged from %s on", units_duration(from, sizeof from, g->growth.warmup_end_s));
+        snprintf(judged, sizeof judged, "; judged from %s on",
+                 units_duration(from, sizeof from, g->growth.warmup_end_s));
+    snprintf(line, sizeof line, "%s; %s in total%s%s", g->growth.shape_text,
+             judge_format(total, sizeof total, g->growth.total_growth, JUDGE_U_BYTES), halves, judged);
+    put_label(t, name);
+    text_wrapped(t, TEXT_DIM, line, LABEL_COLUMN);
     text_end_line(t);
 }
 
