@@ -70,3 +70,12 @@ SH
     [ "$status" -eq 3 ]
     [[ "$output" == *"missing  parts of seep"*blank* ]]
 }
+
+@test "K06 installed below a path the loader cannot preload from: said in a sentence, the run goes on" {
+    cmake --install "$SEEP_BUILD" --prefix "$WORK/two words" >/dev/null
+    run "$WORK/two words/bin/seep" run -q --name spaces --duration 2s -- sleep 1
+    echo "$output"
+    [ "$status" -eq 3 ]
+    [[ "$output" != *"cannot be preloaded"* ]]
+    [ "$(sqlite3 "$SEEP_RESULTS/spaces/run.db" "select count(*) from event where text like '%preloads nothing from a path with a space%'")" -ge 1 ]
+}

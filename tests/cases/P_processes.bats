@@ -122,3 +122,32 @@ SH
     [ "$(sqlite3 results/pg/run.db "select count(*) from event where kind = 'process' and text like '%postgres%is attributed%'")" -ge 3 ]
     grows_in pg 'PrepareQuery|CreateCachedPlan|CompleteCachedPlan|SaveCachedPlan|StorePreparedStatement|standard_ProcessUtility'
 }
+
+@test "P07 a program of another C library (musl) in the tree runs as it does without us" {
+    command -v musl-gcc >/dev/null || skip "musl-gcc is not installed"
+    cat >m.c <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void)
+{
+    int status;
+    void *volatile p = realloc(malloc(100), 5000);
+    free(p);
+    pid_t pid = fork();
+    if (pid == 0) {
+        free(malloc(10));
+        _exit(7);
+    }
+    waitpid(pid, &status, 0);
+    printf("child %d\n", WEXITSTATUS(status));
+    return 3;
+}
+C
+    musl-gcc -O2 -o m m.c
+    run "$SEEP" run -q --name musl --output log --duration 3s -- sh -c './m >out.txt 2>&1; echo $? >>out.txt; exec sleep 2'
+    echo "$output"
+    cat out.txt
+    [ "$(cat out.txt)" = "$(printf 'child 7\n3')" ]
+}
