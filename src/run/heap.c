@@ -499,21 +499,6 @@ static void look_at_hellos(struct run_heap *h)
     }
 }
 
-bool heap_process(const struct run_heap *h, size_t i, char *text, size_t size)
-{
-    return followed_sentence(&h->followed, i, text, size);
-}
-
-size_t heap_processes(const struct run_heap *h)
-{
-    return h->followed.count;
-}
-
-void heap_follow_only_main(struct run_heap *h)
-{
-    h->only_main = true;
-}
-
 void heap_evidence(struct run_heap *h, struct heap_evidence *out)
 {
     look_at_hellos(h);

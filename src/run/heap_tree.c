@@ -90,3 +90,18 @@ void heap_look(struct run_heap *h, int proc_fd, const struct linux_tree *tree)
         look(h->regions[i], proc_fd, tree);
     find_heirs(h);
 }
+
+bool heap_process(const struct run_heap *h, size_t i, char *text, size_t size)
+{
+    return followed_sentence(&h->followed, i, text, size);
+}
+
+size_t heap_processes(const struct run_heap *h)
+{
+    return h->followed.count;
+}
+
+void heap_follow_only_main(struct run_heap *h)
+{
+    h->only_main = true;
+}
