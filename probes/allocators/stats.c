@@ -43,7 +43,8 @@ static void find_objects(void)
 }
 
 // tcmalloc makes an object of its own when it is first asked for a size: once it is on, the probe would count that
-// block, ask for its size, and so on without end.
+// block, ask for its size, and so on without end. And a preloaded library that wraps malloc finds the real one now,
+// before a search of ours fails: the loader frees its message of that within the wrapper's own search, without end.
 static void ask_once(void)
 {
     void *p = probe_real.malloc && probe_real.usable ? probe_real.malloc(1) : NULL;
@@ -55,9 +56,9 @@ static void ask_once(void)
 
 void probe_allocator_init(void)
 {
+    ask_once();
     find_objects();
     probe_glibc_init();
-    ask_once();
     if (find(&mallctl_of, "mallctl") || find(&mallctl_of, "je_mallctl"))
         kind = SEEP_ALLOC_JEMALLOC;
     else if (find(&tc_numeric, "MallocExtension_GetNumericProperty"))
@@ -66,6 +67,7 @@ void probe_allocator_init(void)
         kind = SEEP_ALLOC_MIMALLOC;
     else if (find(&mallinfo2_of, "mallinfo2"))
         kind = SEEP_ALLOC_GLIBC;
+    probe_dlsym_default("malloc"); // found: nothing of our failed searches is left for the program's dlerror()
 }
 
 static uint64_t je_value(const char *name)

@@ -65,7 +65,7 @@ static void attribution_facts(struct run *r)
     if (!r->sampler.heap)
         return;
     heap_evidence(r->sampler.heap, &ev);
-    if (!ev.any) {
+    if (!ev.any || ev.main_unseen) {
         run_meta(r, M_ATTRIBUTION, "failed");
         run_meta(r, M_ATTRIBUTION_REASON, ev.trouble);
     } else if (ev.trouble[0]) {

@@ -318,6 +318,8 @@ static void note_evidence(struct run_heap *h, const struct linux_tree *tree, con
         h->seen.processes_seen = tree->count;
         h->seen.processes_attributed = attached;
     }
+    if (tree->count)
+        h->seen.main_unseen = heap_main_is_unseen(h, tree);
     h->seen.lost = out->lost;
     h->seen.truncated = truncated;
 }
@@ -382,7 +384,7 @@ bool heap_at_exit(struct run_heap *h, struct run_tick *tick)
 {
     take_arrivals(h);
     struct region *g = last_main(h);
-    if (!g || wire_snapshot(g->wire, 0, 0, &g->snapshot, NULL))
+    if (!g || h->seen.main_unseen || wire_snapshot(g->wire, 0, 0, &g->snapshot, NULL))
         return false;
     struct heap_totals totals = {.live_bytes = NAN, .live_blocks = NAN, .allocs = NAN, .alloc_bytes = NAN};
     add_totals(h, g, &totals);
@@ -509,6 +511,10 @@ void heap_evidence(struct run_heap *h, struct heap_evidence *out)
                  "No process of the target ever answered through the probe: the loader did not take it (static, "
                  "setuid, another "
                  "libc, or an environment that was cleared), or it never allocated.");
+    else if (out->main_unseen)
+        snprintf(out->trouble, sizeof out->trouble,
+                 "The main process executed a program that the probe is not in (its environment was cleared, or it is "
+                 "static, setuid or of another libc), so its allocations are not attributed.");
     else if (out->processes_attributed < out->processes_seen)
         snprintf(out->trouble, sizeof out->trouble, "%zu of %zu processes are attributed.", out->processes_attributed,
                  out->processes_seen);

@@ -53,6 +53,8 @@ struct run_heap {
 
 // Who of the regions' processes lives, under which image, and whose blocks count as whose. First thing at each look.
 void heap_look(struct run_heap *h, int proc_fd, const struct linux_tree *tree);
+// Whether the main process had a region, and runs now, but as a program that has none.
+bool heap_main_is_unseen(const struct run_heap *h, const struct linux_tree *tree);
 // Notes for the report what becomes of each process.
 void heap_follow(struct run_heap *h, int proc_fd, const struct linux_tree *tree);
 

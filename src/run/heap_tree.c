@@ -24,6 +24,18 @@ static bool has_its_image(int proc_fd, const struct region *g)
            linux_mapped_there(proc_fd, g->pid, hello.map_address, hello.map_address + hello.map_bytes);
 }
 
+bool heap_main_is_unseen(const struct run_heap *h, const struct linux_tree *tree)
+{
+    bool runs = false;
+    for (size_t i = 0; i < h->n_regions; i++) {
+        const struct region *g = h->regions[i];
+        if (g->main && g->alive)
+            return false;
+        runs |= g->main && in_tree(g, tree);
+    }
+    return runs;
+}
+
 static const char *off_sentence(uint32_t reason)
 {
     switch (reason) {

@@ -1,0 +1,66 @@
+#!/usr/bin/env bats
+# Programs that no probe can work in: recognised and named, the run goes on with what the process shows from outside, gates that
+# need call stacks are INCONCLUSIVE, and never is an unseen heap taken for one that does not grow.
+load ../lib/seep.bash
+setup() { seep_setup; ZOO=$TARGETS/zoo; }
+teardown() { seep_teardown; }
+
+soak() { # soak NAME ARGS...: for six seconds, in the background
+    local name=$1
+    shift
+    "$SEEP" run -q --name "$name" --duration 6s -o target.life=service -o 'gates=["stack.growth < 1MB/h", "heap.growth < 1MB/h"]' \
+        "$@" >"$name.out" 2>&1 && echo 0 >"$name.code" || echo $? >"$name.code"
+}
+
+named() { # named NAME WORDS: inconclusive for this reason, with the evidence from outside
+    echo "== $1"
+    cat "$1.out"
+    [ "$(cat "$1.code")" -eq 3 ]
+    valid_verdict "$1"
+    verdict "$1" "'$2' in (v['evidence']['attribution_reason'] or '') and v['evidence']['attribution'] == 'failed'"
+    verdict "$1" 'all(g["status"] == "inconclusive" and g["reason"] for g in v["gates"] if g["name"] in ("stack.growth", "heap.growth"))'
+    verdict "$1" '"heap" not in v["growth"] and v["stacks"] == []'
+    verdict "$1" 'sum(e["slope_bytes_per_hour"] or 0 for e in v["explained"]) > 1e9 and v["evidence"]["samples"] >= 20'
+    verdict "$1" 'v["shutdown"]["status"] == "pass"'
+    grep -q "$2" "$1.out"
+}
+
+@test "M01 static, static-pie, sanitizer, musl, own malloc, setuid, preloaded sanitizer" {
+    local name
+    cp "$ZOO/zoo_grow" "$WORK/setuid"
+    local can_setuid=
+    if [ "$(id -u)" = 0 ]; then
+        chown nobody "$WORK/setuid" && chmod 4755 "$WORK/setuid" && can_setuid=yes
+        chmod 755 "$WORK"
+    fi
+    for name in static static_pie asan own_malloc musl; do
+        [ -x "$ZOO/zoo_grow_$name" ] && soak "$name" -- "$ZOO/zoo_grow_$name" &
+    done
+    soak preloaded -o 'target.env={"LD_PRELOAD": "libasan.so.8"}' -- "$ZOO/zoo_grow" &
+    [ -z "$can_setuid" ] || soak setuid -- "$WORK/setuid" &
+    wait
+    named static "linked statically"
+    named static_pie "linked statically"
+    named asan "sanitizer"
+    named preloaded "sanitizer"
+    [ ! -x "$ZOO/zoo_grow_own_malloc" ] || named own_malloc "its own malloc"
+    [ ! -x "$ZOO/zoo_grow_musl" ] && echo "# no musl-gcc here" >&3 || named musl "musl"
+    [ -z "$can_setuid" ] || named setuid "setuid"
+}
+
+@test "M02 an environment that is cleared on the way: said, not judged by what went before; a program that filters its own calls" {
+    soak cleared -- env -i "$ZOO/zoo_grow" &
+    soak filter -- "$ZOO/zoo_grow" filter &
+    wait
+    named cleared "environment was cleared"
+    cat filter.out
+    [ "$(cat filter.code)" -eq 1 ] # it permits everything, so it is attributed as ever
+    verdict filter 'v["stacks"][0]["frames"][0]["function"] == "grow"'
+}
+
+@test "M03 another preloaded library that wraps malloc is no obstacle: attributed, the right function first" {
+    soak wrapped -o "target.env={\"LD_PRELOAD\": \"$ZOO/zoo_wrapper.so\"}" -- "$ZOO/zoo_grow"
+    cat wrapped.out
+    [ "$(cat wrapped.code)" -eq 1 ]
+    verdict wrapped 'v["stacks"][0]["frames"][0]["function"] == "grow"'
+}
