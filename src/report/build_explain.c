@@ -82,12 +82,11 @@ static double value_of(double *const v[SOURCES], enum source s, size_t i)
     return v[s] == NULL ? NAN : v[s][i];
 }
 
-// What the allocator holds resident beyond what is live: its own figure, else its mappings seen from outside.
+// What the allocator holds resident beyond what is live: its mappings as the kernel counts them, so that the parts add
+// up; its own figure only where those are not known.
 static double fragmentation_at(double *const v[SOURCES], size_t i)
 {
-    double resident = value_of(v, ALLOC_RESIDENT, i);
-    if (isnan(resident))
-        resident = value_of(v, HEAP_RESIDENT, i);
+    double resident = v[HEAP_RESIDENT] ? value_of(v, HEAP_RESIDENT, i) : value_of(v, ALLOC_RESIDENT, i);
     return resident - value_of(v, HEAP, i);
 }
 

@@ -524,28 +524,3 @@ struct stack_table *heap_table(struct run_heap *h)
 {
     return h->table;
 }
-
-void heap_each_region(struct run_heap *h, heap_view_fn *fn, void *ctx)
-{
-    for (size_t i = 0; i < h->n_regions; i++) {
-        const struct region *g = h->regions[i];
-        if (!g->alive || !g->attached)
-            continue;
-        struct heap_view v = {.pid = g->pid,
-                              .region = g->id,
-                              .region_fd = wire_fd(g->wire),
-                              .stack = g->snapshot.stack,
-                              .n_stacks = g->snapshot.stacks,
-                              .number = g->number,
-                              .n_number = g->n_number};
-        fn(&v, ctx);
-    }
-}
-
-uint32_t heap_number(const struct run_heap *h, uint32_t region, uint32_t id)
-{
-    for (size_t i = 0; i < h->n_regions; i++)
-        if (h->regions[i]->id == region && id < h->regions[i]->n_number && h->regions[i]->number[id] != NO_NUMBER)
-            return h->regions[i]->number[id];
-    return 0;
-}

@@ -120,12 +120,13 @@ static void put_split(struct run_sampler *s)
     if (!seen)
         return;
     s->tick->value[RUN_S_THREAD_STACKS] = stacks;
-    // Arenas are anonymous mappings like any other: what the allocator says is its own is its own. While it says
-    // nothing, all of it counts as the allocator's, and how much is not stays unknown.
-    double all = anon + heap, own = s->tick->value[RUN_S_ALLOC_RESIDENT];
-    s->tick->value[RUN_S_HEAP_RESIDENT] = isfinite(own) && own < all ? own : all;
-    if (isfinite(own))
-        s->tick->value[RUN_S_MMAP_ANON] = own < all ? all - own : 0;
+    // Arenas are anonymous mappings like any other. The probe knows which the program made itself; the rest is the
+    // allocator's, and both add up to what the kernel counts.
+    double all = anon + heap, mapped = s->heap ? heap_mapped_resident(s->heap, s->proc_fd) : NAN;
+    s->tick->value[RUN_S_MMAP_ANON] = fmin(mapped, all);
+    s->tick->value[RUN_S_HEAP_RESIDENT] = isfinite(mapped) ? all - fmin(mapped, all) : all;
+    if (isnan(mapped))
+        s->tick->value[RUN_S_MMAP_ANON] = NAN;
 }
 
 static void put_self(struct run_sampler *s)

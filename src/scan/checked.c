@@ -61,6 +61,9 @@ int scan_choose(struct scan *s)
         s->box->n_checked = 0;
         choose_new(s);
     }
+    for (uint32_t i = 0; i < s->known.n; i++)
+        if (suspect_of(s->box, s->known.block[i].stack) >= 0)
+            s->known.flags[i] |= SCAN_F_SUSPECT;
     for (uint32_t i = 0; i < s->box->n_checked; i++) {
         uint32_t b = block_of(s, &s->box->checked[i]);
         if (b != SCAN_NONE)

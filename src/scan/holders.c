@@ -106,23 +106,24 @@ static void describe(struct scan *s, const struct holding *h, uint32_t blocks, s
     }
 }
 
-// One group of equal holders: how many different blocks, and the middle one as its representative.
-static uint32_t distinct(const struct holding *h, size_t n)
+// One group of equal holders: how many different blocks.
+static uint32_t distinct(const struct scan *s, const struct holding *h, size_t n, bool checked_only)
 {
-    uint32_t blocks = n > 0;
-    for (size_t i = 1; i < n; i++)
-        blocks += h[i].block != h[i - 1].block;
+    uint32_t blocks = 0;
+    for (size_t i = 0; i < n; i++)
+        blocks += (i == 0 || h[i].block != h[i - 1].block) &&
+                  (!checked_only || (s->known.flags[h[i].block] & SCAN_F_CHECKED));
     return blocks;
 }
 
 static void offer(struct scan *s, const struct holding *h, size_t n)
 {
     struct scan_suspect *sus = &s->box->suspect[h->suspect];
-    uint32_t blocks = distinct(h, n);
-    if (blocks > sus->holder.blocks)
-        describe(s, &h[n / 2], blocks, &sus->holder);
-    if (h->kind != SCAN_BY_OWN && blocks > sus->entry.blocks)
-        describe(s, &h[n / 2], blocks, &sus->entry);
+    uint32_t checked = distinct(s, h, n, true), all = distinct(s, h, n, false);
+    if (checked > sus->holder.blocks) // the middle pointer stands for all
+        describe(s, &h[n / 2], checked, &sus->holder);
+    if (h->kind != SCAN_BY_OWN && all > sus->entry.blocks)
+        describe(s, &h[n / 2], all, &sus->entry);
 }
 
 void scan_holders(struct scan *s)

@@ -48,6 +48,7 @@ struct scan_box {
 enum scan_mark { SCAN_UNMARKED, SCAN_MAYBE, SCAN_SURE };
 #define SCAN_F_HINTED  1u // something uncertain points at it
 #define SCAN_F_CHECKED 2u
+#define SCAN_F_SUSPECT 8u // of a suspect, checked or not
 #define SCAN_F_THERE   4u // still there when the scan ended
 
 struct scan_range {       // of 128 KiB of address space

@@ -34,9 +34,12 @@ static bool may_be_chunk_link(const struct scan *s, uint64_t value, uint32_t blo
     return s->chunks && value % 16 == 0 && value != b->address && value + 8 >= b->address + b->bytes;
 }
 
+// Of blocks that are not followed only what points at them from outside: where a list is entered, for one.
 static void note(struct scan *s, uint32_t block, uint32_t from, uint64_t at)
 {
-    if (!(s->known.flags[block] & SCAN_F_CHECKED) || s->n_notes == SCAN_NOTES_CEILING)
+    unsigned flags = s->known.flags[block];
+    bool own = !at && s->known.block[from].stack == s->known.block[block].stack;
+    if (!(flags & SCAN_F_SUSPECT) || (own && !(flags & SCAN_F_CHECKED)) || s->n_notes == SCAN_NOTES_CEILING)
         return;
     if (scan_room(s, &s->note, &s->room_notes, s->n_notes, sizeof *s->note, SCAN_NOTES_CEILING) == 0)
         s->note[s->n_notes++] = (struct scan_note){.block = block, .from = from, .at = at};

@@ -7,6 +7,7 @@
 #include "base/check.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,10 +56,11 @@ static int scan_ranges(const struct wire *w, wire_visit *visit, void *arg)
     return 0;
 }
 
-static int scan_side(const struct wire *w, wire_visit *visit, void *arg)
+// A table of ranges: large blocks or mappings.
+static int scan_side(const struct wire *w, uint64_t offset, uint32_t entries, wire_visit *visit, void *arg)
 {
-    const struct seep_side_block *side = (const struct seep_side_block *)(w->base + w->layout.side_offset);
-    for (uint32_t i = 0; i < w->layout.side; i++) {
+    const struct seep_side_block *side = (const struct seep_side_block *)(w->base + offset);
+    for (uint32_t i = 0; i < entries; i++) {
         uint64_t address = wire_load64(&side[i].address);
         if (address <= SEEP_SIDE_GONE)
             continue;
@@ -79,7 +81,27 @@ static int scan_side(const struct wire *w, wire_visit *visit, void *arg)
 int wire_scan_live(const struct wire *w, wire_visit *visit, void *arg)
 {
     int ret = scan_ranges(w, visit, arg);
-    return ret ? ret : scan_side(w, visit, arg);
+    return ret ? ret : scan_side(w, w->layout.side_offset, w->layout.side, visit, arg);
+}
+
+struct maps_visit {
+    const struct wire *w;
+    wire_visit *visit;
+    void *arg;
+};
+
+static int only_anonymous(void *arg, const struct wire_block *b)
+{
+    struct maps_visit *m = arg;
+    struct seep_stack s;
+    bool file = wire_copy_stack(m->w, b->stack, &s) == 0 && s.klass == SEEP_CLASS_MMAP_FILE;
+    return file ? 0 : m->visit(m->arg, b);
+}
+
+int wire_scan_maps(const struct wire *w, wire_visit *visit, void *arg)
+{
+    struct maps_visit m = {w, visit, arg};
+    return scan_side(w, w->layout.maps_offset, w->layout.maps, only_anonymous, &m);
 }
 
 // ---- survivors by epoch ----

@@ -146,6 +146,8 @@ void wire_blocks_free(struct wire_blocks *b);
 // Stops when visit returns nonzero and returns that.
 typedef int wire_visit(void *arg, const struct wire_block *b);
 int wire_scan_live(const struct wire *w, wire_visit *visit, void *arg);
+// The same for the anonymous mappings that the program itself made (not its allocator); they may overlap for a moment.
+int wire_scan_maps(const struct wire *w, wire_visit *visit, void *arg);
 
 // One copied stack for the resolver: registers, stack bytes and what the walker made of it.
 struct wire_copy {

@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -347,6 +348,7 @@ int main(int argc, char **argv)
                                    kind_264, kind_272, kind_280, kind_288, kind_296, kind_304, kind_360};
     size_t n = sizeof threads / sizeof *threads;
     pthread_t t;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // threads that spin must not outlive a test that failed
     pthread_barrier_init(&ready, NULL, (unsigned)n + 1);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         kinds[i]();

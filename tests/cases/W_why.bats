@@ -1,0 +1,104 @@
+#!/usr/bin/env bats
+# Why it grows: each target plants one kind of growth, and its name is demanded. All runs go side by side, once, before the first test.
+load ../lib/seep.bash
+
+grow() { # grow NAME PROGRAM [ARG...]
+    local name=$1 program=$2
+    shift 2
+    "$SEEP" run -q --name "$name" --duration 16s -o run.early_stop=false -o run.interval=250ms \
+        -o 'gates=["stack.growth < 1MB/h", "fd.growth < 1/h", "rss.growth < 1MB/h"]' -- "$TARGETS/$program" "$@" >"$WORK/$name.out" 2>&1 &
+}
+
+setup_file() {
+    seep_setup
+    export WORK SEEP SEEP_SOURCE SEEP_BUILD TARGETS
+    grow lost why_lost
+    grow cycle why_cycle
+    grow list why_list
+    grow table why_table
+    grow cache why_cache 2500
+    grow fragments why_fragments
+    grow mmap why_mmap
+    grow threads why_threads
+    grow files why_files
+    grow shared why_shared
+    wait
+}
+
+teardown_file() { seep_teardown; }
+
+setup() { cat "$WORK"/*.out; } # shown when a test fails
+
+first() { # first RUN PYTHON-EXPRESSION over the worst stack as s
+    verdict "$1" "(lambda s: $2)(v['stacks'][0])"
+}
+
+share() { # share RUN PART CONDITION on x, its share of the program's own resident growth (the probe's region is not its doing)
+    verdict "$1" "(lambda p: (lambda x: $3)(p['$2'] / (sum(p.values()) - p['probe'])))({e['part']: e['slope_bytes_per_hour'] or 0 for e in v['explained']})"
+}
+
+part() { share "$1" "$2" 'x > .8'; } # most of it lies there
+
+explained() { share "$1" unexplained 'abs(x) < .05'; } # at least 95 % is explained
+
+@test "W01 a lost pointer: leak, and the blocks are proved unreachable" {
+    first lost 's["class"] == "leak" and s["frames"][0]["function"] == "record_new"'
+    first lost 's["unreachable"]["scans"] >= 2 and s["unreachable"]["agreed"] == s["unreachable"]["scans"]'
+    first lost 's["unreachable"]["blocks"] == s["unreachable"]["checked"] > 50'
+    grep -q 'checked blocks have no path to them from any root, in' "$WORK/lost.out"
+    valid_verdict lost
+}
+
+@test "W02 lost cycles: leak, although each block is pointed at" {
+    first cycle 's["class"] == "leak" and s["frames"][0]["function"] == "half_new"'
+    first cycle 's["unreachable"]["blocks"] == s["unreachable"]["checked"] > 50'
+}
+
+@test "W03 a growing list: container, reachable, entered from its variable" {
+    first list 's["class"] == "container" and s["frames"][0]["function"] == "entry_new"'
+    first list 's["unreachable"]["blocks"] == 0 and s["unreachable"]["checked"] > 50'
+    first list 's["holder"]["kind"] == "own" and s["entry"]["kind"] == "data" and s["entry"]["name"] == "history_head"'
+    valid_verdict list
+}
+
+@test "W04 a growing table: container, held by the blocks of the table" {
+    verdict table 'any(s["class"] == "container" and s["frames"][0]["function"] == "value_new" and s["holder"]["kind"] == "stack" and s["holder"]["name"] == "table_grow" for s in v["stacks"])'
+    verdict table 'all(s["unreachable"] is None or s["unreachable"]["blocks"] == 0 for s in v["stacks"])'
+}
+
+@test "W05 a cache that fills: cache" {
+    verdict cache 'any(s["class"] == "cache" and s["frames"][0]["function"] == "cached_new" for s in v["stacks"])'
+    verdict cache 'all(s["class"] != "leak" for s in v["stacks"] if s["grows"] == "yes")'
+}
+
+@test "W06 fragmentation: resident memory grows, what is live does not" {
+    part fragments fragmentation
+    explained fragments
+}
+
+@test "W07 mappings never unmapped: mmap, with their stack" {
+    part mmap mmap
+    explained mmap
+    verdict mmap 'any(s["kind"] == "mmap" and s["grows"] == "yes" and any(f["function"] == "arena_new" for f in s["frames"]) for s in v["stacks"])'
+}
+
+@test "W08 threads that never end: thread stacks" {
+    part threads thread_stacks
+    explained threads
+}
+
+@test "W09 descriptors never closed: the gate on descriptors fails, by name" {
+    verdict files '[g["status"] for g in v["gates"] if g["name"] == "fd.growth"] == ["fail"]'
+    verdict files 'v["growth"]["fd"]["verdict"] == "fail"'
+}
+
+@test "W10 shared memory that fills: shmem" {
+    part shared shmem
+    explained shared
+}
+
+@test "W11 what grows is explained to 95 %" {
+    explained lost
+    explained cycle
+    explained list
+}
