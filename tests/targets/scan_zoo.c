@@ -42,7 +42,7 @@ __attribute__((noinline)) static void scrub(void)
 
 #define KIND(size) __attribute__((noinline)) static void kind_##size(void)
 
-#define LOST 1000 // more than all registers of the threads could hold
+#define LOST 3000 // more than all registers of the threads could hold
 KIND(200)         // lost, one by one
 {
     for (int i = 0; i < LOST; i++)

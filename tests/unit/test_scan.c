@@ -131,7 +131,7 @@ static void check_answers(const struct answer *a, size_t n, bool exact)
     for (size_t i = 0; i < sizeof lost_sizes / 4; i++) {
         const struct scan_sum *sum = sum_of(a, n, lost_sizes[i]);
         assert_int_equal(sum->checked, sum->lost);
-        assert_true(sum->lost >= 200);
+        assert_true(sum->lost >= 300); // of 1024, were all seven threads awake
         assert_int_equal(sum->agreed, SCANS);
     }
     // A list held in one register alone is one component: never lost, however many nodes.
