@@ -1,12 +1,13 @@
 // The planted leak: the whole of seep, end to end, on a target of its own.
 //
-// Two supervisors run at once, each a child of ours in a process group of its own, so that a Ctrl-C reaches only us and
-// is passed on once. They keep their runs in a temporary directory, and their words in a file there. What counts is
-// what a user would count: the exit status, and the first stack of verdict.json.
+// Three supervisors run at once (the third where uprobes are to be had), each a child of ours in a process group of its
+// own, so that a Ctrl-C reaches only us and is passed on once. They keep their runs in a temporary directory, and their
+// words in a file there. What counts is what a user would count: the exit status, and the first stack of verdict.json.
 #include "base/clock.h"
 #include "base/fs.h"
 #include "cmd/doctor.h"
 #include "linux/pidfd.h"
+#include "linux/uprobe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,20 +26,25 @@
 #define DURATION      "12s"
 #define INTERVAL      "250ms"
 #define BUDGET        "gates=[\"stack.growth < 100MB/h\", \"heap.growth < 100MB/h\"]"
+#define STACK_BUDGET  "gates=[\"stack.growth < 100MB/h\"]"
 #define LEAK_BYTES_S  "500000"
 #define RUN_LIMIT_MS  90000
 #define STOP_LIMIT_MS 30000
 
+enum { LEAK, CLEAN, ATTACHED, RUNS };
+
 struct planted {
     const char *name; // of the run
     const char *rate;
+    pid_t attach_to;              // 0: the run starts its target
     struct linux_process process; // the supervisor
     bool running;
     int status; // exit status, 128 + signal, or -1 when it had to be killed
 };
 
 struct proof {
-    struct planted runs[2]; // with the leak, without
+    struct planted runs[RUNS];
+    pid_t leaker; // what the last one attaches to; 0: uprobes are not to be had
     char dir[PATH_MAX];
     char self[PATH_MAX];
     int proc_fd, signal_fd;
@@ -89,11 +95,8 @@ static void end(struct proof *p)
     }
 }
 
-static int spawn(const struct proof *p, struct planted *r, const char *words, struct seep_err *err)
+static int spawn_words(const struct proof *p, char **argv, const char *words, pid_t *pid, struct seep_err *err)
 {
-    char *argv[] = {"seep",          "run",        "--quiet",       "--results",   (char *)p->dir,  "--name",
-                    (char *)r->name, "--duration", DURATION,        "--interval",  INTERVAL,        "-o",
-                    BUDGET,          "--",         (char *)p->self, "doctor-leak", (char *)r->rate, NULL};
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
     posix_spawn_file_actions_init(&files);
@@ -103,12 +106,25 @@ static int spawn(const struct proof *p, struct planted *r, const char *words, st
     posix_spawn_file_actions_adddup2(&files, 1, 2);
     posix_spawnattr_setsigmask(&attr, &p->old_mask);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-    pid_t pid;
-    int rc = posix_spawn(&pid, p->self, &files, &attr, argv, environ);
+    int rc = posix_spawn(pid, p->self, &files, &attr, argv, environ);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attr);
-    if (rc)
-        return seep_fail_errno(err, rc, "seep cannot be started from itself (%.200s)", p->self);
+    return rc ? seep_fail_errno(err, rc, "seep cannot be started from itself (%.200s)", p->self) : 0;
+}
+
+static int spawn(const struct proof *p, struct planted *r, const char *words, struct seep_err *err)
+{
+    char to[16];
+    snprintf(to, sizeof to, "%d", (int)r->attach_to);
+    char *attach[] = {"seep",          "attach",     "--quiet", "--results",  (char *)p->dir, "--name",
+                      (char *)r->name, "--duration", DURATION,  "--interval", INTERVAL,       "-o",
+                      STACK_BUDGET,    to,           NULL};
+    char *argv[] = {"seep",          "run",        "--quiet",       "--results",   (char *)p->dir,  "--name",
+                    (char *)r->name, "--duration", DURATION,        "--interval",  INTERVAL,        "-o",
+                    BUDGET,          "--",         (char *)p->self, "doctor-leak", (char *)r->rate, NULL};
+    pid_t pid;
+    if (spawn_words(p, r->attach_to ? attach : argv, words, &pid, err))
+        return -1;
     r->running = true;
     r->process = (struct linux_process){.pid = pid, .pidfd = -1};
     return linux_process_open(p->proc_fd, pid, 0, &r->process, err);
@@ -133,7 +149,7 @@ static void reap(struct planted *r)
 
 static void signal_all(struct proof *p, int sig)
 {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < RUNS; i++)
         if (p->runs[i].running)
             kill(p->runs[i].process.pid, sig); // our own child, not reaped yet: the number is still its
 }
@@ -143,16 +159,16 @@ static void signal_all(struct proof *p, int sig)
 static int wait_all(struct proof *p, int64_t limit_ms)
 {
     int64_t deadline_ns = clock_mono_ns() + limit_ms * 1000000;
-    while (p->runs[0].running || p->runs[1].running) {
-        struct pollfd fds[3] = {{.fd = p->signal_fd, .events = POLLIN}};
-        for (int i = 0; i < 2; i++)
+    while (p->runs[LEAK].running || p->runs[CLEAN].running || p->runs[ATTACHED].running) {
+        struct pollfd fds[RUNS + 1] = {{.fd = p->signal_fd, .events = POLLIN}};
+        for (int i = 0; i < RUNS; i++)
             fds[i + 1] = (struct pollfd){.fd = p->runs[i].running ? p->runs[i].process.pidfd : -1, .events = POLLIN};
         int64_t left_ms = (deadline_ns - clock_mono_ns()) / 1000000;
         if (left_ms <= 0)
             return -1;
-        if (poll(fds, 3, (int)left_ms) < 0 && errno != EINTR)
+        if (poll(fds, RUNS + 1, (int)left_ms) < 0 && errno != EINTR)
             return -1;
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < RUNS; i++)
             if (p->runs[i].running && linux_process_wait(&p->runs[i].process, 0, NULL) > 0)
                 reap(&p->runs[i]);
         struct signalfd_siginfo info;
@@ -169,7 +185,7 @@ static void stop_all(struct proof *p)
     if (wait_all(p, STOP_LIMIT_MS) == 0)
         return;
     signal_all(p, SIGKILL);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < RUNS; i++)
         if (p->runs[i].running) {
             reap(&p->runs[i]);
             p->runs[i].status = -1;
@@ -250,7 +266,7 @@ static void judge_leak(struct doctor *d, const struct proof *p)
 {
     static const char way_out[] = "Attribution does not work here: totals are judged, but no leak is led back to its "
                                   "function. Is this seep built with sanitizers, or is preloading forbidden?";
-    const struct planted *r = &p->runs[0];
+    const struct planted *r = &p->runs[LEAK];
     json_t *v = read_verdict(p, r);
     if (!v) {
         char words[300];
@@ -274,7 +290,7 @@ static void judge_leak(struct doctor *d, const struct proof *p)
 
 static void judge_clean(struct doctor *d, const struct proof *p)
 {
-    const struct planted *r = &p->runs[1];
+    const struct planted *r = &p->runs[CLEAN];
     char words[300] = "";
     json_t *v = read_verdict(p, r);
     if (!v)
@@ -291,15 +307,63 @@ static void judge_clean(struct doctor *d, const struct proof *p)
     json_decref(v);
 }
 
+// The same leak in a program that runs already.
+static int start_attached(struct proof *p, struct seep_err *err)
+{
+    char words[PATH_MAX + 16];
+    char *argv[] = {"seep", "doctor-leak", LEAK_BYTES_S, NULL};
+    if (linux_uprobe_allowed(NULL))
+        return 0;
+    snprintf(words, sizeof words, "%s/leaker.txt", p->dir);
+    if (spawn_words(p, argv, words, &p->leaker, err))
+        return -1;
+    p->runs[ATTACHED].attach_to = p->leaker;
+    return start(p, &p->runs[ATTACHED], err);
+}
+
+static void end_leaker(struct proof *p)
+{
+    if (!p->leaker)
+        return;
+    kill(p->leaker, SIGKILL); // our own child, not reaped yet
+    while (waitpid(p->leaker, NULL, 0) < 0 && errno == EINTR)
+        ;
+    p->leaker = 0;
+}
+
+static void judge_attached(struct doctor *d, const struct proof *p)
+{
+    const struct planted *r = &p->runs[ATTACHED];
+    if (!r->attach_to)
+        return; // the fact about uprobes has said so
+    char words[300] = "";
+    json_t *v = read_verdict(p, r);
+    const char *function = first_function(v);
+    if (!v)
+        last_words(p, r, words, sizeof words);
+    if (r->status == CMD_FAIL && !strcmp(function, DOCTOR_PLANTED))
+        doctor_add(d, "attach", DOCTOR_OK, false, NULL, "found in a running program: FAIL, %s first", function);
+    else
+        doctor_add(d, "attach", DOCTOR_LIMITED, false,
+                   "seep attach finds no call stacks here, though uprobes can be made; the text says what came of it.",
+                   "exit %d, expected %d; first function '%.60s', expected '%s'; %.160s", r->status, CMD_FAIL,
+                   *function ? function : "unknown", DOCTOR_PLANTED, v ? text_at(v, "headline") : words);
+    json_decref(v);
+}
+
 void doctor_prove(struct doctor *d)
 {
-    struct proof p = {.runs = {{.name = "leak", .rate = LEAK_BYTES_S}, {.name = "clean", .rate = "0"}},
+    struct proof p = {.runs = {[LEAK] = {.name = "leak", .rate = LEAK_BYTES_S},
+                               [CLEAN] = {.name = "clean", .rate = "0"},
+                               [ATTACHED] = {.name = "attach"}},
                       .proc_fd = -1,
                       .signal_fd = -1};
     struct seep_err err = {0};
-    bool began = begin(&p, &err) == 0 && start(&p, &p.runs[0], &err) == 0 && start(&p, &p.runs[1], &err) == 0;
+    bool began = begin(&p, &err) == 0 && start(&p, &p.runs[LEAK], &err) == 0 && start(&p, &p.runs[CLEAN], &err) == 0 &&
+                 start_attached(&p, &err) == 0;
     int ended = began ? wait_all(&p, RUN_LIMIT_MS) : 0;
     stop_all(&p);
+    end_leaker(&p);
     if (ended > 0)
         d->interrupted = ended;
     else if (!began)
@@ -308,6 +372,7 @@ void doctor_prove(struct doctor *d)
     else {
         judge_leak(d, &p);
         judge_clean(d, &p);
+        judge_attached(d, &p);
     }
     end(&p);
 }

@@ -4,6 +4,7 @@
 #include "linux/cgroup.h"
 #include "linux/host.h"
 #include "linux/pidfd.h"
+#include "linux/uprobe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,11 +142,33 @@ static void descriptors(struct doctor *d)
                "%llu may be open (at most %llu)", (unsigned long long)l.rlim_cur, (unsigned long long)l.rlim_max);
 }
 
+// How a program that runs already can be watched.
+static void uprobes(struct doctor *d)
+{
+    struct seep_err err;
+    const char *way_out = "seep attach judges totals only; run it as root or with CAP_PERFMON and CAP_BPF, on a kernel "
+                          "with uprobes, for call stacks. seep run does not need them.";
+    struct linux_uprobes *u = linux_uprobe_allowed(&err) == 0 ? linux_uprobes_new(NULL, 0, 8, true, &err) : NULL;
+    if (!u)
+        doctor_add(d, "uprobes", DOCTOR_MISSING, false, way_out, "%s", err.text);
+    else if (linux_uprobes_follows(u))
+        doctor_add(d, "uprobes", DOCTOR_OK, false, NULL,
+                   "by BPF: seep attach sees the allocator's calls of whole processes, threads to come included");
+    else
+        doctor_add(
+            d, "uprobes", DOCTOR_LIMITED, false,
+            "A program that starts threads while it is attached to loses its stacks; BPF uprobes of Linux 6.6 and "
+            "CAP_BPF do without that.",
+            "by the uprobe PMU only: seep attach sees the allocator's calls of threads that run already");
+    linux_uprobes_free(u);
+}
+
 void doctor_rights(struct doctor *d)
 {
     pidfd(d);
     sealed_memory(d);
     other_memory(d);
+    uprobes(d);
     control_groups(d);
     descriptors(d);
 }

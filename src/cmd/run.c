@@ -2,46 +2,22 @@
 #include "run/run.h"
 #include "cmd/command.h"
 #include "cmd/gates.h"
+#include "cmd/load_run_profile.h"
 #include "cmd/report_run.h"
-#include "profile/profile.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct run_opts {
-    struct cmd_list profiles, overrides;
+    struct cmd_run_profile profile;
     const char *results, *name, *output, *baseline;
-    double duration_s, interval_s;
     bool detach, quiet;
 };
 
 static const struct run_opts defaults = {.output = "log"};
 
 static const struct cmd_option options[] = {
-    {.name = "profile",
-     .letter = 'p',
-     .arg = "PROFILE",
-     .type = CMD_LIST,
-     .offset = offsetof(struct run_opts, profiles),
-     .help = "a shipped profile or a file; may be given several times, later ones win key by key"},
-    {.name = "override",
-     .letter = 'o',
-     .arg = "KEY=VALUE",
-     .type = CMD_LIST,
-     .offset = offsetof(struct run_opts, overrides),
-     .help = "override a key of the profile, e.g. -o run.duration=5m (repeatable)"},
-    {.name = "duration",
-     .letter = 'd',
-     .arg = "TIME",
-     .type = CMD_DURATION,
-     .offset = offsetof(struct run_opts, duration_s),
-     .help = "how long to measure, e.g. 10m (short for -o run.duration=10m)"},
-    {.name = "interval",
-     .arg = "TIME",
-     .type = CMD_DURATION,
-     .offset = offsetof(struct run_opts, interval_s),
-     .help = "time between samples (default: duration/288, between 250ms and 5m)"},
+    CMD_RUN_PROFILE_OPTIONS(struct run_opts, profile),
     CMD_OPTION_RESULTS(struct run_opts, results),
     {.name = "name",
      .arg = "ID",
@@ -108,38 +84,6 @@ const struct cmd_command cmd_run = {
     .first_stops = true,
 };
 
-// The short options become overrides, so that there is one way in for every value.
-static int load_profile(const struct run_opts *o, int argc, char **argv, struct profile **out, struct seep_err *err)
-{
-    char duration[64], interval[64];
-    const char **overrides = calloc((size_t)o->overrides.n + 2, sizeof *overrides);
-    if (!overrides)
-        return seep_fail(err, SEEP_E_SYSTEM, "There is no memory");
-    int n = 0;
-    for (int i = 0; i < o->overrides.n; i++)
-        overrides[n++] = o->overrides.items[i];
-    if (o->duration_s > 0) {
-        snprintf(duration, sizeof duration, "run.duration=%.9gs", o->duration_s);
-        overrides[n++] = duration;
-    }
-    if (o->interval_s > 0) {
-        snprintf(interval, sizeof interval, "run.interval=%.9gs", o->interval_s);
-        overrides[n++] = interval;
-    }
-    char *shipped = cmd_own_path("share/seep/profiles", err);
-    struct profile_sources sources = {.names = o->profiles.items,
-                                      .n_names = o->profiles.n,
-                                      .overrides = overrides,
-                                      .n_overrides = n,
-                                      .shipped_dir = shipped,
-                                      .argv = argc > 0 ? (const char *const *)argv : NULL,
-                                      .argc = argc};
-    int rc = shipped ? profile_load(&sources, out, err) : -1;
-    free(shipped);
-    free(overrides);
-    return rc;
-}
-
 // The figures of the baseline run, judged by this run's gates; NULL without one.
 static int read_baseline(const struct run_opts *o, const struct profile *profile, char **values, struct seep_err *err)
 {
@@ -166,9 +110,8 @@ static int run(int argc, char **argv, void *opts)
     struct profile *profile = NULL;
     struct seep_err err = {0};
     char *baseline = NULL;
-    if (load_profile(o, argc, argv, &profile, &err))
-        return cmd_fail(&err);
-    if (cmd_check_gates(profile, &err) || read_baseline(o, profile, &baseline, &err)) {
+    if (cmd_load_run_profile(&o->profile, (const char *const *)argv, argc, &profile, &err) ||
+        cmd_check_gates(profile, &err) || read_baseline(o, profile, &baseline, &err)) {
         free(baseline);
         profile_free(profile);
         return cmd_fail(&err);
@@ -182,15 +125,8 @@ static int run(int argc, char **argv, void *opts)
                                                                        : RUN_OUTPUT_LOG,
                              .detach = o->detach,
                              .quiet = o->quiet};
-    struct run_result result;
-    int rc = run_start(&ro, &result, &err);
+    int status = cmd_start_run(&ro);
     profile_free(profile);
     free(baseline);
-    if (rc)
-        return cmd_fail(&err);
-    if (result.in_background)
-        printf("%s\n", result.id);
-    else if (result.has_report)
-        printf("report  %s/report.html\n", result.dir);
-    return result.exit_code;
+    return status;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,4 +57,23 @@ int linux_process_wait(const struct linux_process *p, int timeout_ms, struct see
     if (rc < 0 && errno != EINTR)
         return seep_fail_errno(err, errno, "process %d cannot be waited for", (int)p->pid);
     return rc > 0;
+}
+
+// struct pidfd_info of linux/pidfd.h in its first version; the headers of Debian 12 are older than it.
+struct info {
+    uint64_t mask, cgroupid;
+    uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+    int32_t exit_code;
+};
+_Static_assert(sizeof(struct info) == 64, "the size is part of the request's number");
+#define INFO_EXIT (1u << 3)
+#define GET_INFO  _IOWR(0xFF, 11, struct info)
+
+bool linux_process_exit_status(const struct linux_process *p, int *wait_status)
+{
+    struct info info = {.mask = INFO_EXIT};
+    if (p->pidfd < 0 || ioctl(p->pidfd, GET_INFO, &info) || !(info.mask & INFO_EXIT))
+        return false;
+    *wait_status = info.exit_code;
+    return true;
 }

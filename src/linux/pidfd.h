@@ -26,4 +26,8 @@ int linux_process_signal(const struct linux_process *p, int sig, struct seep_err
 // Waits until it has ended, at most timeout_ms. 1 ended, 0 not yet, -1 error.
 int linux_process_wait(const struct linux_process *p, int timeout_ms, struct seep_err *err);
 
+// How it ended, as wait(2) encodes it, for others than its parent: Linux 6.15 keeps it in the pidfd once the parent has
+// reaped it. True: known.
+bool linux_process_exit_status(const struct linux_process *p, int *wait_status);
+
 #endif

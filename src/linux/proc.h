@@ -47,6 +47,7 @@ struct linux_status {
     int64_t voluntary_switches, involuntary_switches;
     uint64_t sig_caught, sig_ignored, sig_blocked, sig_pending; // bit n-1 is signal n; for all threads or the main one
     int64_t uid, euid, gid, egid;
+    int64_t tgid;                                               // the process a thread belongs to
     int64_t no_new_privs, seccomp, seccomp_filters, tracer_pid; // filters: unknown before Linux 5.9
 };
 int linux_status_read(int proc_fd, pid_t pid, struct linux_status *out, struct seep_err *err);

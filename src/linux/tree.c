@@ -133,6 +133,43 @@ int linux_tree_scan(int proc_fd, pid_t root, struct linux_tree *t, struct seep_e
     return 0;
 }
 
+int linux_tree_walk_from(int proc_fd, pid_t root, struct linux_tree *t, struct seep_err *err)
+{
+    struct linux_stat st;
+    if (linux_stat_read(proc_fd, root, &st, err) < 0 || linux_tree_walk(proc_fd, root, t, err))
+        return -1;
+    size_t keep = t->count < LINUX_TREE_MAX ? t->count : LINUX_TREE_MAX - 1;
+    t->beyond += t->count - keep;
+    memmove(&t->nodes[1], &t->nodes[0], keep * sizeof t->nodes[0]);
+    t->nodes[0] = (struct linux_tree_node){
+        .pid = root, .ppid = st.ppid, .starttime_ticks = st.starttime_ticks, .state = st.state};
+    t->count = keep + 1;
+    t->zombies += st.state == 'Z';
+    return 0;
+}
+
+int linux_tasks_list(int proc_fd, pid_t pid, pid_t *tids, size_t max, struct seep_err *err)
+{
+    char path[64];
+    size_t n = 0;
+    snprintf(path, sizeof path, "%d/task", (int)pid);
+    int fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!dir) {
+        int saved = errno;
+        if (fd >= 0)
+            close(fd);
+        return text_fail(err, saved, pid, "task");
+    }
+    for (struct dirent *e; n < max && (e = readdir(dir));) {
+        int64_t tid;
+        if (text_number(e->d_name, &tid))
+            tids[n++] = (pid_t)tid;
+    }
+    closedir(dir);
+    return (int)n;
+}
+
 int linux_tree_describe(int proc_fd, const struct linux_tree_node *node, char *text, size_t size)
 {
     struct linux_stat st;

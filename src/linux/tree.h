@@ -33,6 +33,12 @@ int linux_tree_walk(int proc_fd, pid_t root, struct linux_tree *tree, struct see
 // The same by the scan alone; for tests and for kernels without CONFIG_PROC_CHILDREN.
 int linux_tree_scan(int proc_fd, pid_t root, struct linux_tree *tree, struct seep_err *err);
 
+// The same with root itself in front, as a child of nobody: for a process that is watched without being our descendant.
+int linux_tree_walk_from(int proc_fd, pid_t root, struct linux_tree *tree, struct seep_err *err);
+
+// The threads of a process into tids. Returns how many (at most max), -1 when it is gone.
+int linux_tasks_list(int proc_fd, pid_t pid, pid_t *tids, size_t max, struct seep_err *err);
+
 // Which parts of a sample are wanted; smaps_rollup and fds are the dear ones.
 #define LINUX_WANT_ROLLUP (1u << 0)
 #define LINUX_WANT_FDS    (1u << 1)

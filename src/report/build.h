@@ -145,6 +145,9 @@ int build_baseline(struct build *b, struct judge_baseline_value **values, size_t
 
 // build_measures.c: figures with their uncertainty.
 int build_measures(struct build *b, struct seep_err *err);
+// build_attach.c: takes back what a gate says of a program's heap that was watched from outside, when what is not known
+// of it could have made the difference.
+int build_doubt(struct build *b, struct report_gate *g, struct seep_err *err);
 
 // build_explain.c
 int build_explain(struct build *b, struct seep_err *err);

@@ -43,7 +43,10 @@
 #define S_HEAP_BLOCKS      "heap.blocks"      // count, gauge
 #define S_HEAP_ALLOCS      "heap.allocs"      // count, counter
 #define S_HEAP_ALLOC_BYTES "heap.alloc_bytes" // bytes, counter
-#define S_HEAP_RESIDENT    "heap.resident" // bytes, gauge: resident part of the allocator's own mappings, from outside
+// Of an attached program: blocks from before the attach that were freed, records that were lost and the like, each of
+// which may make one block count as live that is not. Growth in blocks is only believed beyond it.
+#define S_HEAP_DOUBT    "heap.doubt"    // count, counter
+#define S_HEAP_RESIDENT "heap.resident" // bytes, gauge: resident part of the allocator's own mappings, from outside
 
 // The allocator's own statistics (meta target.allocator names it).
 #define S_ALLOC_ALLOCATED "alloc.allocated" // bytes, gauge
@@ -111,13 +114,15 @@
 #define M_ARGV               "argv"     // JSON array of strings, redacted
 #define M_REDACTED           "redacted" // what was redacted, a sentence; absent: nothing
 #define M_VERSION            "seep.version"
-#define M_STARTED            "started"              // when the target was started (real ns)
-#define M_INTERVAL           "interval"             // seconds between ticks
-#define M_DURATION           "duration"             // planned seconds of the measure phase
-#define M_HEAP_SOURCE        "heap.source"          // "requested bytes", "usable size", "jemalloc stats.allocated", ...
-#define M_ATTRIBUTION        "attribution"          // "exact", "sampled", "off", "failed"
-#define M_ATTRIBUTION_REASON "attribution.reason"   // a sentence, when failed or off
-#define M_SAMPLING_MEAN      "attribution.mean"     // bytes, in sampled mode
+#define M_STARTED            "started"            // when the target was started (real ns)
+#define M_INTERVAL           "interval"           // seconds between ticks
+#define M_DURATION           "duration"           // planned seconds of the measure phase
+#define M_HEAP_SOURCE        "heap.source"        // "requested bytes", "usable size", "jemalloc stats.allocated", ...
+#define M_ATTRIBUTION        "attribution"        // "exact", "sampled", "off", "failed"
+#define M_ATTRIBUTION_REASON "attribution.reason" // a sentence, when failed or off
+#define M_SAMPLING_MEAN      "attribution.mean"   // bytes, in sampled mode
+#define M_ATTACHED           "attached" // "PID STARTTIME" of a program that ran before seep; absent: seep started it
+#define M_TAP                "attribution.uprobes"  // what watching from outside came to, a sentence
 #define M_COVERAGE           "attribution.coverage" // ratio of walks that agreed with libunwind, "0.9998"
 #define M_MAIN_PHASE         "phase"                // the present phase of a run that goes on
 

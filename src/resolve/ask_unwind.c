@@ -107,6 +107,10 @@ static bool take_answer(struct resolve *r, struct resolve_unwound *out)
             return false;
         out->pc[i] = step.pc;
         out->exact[i] = step.exact != 0;
+        out->sp[i] = step.sp;
+        out->bp[i] = step.bp;
+        out->bp_at[i] = step.bp_at;
+        out->bias[i] = step.bias;
     }
     out->n = head.n;
     out->end = (enum resolve_end)head.end;

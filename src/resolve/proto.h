@@ -21,7 +21,7 @@ enum {
     PROTO_PERF_MAP_MAX_BYTES = 64 * 1024 * 1024 // larger perf maps are read up to here
 };
 
-enum proto_type { PROTO_LOAD = 1, PROTO_NAMES, PROTO_UNWIND };
+enum proto_type { PROTO_LOAD = 1, PROTO_NAMES, PROTO_UNWIND, PROTO_FIND };
 enum proto_part { PROTO_PART_MAIN, PROTO_PART_DEBUG, PROTO_PART_ALT };
 enum proto_status { PROTO_OK, PROTO_CHANGED, PROTO_REFUSED };
 
@@ -83,9 +83,15 @@ struct proto_unwound {
     uint32_t n, end, guessed_from, pad;
 };
 struct proto_step {
-    uint64_t pc;
+    uint64_t pc, sp, bp, bp_at, bias;
     uint32_t exact, pad;
 };
+
+// PROTO_FIND: head, then n names of PROTO_FIND_NAME bytes, NUL-terminated. The reply: n struct resolve_symbol.
+struct proto_find {
+    uint32_t slot, n;
+};
+enum { PROTO_FIND_NAME = 64, PROTO_FIND_MAX = 128 };
 
 // A reader that never leaves its message: once `bad`, every answer is zero.
 struct proto_cursor {

@@ -195,6 +195,10 @@ struct resolve_unwound {
     size_t n;
     uint64_t pc[RESOLVE_DEPTH_MAX]; // innermost first; pc[0] is the copied rip
     bool exact[RESOLVE_DEPTH_MAX];  // not a return address: frame 0 and frames interrupted by a signal
+    // Where the frame began, for callers that recognise a stack they have seen: the stack pointer, and rbp with the
+    // address it was saved at (0: still in the register) as they were while pc[i] ran.
+    uint64_t sp[RESOLVE_DEPTH_MAX], bp[RESOLVE_DEPTH_MAX], bp_at[RESOLVE_DEPTH_MAX];
+    uint64_t bias[RESOLVE_DEPTH_MAX]; // load bias of the file pc[i] lies in; 0: unknown
     enum resolve_end end;
     size_t guessed_from; // first frame found by libunwind's frame pointer guess, not by a rule; n: none
 };
@@ -215,6 +219,27 @@ enum resolve_check {
 // walker_truncated: the walker says itself that it stopped early (its frames must then be a prefix).
 enum resolve_check resolve_crosscheck(const uint64_t *walker_pcs, size_t n, bool walker_truncated,
                                       const struct resolve_unwound *authority, size_t *at);
+
+// ---- finding functions and objects by name
+// --------------------------------------------------------------------------------------------------
+
+enum { RESOLVE_CODE_BYTES = 64 };
+
+struct resolve_symbol {
+    uint64_t vaddr;       // link-time address
+    uint64_t file_offset; // where its bytes lie in the file; UINT64_MAX: in no part that is loaded from the file
+    uint64_t size;        // 0: unknown
+    uint8_t found;        // 0: no such symbol is defined in this file
+    uint8_t imported;     // it is among what this file wants from others
+    uint8_t is_function;
+    uint8_t n_code;                   // how many bytes of code were there
+    uint8_t code[RESOLVE_CODE_BYTES]; // the first bytes of it
+};
+
+// Looks n names up in the symbol tables of one file, its separate debug file included. Names of up to 63 bytes. Returns
+// 0 with out[n] filled, -1 when the file cannot be read (err has the sentence).
+int resolve_find(struct resolve *r, const struct resolve_module *module, const char *const *names, size_t n,
+                 struct resolve_symbol *out, struct seep_err *err);
 
 // ---- tidying (pure)
 // --------------------------------------------------------------------------------------------------

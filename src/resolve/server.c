@@ -2,6 +2,7 @@
 //
 // It keeps PROTO_SLOTS files; which file is in which slot is the client's business. A request it does not understand
 // ends the process: the client is the same build, so this is damage, and a fresh process is cheaper than a repair.
+#include "resolve/find.h"
 #include "resolve/names.h"
 #include "resolve/sandbox.h"
 #include "resolve/unwind.h"
@@ -80,12 +81,33 @@ static bool serve_unwind(struct server *s, struct proto_cursor *c)
         struct proto_unwound head = {.n = (uint32_t)u.n, .end = u.end, .guessed_from = (uint32_t)u.guessed_from};
         buf_add(&s->out, &head, sizeof head);
         for (size_t i = 0; i < u.n; i++) {
-            struct proto_step step = {.pc = u.pc[i], .exact = u.exact[i]};
+            struct proto_step step = {.pc = u.pc[i],
+                                      .sp = u.sp[i],
+                                      .bp = u.bp[i],
+                                      .bp_at = u.bp_at[i],
+                                      .bias = u.bias[i],
+                                      .exact = u.exact[i]};
             buf_add(&s->out, &step, sizeof step);
         }
     }
     free(maps);
     return ok;
+}
+
+static bool serve_find(struct server *s, struct proto_cursor *c)
+{
+    struct proto_find req;
+    if (!proto_take(c, &req, sizeof req) || req.slot >= PROTO_SLOTS || req.n > PROTO_FIND_MAX)
+        return false;
+    for (uint32_t i = 0; i < req.n; i++) {
+        const char *name = (const char *)proto_bytes(c, PROTO_FIND_NAME);
+        struct resolve_symbol found;
+        if (!name || name[PROTO_FIND_NAME - 1])
+            return false;
+        find_symbol(&s->files[req.slot], name, &found);
+        buf_add(&s->out, &found, sizeof found);
+    }
+    return true;
 }
 
 static bool serve(struct server *s, const struct proto_head *head, int *fd)
@@ -99,6 +121,8 @@ static bool serve(struct server *s, const struct proto_head *head, int *fd)
         return serve_names(s, &c);
     case PROTO_UNWIND:
         return serve_unwind(s, &c);
+    case PROTO_FIND:
+        return serve_find(s, &c);
     default:
         return false;
     }

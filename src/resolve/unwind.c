@@ -207,6 +207,21 @@ static bool is_trampoline(const struct copied *c, uint64_t pc)
     return memcmp(code, glibc, sizeof glibc) == 0 || memcmp(code, musl, sizeof musl) == 0;
 }
 
+static void note_frame(const struct copied *c, unw_cursor_t *cursor, unw_word_t pc, unw_word_t sp,
+                       struct resolve_unwound *out)
+{
+    unw_word_t bp = 0;
+    unw_save_loc_t at;
+    const struct proto_map *m = map_at(c, pc);
+    out->bias[out->n] = 0;
+    if (m && c->files[m->slot].elf && !bias_of(&c->files[m->slot], m, &out->bias[out->n]))
+        out->bias[out->n] = 0;
+    out->sp[out->n] = sp;
+    out->bp[out->n] = unw_get_reg(cursor, UNW_X86_64_RBP, &bp) == 0 ? bp : 0;
+    bool saved = unw_get_save_loc(cursor, UNW_X86_64_RBP, &at) == 0 && at.type == UNW_SLT_MEMORY;
+    out->bp_at[out->n] = saved ? at.u.addr : 0;
+}
+
 static void walk(struct copied *c, unw_cursor_t *cursor, struct resolve_unwound *out)
 {
     bool after_signal = true; // frame 0 is where the program stood, as is a frame under a signal handler's trampoline
@@ -216,6 +231,7 @@ static void walk(struct copied *c, unw_cursor_t *cursor, struct resolve_unwound 
         unw_get_reg(cursor, UNW_REG_IP, &pc);
         unw_get_reg(cursor, UNW_REG_SP, &sp);
         bool trampoline = is_trampoline(c, pc);
+        note_frame(c, cursor, pc, sp, out);
         out->pc[out->n] = pc;
         out->exact[out->n++] = after_signal || trampoline;
         after_signal = trampoline;

@@ -1,6 +1,7 @@
 // Before a run goes on after its supervisor was lost, or is closed: what the store and the keeper know is read back.
 #include "base/fs.h"
 #include "linux/host.h"
+#include "run/attach.h"
 #include "run/state.h"
 
 #include <errno.h>
@@ -125,10 +126,20 @@ int run_setup_again(struct run *r, bool *alive, struct seep_err *err)
     free(stored_id);
     run_derive(r);
     bool sampled = stored_is(r, M_ATTRIBUTION, "sampled");
-    if (run_make_parts(r, sampled || stored_is(r, M_ATTRIBUTION, "exact"), sampled, err))
+    char *attached = NULL;
+    store_get_meta(r->store, M_ATTACHED, &attached, NULL);
+    bool probed = !attached && (sampled || stored_is(r, M_ATTRIBUTION, "exact"));
+    free(attached);
+    if (run_make_parts(r, probed, sampled, err))
         return -1;
     read_cgroup(r);
     bool boot = same_boot(r);
+    if (boot && attach_again(r, alive, err))
+        return -1;
+    if (r->attached) {
+        read_progress(r);
+        return 0;
+    }
     if (boot && keeper_attach(r->dir_fd, true, &r->link, err) == 0) {
         r->linked = true;
         *alive = true;

@@ -1,6 +1,7 @@
 // The end of a run, on a worker thread, with nobody left alive: what still waits is written, facts are added, frames
 // are named, the report is built by the same function that `seep report` uses, and the verdict is put into the store
 // and the directory.
+#include "run/attach.h"
 #include "run/state.h"
 
 #include "base/fs.h"
@@ -31,7 +32,7 @@ static void exit_facts(struct run *r)
     const struct keeper_exit_record *e = &r->exit;
     if (!r->have_exit)
         return;
-    keeper_exit_text(e, text, sizeof text);
+    run_exit_text(r, text, sizeof text);
     bool by_signal = e->how == KEEPER_HOW_SIGNALLED || e->how == KEEPER_HOW_CORE;
     bool oom = e->oom == KEEPER_OOM_YES;
     run_meta(r, M_EXIT_KIND, oom ? "oom" : e->how == KEEPER_HOW_EXITED ? "exited" : by_signal ? "signaled" : "unknown");
@@ -134,11 +135,16 @@ static void write_ages(struct run *r)
 {
     struct seep_err err;
     struct age_ctx ctx = {r, &err};
-    if (!r->sampler.heap || !r->has_measure)
+    if ((!r->sampler.heap && !r->sampler.tap) || !r->has_measure)
         return;
-    if (!heap_ages_taken(r->sampler.heap)) // the target ended unasked: what lived at its end
+    if (r->sampler.heap && !heap_ages_taken(r->sampler.heap)) // the target ended unasked: what lived at its end
         heap_take_ages(r->sampler.heap, &err);
-    heap_each_age(r->sampler.heap, write_age, &ctx);
+    if (r->sampler.heap)
+        heap_each_age(r->sampler.heap, write_age, &ctx);
+    if (r->sampler.tap && !tap_ages_taken(r->sampler.tap))
+        tap_take_ages(r->sampler.tap, &err);
+    if (r->sampler.tap)
+        tap_each_age(r->sampler.tap, write_age, &ctx);
     for (uint32_t e = 0; e <= HEAP_EPOCHS; e++) {
         struct seep_time began = r->measure_began;
         int64_t into = e ? (int64_t)((e - 1) * r->duration_s / HEAP_EPOCHS * 1e9) : 0;
@@ -207,9 +213,9 @@ static int judge(struct run *r, struct seep_err *err)
     struct resolve_options ropt = {.exe = "/proc/self/exe"};
     struct resolve *resolver = resolve_start(&ropt, NULL);
     struct report_options options = {.resolver = resolver, .names_to = r->store};
-    if (r->sampler.heap) {
+    if (r->writer.table) {
         options.module_fd = stack_table_module_fd;
-        options.module_fd_ctx = heap_table(r->sampler.heap);
+        options.module_fd_ctx = r->writer.table;
     }
     int rc = report_build(r->store, &options, &rep, err);
     if (rc == 0) {
@@ -232,6 +238,7 @@ int run_end(struct run *r, struct seep_err *err)
     exit_facts(r);
     outcome_facts(r);
     attribution_facts(r);
+    attach_facts(r);
     write_load(r);
     put_exit_tick(r);
     writer_flush(&r->writer);

@@ -2,6 +2,9 @@
 #include "base/fs.h"
 #include "base/units.h"
 #include "keeper/link.h"
+#include "linux/pidfd.h"
+#include "report/names.h"
+#include "run/attach.h"
 #include "run/control.h"
 #include "run/machine.h"
 #include "run/run.h"
@@ -43,6 +46,31 @@ static void fill_alive(struct run_look *out, const struct control_reply *reply)
     snprintf(out->line, sizeof out->line, "%s", reply->line);
 }
 
+// An attached program has no keeper: it is looked for itself.
+static void look_for_attached(int dir_fd, struct run_look *out)
+{
+    struct store *st = NULL;
+    struct linux_process p;
+    char *text = NULL;
+    pid_t pid;
+    uint64_t start;
+    struct seep_err none;
+    if (store_open_read(dir_fd, &st, &none))
+        return;
+    store_get_meta(st, M_ATTACHED, &text, NULL);
+    store_close(st);
+    int proc_fd = attach_parse(text, &pid, &start) ? linux_proc_open(&none) : -1;
+    free(text);
+    if (proc_fd < 0)
+        return;
+    if (linux_process_open(proc_fd, pid, start, &p, &none) == 0) {
+        out->alive = linux_process_alive(&p) ? RUN_ORPHANED : RUN_BROKEN;
+        out->target_pid = out->alive == RUN_ORPHANED ? pid : 0;
+        linux_process_close(&p);
+    }
+    close(proc_fd);
+}
+
 static void look_for_keeper(int dir_fd, struct run_look *out)
 {
     struct keeper_link link;
@@ -80,6 +108,8 @@ int run_look(const char *dir, struct run_look *out, struct seep_err *err)
     } else if (rc == 0) {
         out->exit_code = -1;
         look_for_keeper(dir_fd, out);
+        if (out->alive == RUN_BROKEN)
+            look_for_attached(dir_fd, out);
     }
     close(dir_fd);
     return rc;

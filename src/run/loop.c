@@ -156,8 +156,9 @@ static void sample_done(uv_work_t *req, int status)
 
 static bool wants_stacks(const struct run *r, bool edge)
 {
-    if (!r->sampler.heap || r->phase != PHASE_MEASURE)
-        return r->sampler.heap && edge;
+    bool attributed = r->sampler.heap || r->sampler.tap;
+    if (!attributed || r->phase != PHASE_MEASURE)
+        return attributed && edge;
     return edge || r->stack_every <= 1 || r->ticker.next_index % r->stack_every == 0;
 }
 
@@ -191,7 +192,7 @@ static void start_sampling(struct run *r, int64_t late_ns, int64_t missed)
 
 static void advance_epoch(struct run *r)
 {
-    if (r->phase != PHASE_MEASURE || !r->sampler.heap)
+    if (r->phase != PHASE_MEASURE || (!r->sampler.heap && !r->sampler.tap))
         return;
     uint32_t epoch = 1 + (uint32_t)(run_elapsed_s(r) / r->duration_s * HEAP_EPOCHS);
     if (epoch > HEAP_EPOCHS)
@@ -199,7 +200,10 @@ static void advance_epoch(struct run *r)
     if (epoch == r->epoch)
         return;
     r->epoch = epoch;
-    heap_set_epoch(r->sampler.heap, epoch);
+    if (r->sampler.heap)
+        heap_set_epoch(r->sampler.heap, epoch);
+    if (r->sampler.tap)
+        tap_set_epoch(r->sampler.tap, epoch);
 }
 
 static void on_tick(uv_timer_t *timer)

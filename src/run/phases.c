@@ -1,6 +1,7 @@
 // The steps up to the end of the measured time: start, ready, baseline, measure, drain, close. See machine.c for their
 // order.
 #include "run/actions.h"
+#include "run/attach.h"
 #include "run/identity.h"
 #include "run/state.h"
 
@@ -61,6 +62,10 @@ void run_take_notes(struct run *r, struct run_tick *t)
 void run_act_begin(struct run *r)
 {
     struct seep_err err;
+    if (r->attached) {
+        attach_begin(r);
+        return;
+    }
     if (keeper_begin(&r->link, &err)) {
         run_error(r, &err);
         run_feed(r, RUN_EV_START_FAILED);

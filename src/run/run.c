@@ -1,6 +1,7 @@
 // Starting, resuming and closing runs: see run.h. The life in between is machine.c.
 #include "run/run.h"
 #include "base/fs.h"
+#include "run/attach.h"
 #include "run/state.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ static struct run *new_run(void)
     r->dir_fd = r->control_fd = r->detach_pipe = -1;
     r->link.fd = -1;
     r->live.fd = -1;
+    r->target_lock = r->target.pidfd = -1;
     r->shutdown.after_s = NAN;
     r->shutdown.children_left = -1;
     return r;
@@ -60,7 +62,10 @@ static int drive(struct run *r, enum run_event first, struct seep_err *err)
 {
     if (run_loop_init(r, err))
         return -1;
-    run_watch_keeper(r);
+    if (r->attached)
+        attach_watch(r);
+    else
+        run_watch_keeper(r);
     run_feed(r, first);
     uv_run(&r->loop, UV_RUN_DEFAULT);
     live_clear(&r->live);
@@ -239,7 +244,7 @@ static int again(const char *dir, bool quiet, bool finish_only, struct run_resul
     if (rc == 0 && r->had_ended) {
         fprintf(stderr, "seep: this run had ended already; its verdict stands (exit code %d)\n", r->exit_code);
     } else if (rc == 0 && alive) {
-        r->state = RUN_STARTING; // the keeper tells again that it has started, and everything since
+        r->state = r->attached ? RUN_NEW : RUN_STARTING; // the keeper tells again that it has started, and all since
         rc = drive(r, RUN_EV_BEGIN, err);
     } else if (rc == 0) {
         close_lost(r);

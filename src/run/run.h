@@ -18,8 +18,9 @@ struct run_options {
     const char *name;              // run id; NULL: YYYYMMDD-HHMM-xxxx
     enum run_output output;
     const char *baseline; // report_baseline_values() of the run to compare with; NULL: none
-    bool detach; // return as soon as the target is ready (or has failed); the run goes on in the background
-    bool quiet;  // no progress lines
+    bool detach;          // return as soon as the target is ready (or has failed); the run goes on in the background
+    bool quiet;           // no progress lines
+    int32_t attach_pid;   // > 0: this process, which runs already; the profile's command is not started
 };
 
 struct run_result {

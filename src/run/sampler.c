@@ -180,6 +180,20 @@ static void put_heap(struct run_sampler *s)
     o[RUN_S_PROBE_RSS] = h.probe_rss;
 }
 
+static void put_tap(struct run_sampler *s)
+{
+    struct tap_totals h;
+    tap_sample(s->tap, s->tree, s->want_stacks, s->tick, &h);
+    if (s->want_ages)
+        tap_take_ages(s->tap, NULL);
+    double *o = s->tick->value;
+    o[RUN_S_HEAP_LIVE] = h.live_bytes;
+    o[RUN_S_HEAP_BLOCKS] = h.live_blocks;
+    o[RUN_S_HEAP_ALLOCS] = h.allocs;
+    o[RUN_S_HEAP_ALLOC_BYTES] = h.alloc_bytes;
+    o[RUN_S_HEAP_DOUBT] = h.doubt;
+}
+
 static void sample_tree(struct run_sampler *s)
 {
     int64_t now = clock_mono_ns();
@@ -200,7 +214,8 @@ static void sample_tree(struct run_sampler *s)
 void sampler_take(struct run_sampler *s)
 {
     s->err.code = SEEP_OK;
-    if (linux_tree_walk(s->proc_fd, s->root, s->tree, &s->err)) {
+    if (s->root_belongs ? linux_tree_walk_from(s->proc_fd, s->root, s->tree, &s->err)
+                        : linux_tree_walk(s->proc_fd, s->root, s->tree, &s->err)) {
         s->tree->count = s->tree->beyond = s->tree->zombies = 0;
         return;
     }
@@ -208,6 +223,8 @@ void sampler_take(struct run_sampler *s)
         sample_tree(s);
     if (s->heap)
         put_heap(s);
+    if (s->tap)
+        put_tap(s);
     int64_t now = clock_mono_ns();
     if (s->edge || dear_due(now, s->split_at_ns, s->split_cost_ns)) {
         put_split(s);

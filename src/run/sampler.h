@@ -8,6 +8,7 @@
 #include "run/crosscheck.h"
 #include "run/heap.h"
 #include "run/suspects.h"
+#include "run/tap.h"
 #include "run/tick.h"
 
 struct run_sampler {
@@ -15,7 +16,9 @@ struct run_sampler {
     pid_t root;     // the keeper: the tree is everybody below it
     pid_t main_pid; // the target's main process
     const struct linux_cgroup *cgroup;
-    struct run_heap *heap; // NULL: attribution off
+    bool root_belongs;     // attached: the root is the target itself
+    struct run_heap *heap; // the probe's; NULL: attribution off, or an attached target
+    struct run_tap *tap;   // an attached target's; NULL: not watched
     struct linux_tree *tree;
     struct run_crosscheck *crosscheck; // takes the copies of stacks; NULL: nobody wants them
     // Costs, to keep dear looks rare: nanoseconds of the last one and when it was.

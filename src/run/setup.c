@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "linux/exe.h"
 #include "linux/proc.h"
+#include "run/attach.h"
 #include "run/state.h"
 
 #include <errno.h>
@@ -57,7 +58,7 @@ static int check_results_dir(int fd, const char *path, struct seep_err *err)
     return 0;
 }
 
-static int make_dir(struct run *r, struct seep_err *err)
+int run_make_dir(struct run *r, struct seep_err *err)
 {
     if (r->opt.name && !fs_name_ok(r->opt.name))
         return seep_fail(err, SEEP_E_USAGE,
@@ -214,7 +215,7 @@ static bool readable_by(const struct run *r, const char *path)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static void attribution_failed(struct run *r, const char *why)
+void run_attribution_failed(struct run *r, const char *why)
 {
     run_meta(r, M_ATTRIBUTION, "failed");
     run_meta(r, M_ATTRIBUTION_REASON, why);
@@ -281,7 +282,7 @@ static void set_attribution(struct run *r, const struct linux_exe *exe)
             "seep is installed at '%.120s', and the loader preloads nothing from a path with a space, a colon or a "
             "dollar sign; install it elsewhere.",
             r->probe_path);
-        attribution_failed(r, why);
+        run_attribution_failed(r, why);
         return;
     }
     uid_t uid = r->keeper.set_ids ? r->keeper.uid : geteuid();
@@ -290,11 +291,11 @@ static void set_attribution(struct run *r, const struct linux_exe *exe)
                  "The user '%.60s' cannot read seep's probe where it is installed; install seep where all users can "
                  "read it.",
                  r->profile->target.user);
-        attribution_failed(r, why);
+        run_attribution_failed(r, why);
         return;
     }
     if (linux_exe_attribute(exe, r->exec_path, uid, why, sizeof why) != LINUX_ATTRIBUTE_YES) {
-        attribution_failed(r, why);
+        run_attribution_failed(r, why);
         return;
     }
     if (preloads_a_sanitizer(r)) {
@@ -403,7 +404,7 @@ int run_make_parts(struct run *r, bool with_heap, bool sampled, struct seep_err 
 }
 
 // What a profile may say and this version does not do yet is refused, never passed over.
-static int check_supported(const struct profile *p, struct seep_err *err)
+int run_check_supported(const struct profile *p, struct seep_err *err)
 {
     const struct {
         bool asked;
@@ -420,11 +421,13 @@ int run_setup_new(struct run *r, struct seep_err *err)
     struct linux_exe exe;
     char path[LINUX_EXE_PATH_MAX];
     const struct profile_target *t = &r->profile->target;
+    if (r->opt.attach_pid > 0)
+        return attach_setup(r, err);
     run_derive(r);
     if (!t->argv || t->argc == 0)
         return seep_fail(err, SEEP_E_USAGE,
                          "There is no command to run: give one after -- or as target.command in a profile");
-    if (check_supported(r->profile, err))
+    if (run_check_supported(r->profile, err))
         return -1;
     if (linux_exe_find(t->argv[0], t->cwd, getenv("PATH"), path, err))
         return -1;
@@ -432,7 +435,7 @@ int run_setup_new(struct run *r, struct seep_err *err)
     if (!r->exec_path || find_parts(r, err) || read_exe(r, &exe, err) || set_user(r, err) || set_limits(r, err) ||
         make_env(r, err))
         return -1;
-    if (make_dir(r, err) || store_create(r->dir_fd, &r->store, err) || writer_init(&r->writer, r->store, NULL, err))
+    if (run_make_dir(r, err) || store_create(r->dir_fd, &r->store, err) || writer_init(&r->writer, r->store, NULL, err))
         return -1;
     run_plan_facts(r);
     run_host_facts(r);
@@ -473,6 +476,7 @@ void run_setup_free(struct run *r)
     writer_free(&r->writer);
     crosscheck_free(&r->crosscheck);
     suspects_free(&r->sampler.suspects);
+    attach_free(r);
     heap_free(r->sampler.heap);
     sampler_free(&r->sampler);
     live_free(&r->live);

@@ -7,6 +7,7 @@
 #include "judge/early.h"
 #include "keeper/link.h"
 #include "linux/cgroup.h"
+#include "linux/pidfd.h"
 #include "load/load.h"
 #include "report/report.h"
 #include "run/control.h"
@@ -116,6 +117,10 @@ struct run {
     uint32_t epoch;
 
     // The target
+    bool attached;               // it ran before us: see attach.h
+    struct linux_process target; // attached only
+    int target_lock;
+    uv_poll_t target_poll;
     int32_t target_pid;
     uint64_t target_starttime;
     bool target_alive, tree_empty, keeper_lost;
@@ -173,7 +178,11 @@ void run_scan_end(struct run *r);                     // the same at the end, wi
 double run_elapsed_s(const struct run *r); // of the measured time; NAN before it
 void run_keeper_events(struct run *r);     // takes in what the keeper has to tell
 void run_orphan_look(struct run *r);       // the keeper is gone: look after the target ourselves
-void run_detach_tell(struct run *r);       // the waiting parent of --detach may go
+// target.c: what the end of the main process, and of the last one, means for the run.
+void run_target_exited(struct run *r, const struct keeper_exit_record *rec);
+void run_target_emptied(struct run *r);
+void run_exit_text(const struct run *r, char *text, size_t size); // "exited with status 3 after 1.2 s"
+void run_detach_tell(struct run *r);                              // the waiting parent of --detach may go
 void run_watch_load(struct run *r);
 void run_load_free(struct run *r);
 void run_load_look(struct run *r);                     // begins the load once its worker is ready, tells its events
@@ -184,6 +193,9 @@ int run_setup_new(struct run *r, struct seep_err *err);
 int run_setup_again(struct run *r, bool *alive,
                     struct seep_err *err); // resume, finish; *alive tells whether there is a keeper to go on with
 void run_setup_free(struct run *r);
+int run_make_dir(struct run *r, struct seep_err *err); // the run directory
+int run_check_supported(const struct profile *p, struct seep_err *err);
+void run_attribution_failed(struct run *r, const char *why);
 void run_derive(struct run *r);                                                        // times from the profile
 int run_make_parts(struct run *r, bool with_heap, bool sampled, struct seep_err *err); // sampler, heap, status line
 // facts.c: what goes into the store about machine, plan and target

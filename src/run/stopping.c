@@ -4,6 +4,7 @@
 // it because a stopped process keeps its signals pending, then `shutdown.within` of patience, then SIGKILL to everybody
 // until nobody is left.
 #include "run/actions.h"
+#include "run/attach.h"
 #include "run/state.h"
 
 #include <math.h>
@@ -48,6 +49,11 @@ static void kill_everybody(struct run *r)
 
 void run_act_kill(struct run *r)
 {
+    if (r->attached) {
+        stop_driving(r);
+        attach_leave(r);
+        return;
+    }
     if (!r->shutdown.sent && !r->shutdown.skipped[0])
         snprintf(r->shutdown.skipped, sizeof r->shutdown.skipped, "The run was ended at once, without a stop signal.");
     kill_everybody(r);
@@ -58,6 +64,10 @@ void run_act_stop(struct run *r)
     struct seep_err err;
     const struct profile_shutdown *want = &r->profile->shutdown;
     stop_driving(r);
+    if (r->attached && !r->tree_empty) {
+        attach_leave(r);
+        return;
+    }
     if (r->sampler.heap)
         run_event_note(r, E_PHASE, "stopping");
     if (!r->linked || r->tree_empty) {

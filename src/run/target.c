@@ -36,8 +36,16 @@ static bool ended_well(const struct run *r)
     return r->exit.how == KEEPER_HOW_EXITED && r->exit.status == 0;
 }
 
+void run_exit_text(const struct run *r, char *text, size_t size)
+{
+    if (r->attached && r->exit.how == KEEPER_HOW_UNKNOWN)
+        snprintf(text, size, "ended, and how is not known: seep is not its parent, and this kernel tells nobody else");
+    else
+        keeper_exit_text(&r->exit, text, size);
+}
+
 // What the end of the main process means depends on the life the profile gave it.
-static void on_exited(struct run *r, const struct keeper_exit_record *rec)
+void run_target_exited(struct run *r, const struct keeper_exit_record *rec)
 {
     char obituary[300];
     r->exit = *rec;
@@ -47,7 +55,7 @@ static void on_exited(struct run *r, const struct keeper_exit_record *rec)
         run_feed(r, RUN_EV_COMPLETED);
         return;
     }
-    keeper_exit_text(rec, obituary, sizeof obituary);
+    run_exit_text(r, obituary, sizeof obituary);
     if (r->profile->target.life == LIFE_TREE && ended_well(r) && !r->tree_empty) {
         run_event_note(r, E_PROCESS, "The main process %s; its descendants go on.", obituary);
         return;
@@ -60,7 +68,7 @@ static void on_exited(struct run *r, const struct keeper_exit_record *rec)
     run_feed(r, fine ? RUN_EV_COMPLETED : RUN_EV_LOST);
 }
 
-static void on_empty(struct run *r)
+void run_target_emptied(struct run *r)
 {
     r->tree_empty = true;
     if (r->state < RUN_STOPPING && r->have_exit && r->profile->target.life == LIFE_TREE)
@@ -110,10 +118,10 @@ static void take_event(struct run *r, struct keeper_event *ev)
         on_failed(r, &ev->u.failed);
         break;
     case KEEPER_EV_EXITED:
-        on_exited(r, &ev->u.exit);
+        run_target_exited(r, &ev->u.exit);
         break;
     case KEEPER_EV_EMPTY:
-        on_empty(r);
+        run_target_emptied(r);
         break;
     case KEEPER_EV_REGION:
         on_region(r, ev);
@@ -163,6 +171,6 @@ void run_orphan_look(struct run *r)
         memset(&rec, 0, sizeof rec);
         rec.how = KEEPER_HOW_UNKNOWN;
     }
-    on_exited(r, &rec);
-    on_empty(r);
+    run_target_exited(r, &rec);
+    run_target_emptied(r);
 }

@@ -39,6 +39,7 @@
     X(HEAP_BLOCKS, S_HEAP_BLOCKS, UNIT_NONE, GAUGE)                                                                    \
     X(HEAP_ALLOCS, S_HEAP_ALLOCS, UNIT_NONE, COUNTER)                                                                  \
     X(HEAP_ALLOC_BYTES, S_HEAP_ALLOC_BYTES, UNIT_BYTES, COUNTER)                                                       \
+    X(HEAP_DOUBT, S_HEAP_DOUBT, UNIT_NONE, COUNTER)                                                                    \
     X(HEAP_RESIDENT, S_HEAP_RESIDENT, UNIT_BYTES, GAUGE)                                                               \
     X(ALLOC_ALLOCATED, S_ALLOC_ALLOCATED, UNIT_BYTES, GAUGE)                                                           \
     X(ALLOC_ACTIVE, S_ALLOC_ACTIVE, UNIT_BYTES, GAUGE)                                                                 \

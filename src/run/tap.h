@@ -1,0 +1,61 @@
+// The heap of a program that already runs, watched from outside by uprobes: `seep attach`'s counterpart of run/heap.h.
+//
+// A thread of its own reads the kernel's rings, puts the calls of all processors into order and keeps the live set; the
+// sample job takes sums from it. Nothing runs inside the target; when this ends, however it ends, the kernel takes the
+// breakpoints out.
+#ifndef SEEP_RUN_TAP_H
+#define SEEP_RUN_TAP_H
+
+#include "base/err.h"
+#include "linux/tree.h"
+#include "run/heap.h"
+#include "run/stack_table.h"
+#include "run/tap_live.h"
+#include "run/tick.h"
+
+struct run_tap;
+
+struct tap_options {
+    bool without_bpf;    // the uprobe PMU alone
+    double budget_per_s; // calls seen a second above which the watching ends; <= 0: TAP_BUDGET_PER_S
+    double max_bytes;    // of memory for the live set; <= 0: the larger of 64 MiB and 1/32 of the machine's
+};
+
+#define TAP_BUDGET_PER_S 50000.0
+
+// Begins to watch every process of tree and whatever they start. NULL with a sentence that names what is missing.
+struct run_tap *tap_new(const struct tap_options *opt, int proc_fd, const struct linux_tree *tree,
+                        struct seep_err *err);
+void tap_free(struct run_tap *t); // NULL is allowed
+
+// "jemalloc /usr/lib/...": whose functions are watched.
+const char *tap_allocator(const struct run_tap *t);
+
+struct tap_totals { // of blocks allocated since the watching began; NAN when it has ended
+    double live_bytes, live_blocks, allocs, alloc_bytes, doubt;
+};
+
+// The sample job: sums now, with want_stacks the tick's stacks, and rows about what was lost or ended.
+void tap_sample(struct run_tap *t, const struct linux_tree *tree, bool want_stacks, struct run_tick *tick,
+                struct tap_totals *out);
+
+void tap_set_epoch(struct run_tap *t, uint32_t epoch); // 0..HEAP_EPOCHS
+struct stack_table *tap_table(struct run_tap *t);
+
+// As in heap.h.
+int tap_take_ages(struct run_tap *t, struct seep_err *err);
+bool tap_ages_taken(const struct run_tap *t);
+int tap_each_age(const struct run_tap *t, heap_age_fn *each, void *ctx);
+
+struct tap_evidence {
+    struct tap_counts counts;
+    uint64_t late;                                  // records that came after younger ones had been counted
+    uint64_t recognised, unwound, failed, unplaced; // stacks; unplaced: counted as (other)
+    size_t events;                                  // descriptors in use
+    const char *means;                              // "BPF", "the uprobe PMU"
+    double seconds, seen_per_s;                     // how long it watched, and calls seen a second
+    char ended[240];                                // why it ended before its time; ""
+};
+void tap_evidence(struct run_tap *t, struct tap_evidence *out);
+
+#endif

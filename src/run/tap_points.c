@@ -1,0 +1,278 @@
+// The functions that are watched: see tap_points.h.
+#include "run/tap_points.h"
+#include "linux/exe.h"
+#include "linux/mapped.h"
+#include "run/tap_code.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// The first CORE are always watched; the others, where some file of the process asks for them by name: each event
+// costs descriptors, and time when it is taken away.
+enum { CORE = 4 };
+static const struct {
+    const char *name;
+    enum tap_role role;
+} functions[] = {
+    {"malloc", TAP_MALLOC},
+    {"free", TAP_FREE},
+    {"calloc", TAP_CALLOC},
+    {"realloc", TAP_REALLOC},
+    {"posix_memalign", TAP_POSIX},
+    {"aligned_alloc", TAP_ALIGNED},
+    {"memalign", TAP_ALIGNED},
+    {"valloc", TAP_COUNT},
+    {"pvalloc", TAP_COUNT},
+    {"cfree", TAP_FREE},
+    {"free_sized", TAP_FREE},
+    {"free_aligned_sized", TAP_FREE},
+    {"mallocx", TAP_MALLOC},
+    {"rallocx", TAP_REALLOC},
+    {"xallocx", TAP_RESIZE},
+    {"dallocx", TAP_FREE},
+    {"sdallocx", TAP_FREE},
+    // An allocator's own operators; those of libstdc++ call malloc and free. The ones that promise not to throw can
+    // bear a return probe, the others cannot: the unwinder would meet the kernel's trampoline instead of the caller.
+    {"_ZnwmRKSt9nothrow_t", TAP_MALLOC},
+    {"_ZnamRKSt9nothrow_t", TAP_MALLOC},
+    {"_Znwm", TAP_COUNT},
+    {"_Znam", TAP_COUNT},
+    {"_ZnwmSt11align_val_t", TAP_COUNT},
+    {"_ZnamSt11align_val_t", TAP_COUNT},
+    {"_ZdlPv", TAP_FREE},
+    {"_ZdaPv", TAP_FREE},
+    {"_ZdlPvm", TAP_FREE},
+    {"_ZdaPvm", TAP_FREE},
+    {"_ZdlPvSt11align_val_t", TAP_FREE},
+    {"_ZdaPvSt11align_val_t", TAP_FREE},
+};
+enum { FUNCTIONS = sizeof functions / sizeof *functions };
+
+static const unsigned keeps[] = {
+    [TAP_MALLOC] = TAP_CODE_RDI,
+    [TAP_CALLOC] = TAP_CODE_RDI | TAP_CODE_RSI,
+    [TAP_REALLOC] = TAP_CODE_RDI | TAP_CODE_RSI,
+    [TAP_ALIGNED] = TAP_CODE_RDI | TAP_CODE_RSI,
+    [TAP_POSIX] = TAP_CODE_RDI | TAP_CODE_RSI | TAP_CODE_RDX,
+    [TAP_RESIZE] = TAP_CODE_RDI | TAP_CODE_RSI,
+    [TAP_FREE] = TAP_CODE_RDI,
+    [TAP_COUNT] = 0,
+};
+
+struct module {
+    char open_path[64]; // the very file that is mapped, also after it was replaced on disk
+    char by_root[LINUX_EXE_PATH_MAX + 64];
+    uint64_t inode;
+    unsigned dev_major, dev_minor;
+};
+
+struct finding {
+    int proc_fd;
+    struct resolve *resolver;
+    bool imported[FUNCTIONS];
+    const char *wanted; // path; "": the executable's
+    pid_t pid;
+    char exe[LINUX_EXE_PATH_MAX];
+    struct module found;
+    bool any;
+};
+
+static void names_of(const char *names[FUNCTIONS])
+{
+    for (size_t i = 0; i < FUNCTIONS; i++)
+        names[i] = functions[i].name;
+}
+
+// libstdc++ asks for what it defines itself: only who uses it tells whether its operators are used.
+static int look_for_imports(const struct linux_map *m, void *arg)
+{
+    struct finding *f = arg;
+    const char *names[FUNCTIONS];
+    struct resolve_symbol symbols[FUNCTIONS];
+    if (m->perms[2] != 'x' || m->path[0] != '/')
+        return 0;
+    int fd = linux_mapped_open(f->proc_fd, f->pid, m);
+    struct resolve_module file = {.kind = RESOLVE_ELF, .path = m->path, .fd = fd};
+    names_of(names);
+    if (fd < 0 || resolve_find(f->resolver, &file, names, FUNCTIONS, symbols, NULL))
+        memset(symbols, 0, sizeof symbols);
+    for (size_t i = 0; i < FUNCTIONS; i++)
+        f->imported[i] |= symbols[i].imported != 0;
+    if (fd >= 0)
+        close(fd);
+    return 0;
+}
+
+static int look_for_code(const struct linux_map *m, void *arg)
+{
+    struct finding *f = arg;
+    if (m->perms[2] != 'x' || strcmp(m->path, f->wanted[0] ? f->wanted : f->exe) != 0)
+        return 0;
+    f->found = (struct module){.inode = m->inode, .dev_major = m->dev_major, .dev_minor = m->dev_minor};
+    snprintf(f->found.open_path, sizeof f->found.open_path, "/proc/%d/map_files/%llx-%llx", (int)f->pid,
+             (unsigned long long)m->start, (unsigned long long)m->end);
+    snprintf(f->found.by_root, sizeof f->found.by_root, "/proc/%d/root%s", (int)f->pid, m->path);
+    f->any = true;
+    return 1;
+}
+
+static int add_point(struct tap_points *p, const char *path, uint64_t offset, enum linux_uprobe_kind kind,
+                     enum tap_role role, uint32_t function)
+{
+    if (p->n == LINUX_UPROBE_POINTS_MAX)
+        return -1;
+    char *copy = strdup(path);
+    if (!copy)
+        return -1;
+    p->where[p->n] = (struct linux_uprobe_point){.path = copy, .file_offset = offset, .kind = kind};
+    p->what[p->n++] = (struct tap_point){.role = role, .function = function, .is_return = kind == LINUX_UPROBE_RETURN};
+    return 0;
+}
+
+// Is it always watched, or asked for under this name or another one of the same code?
+static bool used(const struct resolve_symbol *s, const bool *imported, size_t i)
+{
+    for (size_t k = 0; k < FUNCTIONS; k++)
+        if (s[k].found && s[k].file_offset == s[i].file_offset && (k < CORE || imported[k]))
+            return true;
+    return false;
+}
+
+static bool seen_before(const struct resolve_symbol *s, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (s[k].found && s[k].file_offset == s[i].file_offset)
+            return true;
+    return false;
+}
+
+static int add_functions(struct tap_points *p, const char *path, const struct resolve_symbol *s, const bool *imported)
+{
+    for (size_t i = 0; i < FUNCTIONS; i++) {
+        if (!s[i].found || !s[i].is_function || s[i].file_offset == UINT64_MAX || seen_before(s, i))
+            continue;
+        if (!used(s, imported, i)) {
+            p->left_out = true;
+            continue;
+        }
+        enum tap_role role = functions[i].role;
+        uint64_t at = s[i].file_offset + tap_code_skip(s[i].code, s[i].n_code, keeps[role]);
+        bool light = role == TAP_FREE || role == TAP_COUNT;
+        if (add_point(p, path, at, light ? LINUX_UPROBE_ENTRY : LINUX_UPROBE_ENTRY_STACK, role, p->functions) ||
+            (!light && add_point(p, path, at, LINUX_UPROBE_RETURN, role, p->functions)))
+            return -1;
+        p->functions++;
+    }
+    return 0;
+}
+
+static void add_core(struct tap_points *p, const struct module *m, const struct resolve_symbol *s)
+{
+    struct tap_core core = {
+        .inode = m->inode, .dev_major = m->dev_major, .dev_minor = m->dev_minor, .from = UINT64_MAX};
+    for (size_t i = 0; i < FUNCTIONS; i++) {
+        bool allocators = functions[i].name[0] != '_'; // operators stand elsewhere in the file
+        if (!s[i].found || s[i].file_offset == UINT64_MAX || !allocators)
+            continue;
+        if (s[i].file_offset < core.from)
+            core.from = s[i].file_offset;
+        if (s[i].file_offset + s[i].size > core.to)
+            core.to = s[i].file_offset + s[i].size;
+    }
+    p->cores[p->n_cores++] = core;
+}
+
+static int add_module(struct tap_points *p, const struct finding *f, struct seep_err *err)
+{
+    const struct module *m = &f->found;
+    const char *names[FUNCTIONS], *path = access(m->open_path, R_OK) == 0 ? m->open_path : m->by_root;
+    struct resolve_symbol symbols[FUNCTIONS];
+    struct resolve_module file = {.kind = RESOLVE_ELF, .path = m->by_root, .open_path = path, .fd = -1};
+    names_of(names);
+    if (resolve_find(f->resolver, &file, names, FUNCTIONS, symbols, err))
+        return -1;
+    if (!symbols[0].found || !symbols[1].found)
+        return seep_fail(
+            err, SEEP_E_UNSUPPORTED,
+            "malloc and free are not among the symbols of '%.200s' (a stripped program with an allocator of "
+            "its own?)",
+            strchr(m->by_root + 6, '/') ? strstr(m->by_root, "/root") + 5 : m->by_root);
+    if (add_functions(p, path, symbols, f->imported))
+        return seep_fail(err, SEEP_E_LIMIT, "there are more allocator functions than can be watched");
+    add_core(p, m, symbols);
+    return 0;
+}
+
+static bool usable(const char *name, struct seep_err *err)
+{
+    if (strcmp(name, "asan") != 0)
+        return true;
+    seep_fail(err, SEEP_E_UNSUPPORTED, "the program is built with a sanitizer, which has an allocator of its own");
+    return false;
+}
+
+// The allocator of one process; *module is left empty when another process brought it already.
+static int find_module(int proc_fd, pid_t pid, struct resolve *resolver, struct finding *f, char allocator[200],
+                       struct seep_err *err)
+{
+    char name[16] = "", path[LINUX_EXE_PATH_MAX] = "", link[64];
+    if (linux_allocator_of(proc_fd, pid, name, path, err) || !usable(name, err))
+        return -1;
+    *f = (struct finding){.proc_fd = proc_fd, .resolver = resolver, .wanted = path, .pid = pid};
+    snprintf(link, sizeof link, "/proc/%d/exe", (int)pid);
+    ssize_t len = readlink(link, f->exe, sizeof f->exe - 1);
+    f->exe[len > 0 ? len : 0] = 0;
+    snprintf(allocator, 200, "%s%s%.170s", name, path[0] ? " " : "", path);
+    if (linux_maps_each(proc_fd, pid, look_for_code, f, err) < 0)
+        return -1;
+    f->wanted = "";
+    if (!f->any)
+        return seep_fail(err, SEEP_E_UNSUPPORTED, "the code of its allocator (%s) is not among its mappings", name);
+    return 0;
+}
+
+int tap_points_find(struct tap_points *p, int proc_fd, const struct linux_tree *tree, struct resolve *resolver,
+                    struct seep_err *err)
+{
+    struct module modules[TAP_MODULES_MAX];
+    size_t n_modules = 0;
+    memset(p, 0, sizeof *p);
+    for (size_t i = 0; i < tree->count; i++) {
+        struct finding f;
+        char allocator[200];
+        struct seep_err one;
+        if (tree->nodes[i].state == 'Z' || find_module(proc_fd, tree->nodes[i].pid, resolver, &f, allocator, &one)) {
+            if (i > 0)
+                continue; // a descendant that ended, or of another kind
+            if (err)
+                *err = one;
+            return -1;
+        }
+        if (i == 0)
+            snprintf(p->allocator, sizeof p->allocator, "%s", allocator);
+        size_t k = 0;
+        while (k < n_modules && (modules[k].inode != f.found.inode || modules[k].dev_major != f.found.dev_major ||
+                                 modules[k].dev_minor != f.found.dev_minor))
+            k++;
+        if (k < n_modules || n_modules == TAP_MODULES_MAX)
+            continue;
+        if (linux_maps_each(proc_fd, f.pid, look_for_imports, &f, &one) < 0)
+            continue;
+        if (add_module(p, &f, i == 0 ? err : &one)) {
+            if (i == 0)
+                return -1;
+            continue;
+        }
+        modules[n_modules++] = f.found;
+    }
+    return p->n ? 0 : seep_fail(err, SEEP_E_TARGET, "there is no process to watch");
+}
+
+void tap_points_free(struct tap_points *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        free((char *)p->where[i].path);
+    p->n = 0;
+}

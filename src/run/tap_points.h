@@ -1,0 +1,52 @@
+// Which functions of a running program's allocator are watched, and where their code lies. Used by tap.c.
+#ifndef SEEP_RUN_TAP_POINTS_H
+#define SEEP_RUN_TAP_POINTS_H
+
+#include "linux/tree.h"
+#include "linux/uprobe.h"
+#include "resolve/resolve.h"
+
+enum tap_role {
+    TAP_MALLOC,  // size first
+    TAP_CALLOC,  // count, size
+    TAP_REALLOC, // block, size
+    TAP_ALIGNED, // alignment, size
+    TAP_POSIX,   // where to, alignment, size
+    TAP_RESIZE,  // block, size; returns the size it has now
+    TAP_FREE,    // block
+    TAP_COUNT    // only counted: a return probe would break the exceptions it throws, or nobody uses it any more
+};
+
+struct tap_point {
+    enum tap_role role;
+    uint32_t function; // entry and return of one function have the same
+    bool is_return;
+};
+
+// The stretch of a file that holds an allocator's own functions. What it frees by its own entry points (a thread's
+// cache, when the thread ends) was not allocated through them.
+struct tap_core {
+    uint64_t inode;
+    unsigned dev_major, dev_minor;
+    uint64_t from, to; // file offsets
+};
+enum { TAP_MODULES_MAX = 4 };
+
+struct tap_points {
+    struct linux_uprobe_point where[LINUX_UPROBE_POINTS_MAX]; // path malloc'ed
+    struct tap_point what[LINUX_UPROBE_POINTS_MAX];
+    size_t n;
+    uint32_t functions;
+    bool left_out; // some functions that nothing asked for are not watched
+    struct tap_core cores[TAP_MODULES_MAX];
+    size_t n_cores;
+    char allocator[200]; // "jemalloc /usr/lib/.../libjemalloc.so.2", of the main process
+};
+
+// Finds the allocators of all processes of the tree. Errors, each a finished sentence without a full stop: a static or
+// stripped allocator, a sanitizer's, unreadable maps.
+int tap_points_find(struct tap_points *p, int proc_fd, const struct linux_tree *tree, struct resolve *resolver,
+                    struct seep_err *err);
+void tap_points_free(struct tap_points *p);
+
+#endif

@@ -1,0 +1,298 @@
+#!/usr/bin/env bats
+# seep attach: programs that run already. Real ones and planted ones, what is left of the watching, and what is refused.
+load ../lib/seep.bash
+setup() {
+    seep_setup
+    TARGET=
+}
+teardown() {
+    if [ -n "$TARGET" ]; then
+        kill -9 "$TARGET" 2>/dev/null || true
+        wait "$TARGET" 2>/dev/null || true
+    fi
+    seep_teardown
+}
+
+STACKS='gates=["stack.growth < 1MB/h"]'
+FAST=(--duration 6s --interval 100ms)
+
+# Which way of watching this machine allows is doctor's to say; here only whether there is one.
+needs_uprobes() {
+    [ "$(id -u)" = 0 ] || skip "uprobes need root"
+    "$SEEP" doctor --quick -f json | python3 -c '
+import json, sys
+f = [f for f in json.load(sys.stdin)["facts"] if f["name"] == "uprobes"][0]
+sys.exit(0 if f["status"] != "missing" and (len(sys.argv) < 2 or sys.argv[1] in f["text"]) else 1)' "$@" || skip "no uprobes here"
+}
+
+is_ready() { grep -q ready out.txt; }
+kind() { # kind KIND [ARG]: a target of its own, once it is ready
+    "$TARGETS/attach_kinds" "$@" >out.txt 2>&1 &
+    TARGET=$!
+    wait_for 20 is_ready
+}
+gone() { ! kill -0 "$1" 2>/dev/null; }
+supervisor() { "$SEEP" status "$1" | sed -n 's/.*supervisor \([0-9]*\).*/\1/p' | head -n 1; }
+samples() { "$SEEP" status "$1" | sed -n 's/.* \([0-9]*\) samples.*/\1/p' | head -n 1; }
+has_samples() { local n; n=$(samples "$1") && [ "${n:-0}" -ge "$2" ]; }
+# The mappings of a process but the kernel's own page, with what in them is private, and a sum over its code.
+shape() {
+    python3 - "$1" <<'PY'
+import hashlib, sys
+pid = sys.argv[1]
+code = hashlib.sha256()
+for line in open(f"/proc/{pid}/maps"):
+    if "[uprobes]" in line or "[heap]" in line or "[stack]" in line:
+        continue
+    f = line.split(maxsplit=5)
+    if len(f) == 6: # what grows as the program runs has no name
+        print(line.rstrip())
+    if "x" in f[1] and len(f) == 6 and f[5].startswith("/"):
+        a, b = (int(x, 16) for x in f[0].split("-"))
+        with open(f"/proc/{pid}/mem", "rb") as mem:
+            mem.seek(a)
+            code.update(mem.read(b - a))
+print(code.hexdigest())
+PY
+}
+first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f in s["frames"] if f["library"] != "yes"][0]'; }
+
+@test "N01 a leak is found and named; the program runs on with the code and mappings it had" {
+    needs_uprobes
+    kind leak
+    shape "$TARGET" >before.txt
+    run "$SEEP" attach -q --name l "${FAST[@]}" -o "$STACKS" "$TARGET"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    kill -0 "$TARGET"
+    shape "$TARGET" >after.txt
+    diff before.txt after.txt
+    [ "$(first_function l)" = lost_here ]
+    verdict l 'v["shutdown"]["status"] == "skipped" and v["target"]["argv"][1] == "leak"'
+    valid_verdict l
+}
+
+@test "N02 realloc that grows, and threads that come and go and leak: the right functions" {
+    needs_uprobes BPF
+    kind realloc
+    run "$SEEP" attach -q --name r "${FAST[@]}" -o "$STACKS" "$TARGET"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [ "$(first_function r)" = grow_here ]
+    kill -9 "$TARGET"
+    wait "$TARGET" || true
+    kind threads
+    run "$SEEP" attach -q --name t "${FAST[@]}" -o "$STACKS" "$TARGET"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [ "$(first_function t)" = lost_here ]
+}
+
+@test "N03 a healthy program, one whose children leak and end, and a full cache that replaces: none is accused" {
+    needs_uprobes
+    local k
+    for k in steady forks replace; do
+        kind "$k"
+        run "$SEEP" attach -q --name "$k" "${FAST[@]}" -o 'gates=["stack.growth < 1MB/h","heap.growth < 1MB/h"]' "$TARGET"
+        echo "$output"
+        [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+        kill -9 "$TARGET"
+        wait "$TARGET" || true
+    done
+    verdict replace 'any("from before the attach" in g["reason"] for g in v["gates"])'
+}
+
+@test "N04 the program ends: left early by a service, completed by a job; the status is the true one or not known" {
+    kind dies 3
+    run "$SEEP" attach -q --name s --duration 60s -o target.life=service -o attribution.mode=off "$TARGET"
+    echo "$output"
+    [ "$status" -eq 4 ]
+    wait "$TARGET" || true
+    verdict s '(v["target"]["exit"]["status"] == 3 or "not known" in v["headline"])'
+    kind dies 0
+    run "$SEEP" attach -q --name j --duration 60s -o attribution.mode=off "$TARGET"
+    echo "$output"
+    wait "$TARGET" || true
+    [ "$status" -eq 3 ] || { [ "$status" -eq 4 ] && [[ "$output" == *"not known"* ]]; }
+}
+
+@test "N05 what cannot be attached to: exit 2 and a sentence each" {
+    run "$SEEP" attach
+    [ "$status" -eq 2 ]
+    run "$SEEP" attach 12x
+    [ "$status" -eq 2 ]
+    run "$SEEP" attach 4194399
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"There is no process"* ]]
+    run "$SEEP" attach $$
+    [ "$status" -eq 2 ]
+    [[ "$output" == *ancestor* ]]
+    run "$SEEP" attach 2
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"kernel thread"* || "$output" == *"no process"* || "$output" == *ancestor* || "$output" == *"another user"* ]]
+    python3 -c 'import subprocess, time; p = subprocess.Popen(["true"]); print(p.pid, flush=True); time.sleep(60)' >zombie.txt &
+    TARGET=$!
+    wait_for 10 test -s zombie.txt
+    wait_for 10 grep -q '^State:.Z' "/proc/$(cat zombie.txt)/status"
+    run "$SEEP" attach "$(cat zombie.txt)"
+    [ "$status" -eq 2 ]
+    [[ "$output" == *zombie* ]]
+    [ ! -e "$SEEP_RESULTS" ]
+}
+
+@test "N06 watched twice, and watched although a run's probe is in it: said" {
+    kind steady
+    "$SEEP" attach --detach --name a --duration 60s -o attribution.mode=off "$TARGET" >/dev/null
+    run "$SEEP" attach -q --duration 2s "$TARGET"
+    echo "$output"
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"watched by another"* ]]
+    "$SEEP" stop a
+    "$SEEP" wait a || true
+    kill -0 "$TARGET"
+    "$SEEP" run --detach --name p --duration 60s -o target.life=service -- "$TARGETS/leak_c" 0 >/dev/null
+    local inner
+    inner=$("$SEEP" status p | sed -n 's/.*target \([0-9]*\).*/\1/p' | head -n 1)
+    run "$SEEP" attach -q --name b --duration 2s "$inner"
+    echo "$output"
+    [ "$status" -eq 3 ]
+    verdict b '"probe" in v["evidence"]["attribution_reason"]'
+    "$SEEP" stop p
+    "$SEEP" wait p || true
+}
+
+@test "N07 an ordinary user: own processes by totals, what is missing is named; others' are refused" {
+    [ "$(id -u)" = 0 ] || skip "needs a second user"
+    seep_for_all_users
+    chown 12345:12345 "$WORK"
+    kind steady
+    run setpriv --reuid=12345 --regid=12345 --clear-groups env HOME="$WORK" "$SEEP" attach -q --duration 2s "$TARGET"
+    echo "$output"
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"another user"* ]]
+    kill -9 "$TARGET"
+    wait "$TARGET" || true
+    setpriv --reuid=12345 --regid=12345 --clear-groups "$TARGETS/attach_kinds" steady >out.txt &
+    TARGET=$!
+    wait_for 20 is_ready
+    run setpriv --reuid=12345 --regid=12345 --clear-groups env HOME="$WORK" "$SEEP" attach -q --name u --duration 6s \
+        --interval 100ms -o 'gates=["stack.growth < 1MB/h","rss.total_growth < 1GB"]' "$TARGET"
+    echo "$output"
+    [ "$status" -eq 3 ]
+    verdict u '"CAP_PERFMON" in v["evidence"]["attribution_reason"]'
+    verdict u '[g["status"] for g in v["gates"]] == ["inconclusive", "pass"]'
+}
+
+@test "N08 seep is killed: no breakpoint stays, the program runs on, resume and finish take it up" {
+    needs_uprobes
+    kind leak
+    shape "$TARGET" >before.txt
+    "$SEEP" attach --detach --name k --duration 60s --interval 100ms "$TARGET" >/dev/null
+    wait_for 20 has_samples k 5
+    local sup
+    sup=$(supervisor k)
+    kill -9 "$sup"
+    wait_for 60 gone "$sup"
+    kill -0 "$TARGET"
+    shape "$TARGET" >after.txt
+    diff before.txt after.txt
+    run "$SEEP" status k
+    [ "$status" -eq 3 ]
+    [[ "$output" == orphaned* ]]
+    "$SEEP" resume -q k >resume.txt 2>&1 &
+    local resume=$!
+    wait_for 20 has_samples k 8
+    "$SEEP" stop k
+    local code=0
+    wait "$resume" || code=$?
+    cat resume.txt
+    [ "$code" -eq 3 ]
+    kill -0 "$TARGET"
+    verdict k 'len(v["evidence"]["gaps"]) >= 1 and "interrupted" in v["evidence"]["attribution_reason"]'
+    "$SEEP" attach --detach --name f --duration 60s --interval 100ms -o attribution.mode=off "$TARGET" >/dev/null
+    wait_for 20 has_samples f 5
+    sup=$(supervisor f)
+    kill -9 "$sup"
+    wait_for 20 gone "$sup"
+    run "$SEEP" finish -q f
+    echo "$output"
+    [ "$status" -eq 3 ]
+    kill -0 "$TARGET"
+    verdict f 'v["evidence"]["samples"] >= 5'
+}
+
+@test "N09 Ctrl-C: judged, 130, the program runs on" {
+    kind steady
+    "$SEEP" attach -q --name i --duration 60s -o attribution.mode=off "$TARGET" >o.txt 2>&1 &
+    local pid=$! code=0
+    wait_for 20 has_samples i 3
+    kill -INT "$pid"
+    wait "$pid" || code=$?
+    [ "$code" -eq 130 ]
+    kill -0 "$TARGET"
+    ! grep -q uprobes "/proc/$TARGET/maps"
+}
+
+@test "N10 more calls than the budget: the stacks are given up, with a row, and nothing is made up" {
+    needs_uprobes
+    kind steady
+    run "$SEEP" attach -q --name b "${FAST[@]}" -o attribution.events=10/s -o "$STACKS" "$TARGET"
+    echo "$output"
+    [ "$status" -eq 3 ]
+    verdict b '"attribution.events" in v["evidence"]["attribution_reason"]'
+    verdict b 'any(e["kind"] == "degraded" for e in v["events"])' || "$SEEP" report b -f json | grep -q attribution.events
+}
+
+@test "N11 redis-server, filled while it is watched: its own functions" {
+    needs_uprobes
+    command -v redis-server >/dev/null || skip "no redis-server"
+    local port
+    port=$(free_port)
+    redis-server --port "$port" --bind 127.0.0.1 --save "" --dir "$WORK" >out.txt 2>&1 &
+    TARGET=$!
+    wait_for 20 redis-cli -p "$port" ping
+    "$SEEP" attach --detach --name redis --duration 12s --interval 100ms -o "$STACKS" "$TARGET"
+    local n=0
+    while "$SEEP" status redis | grep -q ^running; do
+        redis-cli -p "$port" eval 'for i=1,50 do redis.call("SET", "k"..ARGV[1]..":"..i, string.rep("x",200)) end' 0 $((n++)) >/dev/null
+        sleep 0.05
+    done
+    run "$SEEP" wait redis
+    "$SEEP" report redis
+    [ "$status" -eq 1 ]
+    verdict redis 'any("sds" in (f["function"] or "") or "dict" in (f["function"] or "") for s in v["stacks"][:5] for f in s["frames"])'
+    [ "$(redis-cli -p "$port" ping)" = PONG ]
+}
+
+@test "N12 nginx with its workers and python3: watched, and they go on" {
+    needs_uprobes
+    command -v nginx >/dev/null || skip "no nginx"
+    local port
+    port=$(free_port)
+    mkdir -p ngx/logs
+    printf 'daemon off; master_process on; worker_processes 2; pid %s; error_log %s; events {}\nhttp { access_log off; server { listen 127.0.0.1:%s; location / { return 200 ok; } } }\n' \
+        "$WORK/ngx/pid" "$WORK/ngx/logs/e" "$port" >ngx/conf
+    nginx -p "$WORK/ngx" -c "$WORK/ngx/conf" >out.txt 2>&1 &
+    TARGET=$!
+    wait_for 20 curl -fs "http://127.0.0.1:$port/" -o /dev/null
+    run "$SEEP" attach -q --name nginx "${FAST[@]}" -o "$STACKS" "$TARGET"
+    echo "$output"
+    [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+    verdict nginx 'v["evidence"]["attribution"] == "exact"'
+    curl -fs "http://127.0.0.1:$port/" -o /dev/null
+    kill "$TARGET"
+    wait "$TARGET" || true
+    PYTHONMALLOC=malloc python3 -c '
+import time
+kept = []
+print("ready", flush=True)
+while True:
+    kept.append(bytearray(20000))
+    time.sleep(0.01)' >out.txt &
+    TARGET=$!
+    wait_for 20 is_ready
+    run "$SEEP" attach -q --name py "${FAST[@]}" -o "$STACKS" "$TARGET"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    verdict py 'any("bytearray" in (f["function"] or "").lower() for f in v["stacks"][0]["frames"])'
+}

@@ -1,0 +1,109 @@
+// A program to be attached to: attach_kinds KIND, prints "ready" and goes on until it is ended.
+//
+//   leak     loses a block of 4 kB every 5 ms, in lost_here()
+//   steady   allocates and frees the same amount
+//   replace  a full cache of 20 000 entries made before "ready"; then every step one old entry makes room for a new one
+//   threads  leaks from threads that come and go, in lost_here()
+//   forks    children that come and go leak and end; the program itself is steady
+//   dies N   loses blocks as leak does, for 2 s, then exits with status N
+//   realloc  one block that grows by 4 kB every 5 ms, in grow_here()
+// libs: pthread
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ENTRIES 20000
+
+static void *volatile keep;
+static char *cache[ENTRIES];
+
+__attribute__((noinline)) static void lost_here(size_t size)
+{
+    char *p = malloc(size);
+    if (p)
+        memset(p, 1, size);
+    keep = p;
+}
+
+__attribute__((noinline)) static void steady_step(void)
+{
+    void *p[16];
+    for (int i = 0; i < 16; i++)
+        p[i] = malloc(100 + (size_t)i * 40);
+    for (int i = 0; i < 16; i++)
+        free(p[i]);
+}
+
+__attribute__((noinline)) static char *cache_entry_new(size_t i)
+{
+    char *p = malloc(1000);
+    if (p)
+        memset(p, (int)i, 1000);
+    return p;
+}
+
+__attribute__((noinline)) static void *grow_here(void *p, size_t size)
+{
+    char *grown = realloc(p, size);
+    if (grown)
+        memset(grown + size - 4000, 1, 4000);
+    return grown;
+}
+
+static void *leaking_thread(void *arg)
+{
+    (void)arg;
+    lost_here(4000);
+    return NULL;
+}
+
+static void thread_step(void)
+{
+    pthread_t t;
+    if (pthread_create(&t, NULL, leaking_thread, NULL) == 0)
+        pthread_join(t, NULL);
+}
+
+static void fork_step(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (int i = 0; i < 20; i++)
+            lost_here(4000);
+        _exit(0);
+    }
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    steady_step();
+}
+
+int main(int argc, char **argv)
+{
+    const char *kind = argc > 1 ? argv[1] : "steady";
+    for (size_t i = 0; !strcmp(kind, "replace") && i < ENTRIES; i++)
+        cache[i] = cache_entry_new(i);
+    printf("ready\n");
+    fflush(stdout);
+    void *grown = NULL;
+    for (size_t n = 0;; n++) {
+        if (!strcmp(kind, "leak") || !strcmp(kind, "dies"))
+            lost_here(4000);
+        else if (!strcmp(kind, "threads"))
+            thread_step();
+        else if (!strcmp(kind, "forks"))
+            fork_step();
+        else if (!strcmp(kind, "realloc"))
+            grown = grow_here(grown, 4000 * (n + 1));
+        else if (!strcmp(kind, "replace")) {
+            free(cache[n % ENTRIES]);
+            cache[n % ENTRIES] = cache_entry_new(n);
+        } else
+            steady_step();
+        if (!strcmp(kind, "dies") && n == 400)
+            return argc > 2 ? atoi(argv[2]) : 0;
+        usleep(5000);
+    }
+}
