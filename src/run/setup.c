@@ -299,7 +299,7 @@ static void set_attribution(struct run *r, const struct linux_exe *exe)
         return;
     }
     if (preloads_a_sanitizer(r)) {
-        attribution_failed(r,
+        run_attribution_failed(r,
                            "The target's own LD_PRELOAD names a sanitizer, whose allocator must come first: the probe "
                            "is not loaded; run without it.");
         return;

@@ -57,7 +57,7 @@ PY
 }
 first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f in s["frames"] if f["library"] != "yes"][0]'; }
 
-@test "N01 a leak is found and named; the program runs on with the code and mappings it had" {
+@test "T01 a leak is found and named; the program runs on with the code and mappings it had" {
     needs_uprobes
     kind leak
     shape "$TARGET" >before.txt
@@ -72,7 +72,7 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     valid_verdict l
 }
 
-@test "N02 realloc that grows, and threads that come and go and leak: the right functions" {
+@test "T02 realloc that grows, and threads that come and go and leak: the right functions" {
     needs_uprobes BPF
     kind realloc
     run "$SEEP" attach -q --name r "${FAST[@]}" -o "$STACKS" "$TARGET"
@@ -88,7 +88,7 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     [ "$(first_function t)" = lost_here ]
 }
 
-@test "N03 a healthy program, one whose children leak and end, and a full cache that replaces: none is accused" {
+@test "T03 a healthy program, one whose children leak and end, and a full cache that replaces: none is accused" {
     needs_uprobes
     local k
     for k in steady forks replace; do
@@ -102,7 +102,7 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     verdict replace 'any("from before the attach" in g["reason"] for g in v["gates"])'
 }
 
-@test "N04 the program ends: left early by a service, completed by a job; the status is the true one or not known" {
+@test "T04 the program ends: left early by a service, completed by a job; the status is the true one or not known" {
     kind dies 3
     run "$SEEP" attach -q --name s --duration 60s -o target.life=service -o attribution.mode=off "$TARGET"
     echo "$output"
@@ -116,7 +116,7 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     [ "$status" -eq 3 ] || { [ "$status" -eq 4 ] && [[ "$output" == *"not known"* ]]; }
 }
 
-@test "N05 what cannot be attached to: exit 2 and a sentence each" {
+@test "T05 what cannot be attached to: exit 2 and a sentence each" {
     run "$SEEP" attach
     [ "$status" -eq 2 ]
     run "$SEEP" attach 12x
@@ -140,7 +140,7 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     [ ! -e "$SEEP_RESULTS" ]
 }
 
-@test "N06 watched twice, and watched although a run's probe is in it: said" {
+@test "T06 watched twice, and watched although a run's probe is in it: said" {
     kind steady
     "$SEEP" attach --detach --name a --duration 60s -o attribution.mode=off "$TARGET" >/dev/null
     run "$SEEP" attach -q --duration 2s "$TARGET"
@@ -161,7 +161,7 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     "$SEEP" wait p || true
 }
 
-@test "N07 an ordinary user: own processes by totals, what is missing is named; others' are refused" {
+@test "T07 an ordinary user: own processes by totals, what is missing is named; others' are refused" {
     [ "$(id -u)" = 0 ] || skip "needs a second user"
     seep_for_all_users
     chown 12345:12345 "$WORK"
@@ -183,7 +183,7 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     verdict u '[g["status"] for g in v["gates"]] == ["inconclusive", "pass"]'
 }
 
-@test "N08 seep is killed: no breakpoint stays, the program runs on, resume and finish take it up" {
+@test "T08 seep is killed: no breakpoint stays, the program runs on, resume and finish take it up" {
     needs_uprobes
     kind leak
     shape "$TARGET" >before.txt
@@ -221,7 +221,7 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     verdict f 'v["evidence"]["samples"] >= 5'
 }
 
-@test "N09 Ctrl-C: judged, 130, the program runs on" {
+@test "T09 Ctrl-C: judged, 130, the program runs on" {
     kind steady
     "$SEEP" attach -q --name i --duration 60s -o attribution.mode=off "$TARGET" >o.txt 2>&1 &
     local pid=$! code=0
@@ -233,7 +233,7 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     ! grep -q uprobes "/proc/$TARGET/maps"
 }
 
-@test "N10 more calls than the budget: the stacks are given up, with a row, and nothing is made up" {
+@test "T10 more calls than the budget: the stacks are given up, with a row, and nothing is made up" {
     needs_uprobes
     kind steady
     run "$SEEP" attach -q --name b "${FAST[@]}" -o attribution.events=10/s -o "$STACKS" "$TARGET"
@@ -243,7 +243,7 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     verdict b 'any(e["kind"] == "degraded" for e in v["events"])' || "$SEEP" report b -f json | grep -q attribution.events
 }
 
-@test "N11 redis-server, filled while it is watched: its own functions" {
+@test "T11 redis-server, filled while it is watched: its own functions" {
     needs_uprobes
     command -v redis-server >/dev/null || skip "no redis-server"
     local port
@@ -264,7 +264,7 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     [ "$(redis-cli -p "$port" ping)" = PONG ]
 }
 
-@test "N12 nginx with its workers and python3: watched, and they go on" {
+@test "T12 nginx with its workers and python3: watched, and they go on" {
     needs_uprobes
     command -v nginx >/dev/null || skip "no nginx"
     local port
