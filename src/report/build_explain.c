@@ -114,14 +114,25 @@ static double part_at(double *const v[SOURCES], enum judge_part part, size_t i)
     return NAN;
 }
 
+// Mappings are read more rarely than the rest. Slopes add up only over the same ticks, so where there are enough of
+// those, all parts and the whole are fitted over them alone.
+static size_t split_points(const struct build *b, double *const v[SOURCES], double from)
+{
+    size_t n = 0;
+    for (size_t i = b->measure_first; i < b->measure_end; i++)
+        n += b->r->t_s[i] >= from && isfinite(value_of(v, HEAP_RESIDENT, i));
+    return n;
+}
+
 // JUDGE_PARTS stands for the whole.
 static struct judge_rate rate_of(struct build *b, double *const v[SOURCES], enum judge_part part, double *t, double *y)
 {
     double from = isfinite(b->r->warmup_end_s) ? b->r->warmup_end_s : 0;
     size_t n = 0;
+    bool split = split_points(b, v, from) >= POINTS_MIN;
     for (size_t i = b->measure_first; i < b->measure_end; i++) {
         double value = part == JUDGE_PARTS ? value_of(v, RSS, i) : part_at(v, part, i);
-        if (b->r->t_s[i] < from || !isfinite(value))
+        if (b->r->t_s[i] < from || !isfinite(value) || (split && isnan(value_of(v, HEAP_RESIDENT, i))))
             continue;
         t[n] = b->r->t_s[i];
         y[n++] = value;
