@@ -13,6 +13,7 @@
 static const double taus[] = {.01, .02, .04, .07, .1, .15, .2, .3, .45, .7, 1, 2};
 static const double hinges[] = {.3, .4, .5, .6, .7, .8};
 static const double tau_max_le = .2;
+static const double fine_tau_min = .01, fine_tau_max = 4, fine_tau_max_le = .8, fine_tau_step = 1.1;
 static const double delta_ic = 2;
 static const double pessimism = .5;
 
@@ -34,11 +35,13 @@ static void row_of(const struct judge_scaled *s, const struct judge_model *m, do
         row[c++] = sin(2 * M_PI * s->cycle * u);
         row[c++] = cos(2 * M_PI * s->cycle * u);
     }
+    for (size_t k = 0; k < s->n_jumps; k++)
+        row[c++] = u > s->jump[k];
 }
 
 static void shape_model(const struct judge_scaled *s, struct judge_model *m)
 {
-    size_t extra = s->cycle > 0 ? 2 : 0;
+    size_t extra = (s->cycle > 0 ? 2 : 0) + s->n_jumps;
     double end = -exp(-1 / m->param) / m->param; // derivative of e^(-u/tau) at the end, for E and LE
     memset(m->g, 0, sizeof m->g);
     switch (m->kind) {
@@ -66,7 +69,7 @@ static void shape_model(const struct judge_scaled *s, struct judge_model *m)
         m->g[2] = m->kind == JUDGE_H;
         break;
     }
-    m->parameters += s->cycle > 0 ? 3 : 0;
+    m->parameters += (s->cycle > 0 ? 3 : 0) + 2 * s->n_jumps;
 }
 
 // In-place Cholesky of the lower triangle; false when a pivot vanishes against its diagonal.
@@ -114,7 +117,7 @@ static double dot(const double *a, const double *b, size_t n)
     return sum;
 }
 
-static void residuals_of(const struct judge_scaled *s, const struct judge_model *m, double *e)
+void judge_fit_residuals(const struct judge_scaled *s, const struct judge_model *m, double *e)
 {
     for (size_t i = 0; i < s->n; i++) {
         double row[JUDGE_COLUMNS_MAX];
@@ -123,29 +126,48 @@ static void residuals_of(const struct judge_scaled *s, const struct judge_model 
     }
 }
 
+void judge_fit_remove(const struct judge_scaled *s, const struct judge_model *m, double *out)
+{
+    size_t extra = (s->cycle > 0 ? 2 : 0) + s->n_jumps, first = m->columns - extra;
+    for (size_t i = 0; i < s->n; i++) {
+        double row[JUDGE_COLUMNS_MAX];
+        row_of(s, m, s->u[i], row);
+        out[i] = s->z[i] - dot(row + first, m->beta + first, extra);
+    }
+}
+
 static bool fit_model(const struct judge_scaled *s, struct judge_model *m)
 {
-    double xx[JUDGE_COLUMNS_MAX][JUDGE_COLUMNS_MAX] = {{0}}, xz[JUDGE_COLUMNS_MAX] = {0}, e[JUDGE_POINTS_MAX];
+    double xx[JUDGE_COLUMNS_MAX][JUDGE_COLUMNS_MAX] = {{0}}, xz[JUDGE_COLUMNS_MAX] = {0};
+    double x[JUDGE_POINTS_MAX][JUDGE_COLUMNS_MAX];
     shape_model(s, m);
     if (s->n <= m->columns + 1)
         return false;
     for (size_t i = 0; i < s->n; i++) {
-        double row[JUDGE_COLUMNS_MAX];
-        row_of(s, m, s->u[i], row);
+        row_of(s, m, s->u[i], x[i]);
         for (size_t a = 0; a < m->columns; a++) {
-            xz[a] += row[a] * s->z[i];
+            xz[a] += x[i][a] * s->z[i];
             for (size_t b = 0; b <= a; b++)
-                xx[a][b] += row[a] * row[b];
+                xx[a][b] += x[i][a] * x[i][b];
         }
     }
     if (!cholesky(xx, m->columns))
         return false;
     solve(xx, m->columns, xz, m->beta);
     solve(xx, m->columns, m->g, m->inverse_g);
-    residuals_of(s, m, e);
-    m->sse = dot(e, e, s->n);
+    m->sse = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        double e = s->z[i] - dot(x[i], m->beta, m->columns);
+        m->sse += e * e;
+    }
     m->r = dot(m->g, m->beta, m->columns);
     return true;
+}
+
+double judge_fit_line_sse(const struct judge_scaled *s)
+{
+    struct judge_model line = {.kind = JUDGE_L, .param = 1};
+    return fit_model(s, &line) ? line.sse : INFINITY;
 }
 
 double judge_ar1(const double *e, size_t n, double p, double a, double *raw)
@@ -202,7 +224,7 @@ double judge_weighted_variance(const double *e, const double *w, size_t n, size_
 static double standard_error(const struct judge_scaled *s, const struct judge_model *m, double *rho)
 {
     double e[JUDGE_POINTS_MAX], w[JUDGE_POINTS_MAX];
-    residuals_of(s, m, e);
+    judge_fit_residuals(s, m, e);
     for (size_t i = 0; i < s->n; i++) {
         double row[JUDGE_COLUMNS_MAX];
         row_of(s, m, s->u[i], row);
@@ -235,7 +257,7 @@ void judge_fit_cycle(struct judge_scaled *s)
     s->cycle = best_k;
     if (best_k <= 0)
         return;
-    residuals_of(s, &best, e);
+    judge_fit_residuals(s, &best, e);
     double ne = effective_n(s->n, judge_ar1(e, s->n, (double)best.parameters, 0, NULL));
     double gain = ne * log((line.sse + s->floor_sse) / (best.sse + s->floor_sse)) - 3 * log(ne);
     if (!(gain > 10))
@@ -250,12 +272,29 @@ static void try_model(const struct judge_scaled *s, enum judge_model_kind kind, 
         models[(*n)++] = m;
 }
 
+static void fit_fine(const struct judge_scaled *s, struct judge_model *models, size_t *n)
+{
+    for (double tau = fine_tau_min; tau < fine_tau_max; tau *= fine_tau_step) {
+        try_model(s, JUDGE_E, tau, models, n);
+        if (tau <= fine_tau_max_le)
+            try_model(s, JUDGE_LE, tau, models, n);
+    }
+    for (int i = 1; i <= 49; i++)
+        try_model(s, JUDGE_S, .02 * i, models, n);
+    for (int i = 2; i <= 17; i++)
+        try_model(s, JUDGE_H, .05 * i, models, n);
+}
+
 static size_t fit_all(const struct judge_scaled *s, struct judge_model models[JUDGE_MODELS_MAX])
 {
     size_t n = 0;
     try_model(s, JUDGE_L, 1, models, &n);
     if (s->linear_only)
         return n;
+    if (s->fine) {
+        fit_fine(s, models, &n);
+        return n;
+    }
     for (size_t i = 0; i < COUNT(taus); i++)
         try_model(s, JUDGE_E, taus[i], models, &n);
     for (size_t i = 0; i < COUNT(taus) && taus[i] <= tau_max_le; i++)
@@ -273,7 +312,7 @@ static void score_all(const struct judge_scaled *s, struct judge_model *models, 
     double e[JUDGE_POINTS_MAX];
     for (size_t i = 1; i < n; i++)
         closest = models[i].sse < models[closest].sse ? i : closest;
-    residuals_of(s, &models[closest], e);
+    judge_fit_residuals(s, &models[closest], e);
     double rho = judge_ar1(e, s->n, (double)models[closest].parameters, 0, NULL), ne = effective_n(s->n, rho);
     out->ic_linear = out->ic_plateau = INFINITY;
     for (size_t i = 0; i < n; i++) {
@@ -286,6 +325,7 @@ static void score_all(const struct judge_scaled *s, struct judge_model *models, 
             out->ic_plateau = fmin(out->ic_plateau, m->ic);
     }
     out->best = models[best];
+    out->effective_n = ne;
 }
 
 bool judge_fit(const struct judge_scaled *s, struct judge_fit *out)
@@ -297,10 +337,16 @@ bool judge_fit(const struct judge_scaled *s, struct judge_fit *out)
         return false;
     score_all(s, models, n, out);
     double nu = fmax(4, floor(.4 * pow((double)s->n, 2. / 3))), t = judge_t95(nu) * s->t_scale;
+    double least_le = INFINITY;
+    out->le_hi = NAN;
     out->lo = INFINITY;
     out->hi = -INFINITY;
     for (size_t i = 0; i < n; i++) {
         double rho, se;
+        if (models[i].kind == JUDGE_LE && s->fine && models[i].ic < least_le) {
+            least_le = models[i].ic;
+            out->le_hi = models[i].r + t * standard_error(s, &models[i], &rho);
+        }
         if (models[i].ic > out->best.ic + delta_ic)
             continue;
         se = standard_error(s, &models[i], &rho);

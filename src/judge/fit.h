@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { JUDGE_POINTS_MAX = 300, JUDGE_COLUMNS_MAX = 6, JUDGE_MODELS_MAX = 64 };
+enum { JUDGE_POINTS_MAX = 300, JUDGE_JUMPS_MAX = 4, JUDGE_COLUMNS_MAX = 5 + JUDGE_JUMPS_MAX, JUDGE_MODELS_MAX = 224 };
 
 enum judge_model_kind { JUDGE_L, JUDGE_E, JUDGE_LE, JUDGE_S, JUDGE_H };
 
@@ -29,8 +29,11 @@ struct judge_scaled {
     double u[JUDGE_POINTS_MAX];
     double z[JUDGE_POINTS_MAX];
     size_t n;
-    double floor_sse; // f: what the grain of the values alone contributes
-    double cycle;     // k of the seasonal columns, 0 none
+    double floor_sse;             // f: what the grain of the values alone contributes
+    double cycle;                 // k of the seasonal columns, 0 none
+    double jump[JUDGE_JUMPS_MAX]; // places of known jumps, each a column of every model
+    size_t n_jumps;
+    bool fine;        // grids fine enough for a time constant to be told to a twentieth
     double t_scale;   // widens the interval for early looks
     bool linear_only; // too few points for the competition
 };
@@ -40,7 +43,9 @@ struct judge_fit {
     double lo, hi; // union of the intervals of the plausible models
     double mde;
     double rho;                   // of the best model
+    double effective_n;           // of the residuals of the closest model
     double ic_linear, ic_plateau; // IC of L and of the best E; infinite when not fitted
+    double le_hi;                 // upper end of the best LE, fine grids only; NaN otherwise
     size_t n_models;              // in the plausible set
 };
 
@@ -49,6 +54,15 @@ void judge_fit_cycle(struct judge_scaled *s);
 
 // Fits all models and chooses. n >= 4. Returns false when not even the line could be fitted (all u equal).
 bool judge_fit(const struct judge_scaled *s, struct judge_fit *out);
+
+// Sum of squares about the line (with the cycle and the jumps of s); infinite when it cannot be fitted.
+double judge_fit_line_sse(const struct judge_scaled *s);
+
+// z minus the fitted values, s->n of them.
+void judge_fit_residuals(const struct judge_scaled *s, const struct judge_model *m, double *e);
+
+// Writes z without the cycle and the jumps of a fitted model; out may be s->z.
+void judge_fit_remove(const struct judge_scaled *s, const struct judge_model *m, double *out);
 
 // Lag-1 autocorrelation of n residuals with a correction for p fitted columns and a standard errors of pessimism; raw
 // gets the uncorrected estimate and may be NULL.

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DROPS_ALIGNED_MAX = 1000 };
+
 enum judge_unfit judge_prep_check(const struct judge_series *series)
 {
     if (series->n == 0)
@@ -223,6 +225,63 @@ size_t judge_prep_troughs(const double *t, const double *y, size_t n, size_t **a
         *at = NULL;
     }
     return found;
+}
+
+// Slope within the teeth: the median one of the increments that are no drops.
+static double tooth_slope(const double *t, const double *y, size_t n, const size_t *at, size_t drops, double *scratch)
+{
+    size_t m = 0, k = 0;
+    for (size_t i = 1; i < n; i++) {
+        if (k < drops && at[k] == i)
+            k++;
+        else
+            scratch[m++] = (y[i] - y[i - 1]) / (t[i] - t[i - 1]);
+    }
+    return m > 0 ? judge_median(scratch, m) : 0;
+}
+
+// The periods with which every drop falls between its two samples, as a range; false when there is none.
+static bool clock_of(const double *t, const size_t *at, const double *number, size_t drops, double *lo, double *hi)
+{
+    *lo = 0;
+    *hi = INFINITY;
+    for (size_t j = 0; j < drops; j++) {
+        for (size_t k = j + 1; k < drops; k++) {
+            double apart = number[k] - number[j];
+            *lo = fmax(*lo, (t[at[k] - 1] - t[at[j]]) / apart);
+            *hi = fmin(*hi, (t[at[k]] - t[at[j] - 1]) / apart);
+        }
+    }
+    return *lo <= *hi;
+}
+
+bool judge_prep_align_troughs(const double *t, const double *y, size_t n, const size_t *at, size_t drops,
+                              struct judge_aligned *out)
+{
+    double *number = out->y, *scratch = out->scratch, count = 0, lo, hi, from = -INFINITY, to = INFINITY;
+    if (drops < 3 || drops > DROPS_ALIGNED_MAX)
+        return false;
+    for (size_t k = 0; k + 1 < drops; k++)
+        scratch[k] = t[at[k + 1]] - t[at[k]];
+    double usual = judge_median(scratch, drops - 1);
+    for (size_t k = 0; k < drops; k++) {
+        count += k > 0 ? fmax(1, round((t[at[k]] - t[at[k - 1]]) / usual)) : 0;
+        number[k] = count;
+    }
+    if (!clock_of(t, at, number, drops, &lo, &hi))
+        return false;
+    double period = (lo + hi) / 2, slope = tooth_slope(t, y, n, at, drops, scratch);
+    for (size_t k = 0; k < drops; k++) {
+        from = fmax(from, t[at[k] - 1] - period * number[k]);
+        to = fmin(to, t[at[k]] - period * number[k]);
+    }
+    out->drift = fabs(slope) * (hi - lo) / 2 * count;
+    for (size_t k = 0; k < drops; k++) {
+        double when = fmin(fmax((from + to) / 2 + period * number[k], t[at[k] - 1]), t[at[k]]);
+        out->t[k] = when;
+        out->y[k] = y[at[k]] - slope * (t[at[k]] - when);
+    }
+    return true;
 }
 
 size_t judge_prep_bin(const double *t, const double *y, size_t n, double *bin_t, double *bin_y)

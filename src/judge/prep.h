@@ -39,6 +39,20 @@ size_t judge_prep_gaps(const struct judge_window *w, double interval_s, double *
 // or 0 when the series is no sawtooth by the rule of the method; *failed when memory ran out.
 size_t judge_prep_troughs(const double *t, const double *y, size_t n, size_t **at, bool *failed);
 
+// The troughs of a sawtooth that keeps a clock, each at the moment of its drop.
+struct judge_aligned {
+    double *t;       // room for one value a drop, the caller's
+    double *y;       // likewise
+    double *scratch; // room for one value a sample
+    double drift;    // what the uncertainty of the clock can add to the growth over all troughs, +-, units of y
+};
+
+// Between two samples the drop falls anywhere, and a period that is nearly a multiple of the interval makes that a slow
+// beat that looks like growth: so troughs of a regular sawtooth are put on one phase. Returns false when the drops keep
+// no clock (then their phases are random, and average out) or are more than a thousand.
+bool judge_prep_align_troughs(const double *t, const double *y, size_t n, const size_t *at, size_t drops,
+                              struct judge_aligned *out);
+
 // Averages n points into at most JUDGE_POINTS_MAX bins of equal count; returns the number of points.
 size_t judge_prep_bin(const double *t, const double *y, size_t n, double *bin_t, double *bin_y);
 

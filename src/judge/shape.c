@@ -12,13 +12,20 @@ static void name_model(const struct judge_round *round, char *out, size_t size)
 {
     static const char *const letters[] = {
         [JUDGE_L] = "L", [JUDGE_E] = "E", [JUDGE_LE] = "LE", [JUDGE_S] = "S", [JUDGE_H] = "H"};
+    static const char *const views[] = {[JUDGE_VIEW_ALL] = "",
+                                        [JUDGE_VIEW_TROUGHS] = "troughs ",
+                                        [JUDGE_VIEW_ALIGNED] = "aligned troughs ",
+                                        [JUDGE_VIEW_FLOOR] = "floor ",
+                                        [JUDGE_VIEW_CEILING] = "ceiling "};
     const struct judge_model *m = &round->fit.best;
-    char cycle[24] = "", param[16] = "";
+    char cycle[24] = "", jumps[32] = "", param[16] = "";
     if (round->scaled.cycle > 0)
-        snprintf(cycle, sizeof cycle, "cycle%g ", round->scaled.cycle);
+        snprintf(cycle, sizeof cycle, "cycle%.4g ", round->scaled.cycle);
+    if (round->scaled.n_jumps > 0)
+        snprintf(jumps, sizeof jumps, "jumps%zu ", round->scaled.n_jumps);
     if (m->kind != JUDGE_L)
-        snprintf(param, sizeof param, "%g", m->param);
-    snprintf(out, size, "%s%s%s%s", round->troughs ? "troughs " : "", cycle, letters[m->kind], param);
+        snprintf(param, sizeof param, "%.3g", m->param);
+    snprintf(out, size, "%s%s%s%s%s", views[round->view], cycle, jumps, letters[m->kind], param);
 }
 
 static bool is_flat(const struct judge_fit *f)
@@ -50,8 +57,12 @@ static enum judge_shape shape_of(const struct judge_round *round)
     const struct judge_model *m = &f->best;
     if (round->stair && (round->cause == JUDGE_BECAUSE_STAIRS || in_steps(&round->scaled, round->net)))
         return JUDGE_SHAPE_STAIRCASE;
-    if (round->troughs)
+    if (round->cause == JUDGE_BECAUSE_BURSTS)
+        return JUDGE_SHAPE_STAIRCASE;
+    if (round->view == JUDGE_VIEW_TROUGHS || round->view == JUDGE_VIEW_ALIGNED)
         return JUDGE_SHAPE_SAWTOOTH;
+    if (round->scaled.n_jumps > 0)
+        return is_flat(f) ? JUDGE_SHAPE_STEP : JUDGE_SHAPE_LINEAR;
     switch (m->kind) {
     case JUDGE_L:
         return is_flat(f) && f->hi <= 1 ? JUDGE_SHAPE_FLAT : is_flat(f) ? JUDGE_SHAPE_UNKNOWN : JUDGE_SHAPE_LINEAR;
@@ -85,14 +96,32 @@ static double step_time(const struct judge_round *round)
     return round->t0 + at * round->window_s;
 }
 
+// The last of several known jumps, and what all of them add up to.
+static void step_of(const struct judge_round *round, struct judge_growth *out)
+{
+    const struct judge_scaled *s = &round->scaled;
+    const struct judge_model *m = &round->fit.best;
+    double sum = 0;
+    for (size_t k = 0; k < s->n_jumps; k++)
+        sum += m->beta[m->columns - s->n_jumps + k];
+    out->event_t_s = round->t0 + s->jump[s->n_jumps - 1] * round->window_s;
+    out->event_size = sum * round->unit;
+    out->n_steps = s->n_jumps;
+}
+
 void judge_shape_find(const struct judge_round *round, struct judge_growth *out)
 {
     const struct judge_model *m = &round->fit.best;
     name_model(round, out->model, sizeof out->model);
     out->shape = shape_of(round);
     out->tau_s = out->event_t_s = out->event_size = out->cycle_s = NAN;
+    out->n_steps = 0;
     if (round->scaled.cycle > 0)
         out->cycle_s = round->window_s / round->scaled.cycle;
+    if (round->scaled.n_jumps > 0) {
+        step_of(round, out);
+        return;
+    }
     if (m->kind == JUDGE_E || m->kind == JUDGE_LE) {
         double c = m->beta[m->kind == JUDGE_E ? 1 : 2];
         out->tau_s = m->param * round->window_s;
@@ -140,8 +169,12 @@ void judge_shape_words(double first_t, struct judge_growth *g)
         plateau_words(first_t, g);
         break;
     case JUDGE_SHAPE_STEP:
-        snprintf(g->shape_text, sizeof g->shape_text, "step of %s at %s, flat since",
-                 judge_format(size, sizeof size, g->event_size, unit), when);
+        judge_format(size, sizeof size, g->event_size, unit);
+        if (g->n_steps > 1)
+            snprintf(g->shape_text, sizeof g->shape_text, "%zu steps of %s in all, the last at %s, flat since",
+                     g->n_steps, size, when);
+        else
+            snprintf(g->shape_text, sizeof g->shape_text, "step of %s at %s, flat since", size, when);
         break;
     case JUDGE_SHAPE_SAWTOOTH:
         snprintf(g->shape_text, sizeof g->shape_text, "sawtooth, floor %s",
@@ -211,6 +244,32 @@ void judge_shape_reason(const struct judge_round *round, const struct judge_opti
     case JUDGE_BECAUSE_TAIL:
         snprintf(g->reason, size, "grows %s, under the budget of %s, but the last third rises faster than that", now,
                  budget);
+        break;
+    case JUDGE_BECAUSE_SLOWED:
+        snprintf(g->reason, size, "grows %s, under the budget of %s: %s grew within the window, and ever more slowly",
+                 now, budget, judge_format(a, sizeof a, g->net_growth, o->unit));
+        break;
+    case JUDGE_BECAUSE_BURSTS:
+        snprintf(g->reason, size, "grows in bursts that go on: %s within the window, above the budget of %s",
+                 judge_format(a, sizeof a, g->net_growth, o->unit), budget);
+        break;
+    case JUDGE_BECAUSE_STEPPED:
+        snprintf(g->reason, size,
+                 "grew by %s within the window, but a few steps explain it: too early to tell whether "
+                 "there will be more",
+                 judge_format(a, sizeof a, g->net_growth, o->unit));
+        break;
+    case JUDGE_BECAUSE_WAVE:
+        snprintf(g->reason, size,
+                 "rises at the end faster than the budget of %s, but a slow cycle of the load would "
+                 "look the same",
+                 budget);
+        break;
+    case JUDGE_BECAUSE_CONTRADICTED:
+        snprintf(g->reason, size, "the growth of %s at the end is not borne out by the window as a whole", now);
+        break;
+    case JUDGE_BECAUSE_NOT_CLEAR:
+        snprintf(g->reason, size, "grows %s: too close to the budget of %s for the noise of this run", now, budget);
         break;
     }
     size_t used = strlen(g->reason);

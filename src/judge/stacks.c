@@ -55,13 +55,38 @@ static double one_sided_p(double excess, double se, double nu)
     return 1 - judge_t_cdf(excess / se, nu);
 }
 
-// The window from snapshot `from` to the end; y begins there.
+// Sample variance of the increments of n points.
+static double increments_variance(const double *y, size_t n)
+{
+    double mean = (y[n - 1] - y[0]) / (double)(n - 1), ss = 0;
+    for (size_t i = 1; i < n; i++)
+        ss += (y[i] - y[i - 1] - mean) * (y[i] - y[i - 1] - mean);
+    return ss / (double)(n - 2);
+}
+
+// Variance of the slope from snapshot `from` on when what disturbs the curve stays, as leaked blocks of random size do:
+// that of a random walk, from its increments; a line through a walk varies 6/5 as much as the mean increment. They are
+// taken from all three quarters that are judged, or from the window alone where that is rougher. Infinite when the
+// second half of the window adds less than .6 of the first: what fills up shrinks its increments in good order, and
+// that is not noise.
+static double walk_variance(const struct axis *axis, size_t from, const double *y)
+{
+    size_t n = axis->m - from, quarter = axis->m / 4, half = n / 2;
+    double early = (y[half] - y[0]) / (double)half, late = (y[n - 1] - y[half]) / (double)(n - 1 - half);
+    if (late < .6 * early)
+        return INFINITY;
+    double own = increments_variance(y, n), all = increments_variance(y + quarter - from, axis->m - quarter);
+    return 1.2 * fmax(own, all) / (double)(n - 1);
+}
+
+// The window from snapshot `from` (a quarter of them, or half) to the end; y begins there and is preceded by the
+// snapshots before. The error is the smaller one of two: residuals that forget (AR(1)), and increments that stay.
 static struct window_fit fit_window(const struct axis *axis, size_t from, const double *y)
 {
     size_t n = axis->m - from;
     const double *x = axis->x + from;
     double run = (double)axis->m;
-    double a, b, sse, sxx, e[M_MAX], mean = 0, nu = (double)n - 2;
+    double a, b, sse, sxx, e[M_MAX], mean = 0, nu = (double)n - 2, nu_walk = (double)(axis->m - axis->m / 4) - 2;
     judge_line(x, y, n, &a, &b, &sse, &sxx);
     for (size_t i = 0; i < n; i++) {
         e[i] = y[i] - a - b * x[i];
@@ -70,23 +95,27 @@ static struct window_fit fit_window(const struct axis *axis, size_t from, const 
     // Residuals at the level of rounding are no residuals: an exact line has no error.
     if (sse <= (double)n * pow(1e-12 * (1 + fabs(mean)), 2))
         sse = 0;
-    double r1 = sse > 0 ? lag1(e, n) : 0;
-    double r = fmin(fmax(r1 + 2 * (1 + 2 * fmax(r1, 0)) / (double)n, 0), .95);
-    double nn = (double)n, v = sse / nu / sxx * (1 + r) / (1 - r);
-    v = fmax(v, axis->sampling * (12 * mean / (nn * nn * nn) + 1.2 * fmax(b, 0) / nn));
-    double se = sqrt(v), t = axis->t_scale * judge_t95(nu);
+    double r1 = sse > 0 ? lag1(e, n) : 0, nn = (double)n;
+    double r = fmin(fmax(r1 + 2 * (1 + 2 * fmax(r1, 0)) / nn, 0), .95);
+    double sampled = axis->sampling * (12 * mean / (nn * nn * nn) + 1.2 * fmax(b, 0) / nn);
+    double forgets = sqrt(fmax(sampled, sse / nu / sxx * (1 + r) / (1 - r)));
+    double stays = sqrt(fmax(sampled, walk_variance(axis, from, y)));
+    double p = one_sided_p(b * run - axis->delta, forgets * run, nu);
+    double p_walk = isfinite(stays) ? one_sided_p(b * run - axis->delta, stays * run, nu_walk) : 1;
+    double se = fmin(forgets, stays), t = axis->t_scale * judge_t95(nu);
     return (struct window_fit){.slope = b,
                                .se = se,
                                .lo = b - t * se,
                                .hi = b + t * se,
                                .mde = se * (judge_t95(nu) + judge_t80(nu)),
-                               .p = one_sided_p(b * run - axis->delta, se * run, nu)};
+                               .p = fmin(p, p_walk)};
 }
 
 // p once the largest increment of the window is cut down to the median one: one step is not growth, and a steady leak
 // loses next to nothing.
-static double p_without_step(const struct axis *axis, size_t from, const double *y)
+static double p_without_step(const struct axis *axis, size_t from, const double *whole)
 {
+    const double *y = whole + from;
     size_t n = axis->m - from, at = 0;
     double flat[M_MAX], up[M_MAX], jump = 0;
     for (size_t i = 1; i < n; i++) {
@@ -97,9 +126,9 @@ static double p_without_step(const struct axis *axis, size_t from, const double 
         }
     }
     jump -= fmax(judge_median(up, n - 1), 0);
-    for (size_t i = 0; i < n; i++)
-        flat[i] = at > 0 && i >= at ? y[i] - jump : y[i];
-    return fit_window(axis, from, flat).p;
+    for (size_t i = 0; i < axis->m; i++)
+        flat[i] = at > 0 && i >= from + at ? whole[i] - jump : whole[i];
+    return fit_window(axis, from, flat + from).p;
 }
 
 // Averages m snapshots of one array down to k; block means keep what they measured.
@@ -158,8 +187,8 @@ static void test_stack(const struct judge_stacks_input *in, const struct axis *a
     struct window_fit tail = fit_window(axis, h, y + h);
     double p = fmax(all.p, tail.p);
     if (p < false_discovery) {
-        p = fmax(p, p_without_step(axis, a, y + a));
-        p = fmax(p, p_without_step(axis, h, y + h));
+        p = fmax(p, p_without_step(axis, a, y));
+        p = fmax(p, p_without_step(axis, h, y));
     }
     for (size_t i = h; i < axis->m; i++)
         mean += y[i] / (double)nh;

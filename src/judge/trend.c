@@ -6,6 +6,8 @@
 #include "judge/trend.h"
 #include "judge/fit.h"
 #include "judge/prep.h"
+#include "judge/round.h"
+#include "judge/second.h"
 #include "judge/shape.h"
 #include "judge/stat.h"
 
@@ -14,11 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_MIN = 40, N_TROUGHS_FULL = 30, RECUTS_MAX = 2 };
+enum { N_MIN = JUDGE_ROUND_N_MIN };
 
 static const double warmup_share = .10;
 static const double missing_share_max = .25;
-static const double least_floor = 1e-6; // grain below which differences are rounding, in budgets
 
 static double nan_or(double value, double otherwise)
 {
@@ -60,17 +61,6 @@ static void nothing_known(const struct judge_series *series, const struct judge_
     };
 }
 
-static double median_of(const double *y, size_t n, double *scratch)
-{
-    memcpy(scratch, y, n * sizeof *y);
-    return judge_median(scratch, n);
-}
-
-static size_t edge_count(size_t n)
-{
-    return n / 10 > 3 ? n / 10 : 3;
-}
-
 // Total growth over all samples given: the same function that serves the gates.
 static int judge_total(const struct judge_window *w, const struct judge_options *o, struct judge_growth *out)
 {
@@ -85,153 +75,15 @@ static int judge_total(const struct judge_window *w, const struct judge_options 
 
 static int half_growth(const double *y, size_t n, struct judge_growth *out)
 {
-    size_t q = edge_count(n);
+    size_t q = judge_round_edge(n);
     double *scratch = malloc(n * sizeof *scratch);
     if (!scratch)
         return -1;
-    double a = median_of(y, q, scratch), b = median_of(y + (n - q) / 2, q, scratch),
-           c = median_of(y + n - q, q, scratch);
+    double a = judge_round_median(y, q, scratch), b = judge_round_median(y + (n - q) / 2, q, scratch),
+           c = judge_round_median(y + n - q, q, scratch);
     free(scratch);
     if (fabs(b - a) > out->total_margin && b != a)
         out->half_ratio = (c - b) / (b - a);
-    return 0;
-}
-
-// Scales one window into budgets: picks the troughs of a sawtooth, bins, and finds the grain. Returns 0 or -1 (memory).
-static int scale(const double *t, const double *y, size_t n, const struct judge_options *o, struct judge_round *round)
-{
-    struct judge_scaled *s = &round->scaled;
-    bool failed;
-    size_t *at, drops = judge_prep_troughs(t, y, n, &at, &failed);
-    double grain = o->counts ? 0 : o->quantum;
-    if (failed)
-        return -1;
-    memset(s, 0, sizeof *s);
-    round->troughs = drops > 0;
-    if (drops > 0) {
-        double *tt = malloc(2 * drops * sizeof *tt);
-        if (!tt) {
-            free(at);
-            return -1;
-        }
-        for (size_t k = 0; k < drops; k++) {
-            tt[k] = t[at[k]];
-            tt[drops + k] = y[at[k]];
-        }
-        s->n = judge_prep_bin(tt, tt + drops, drops, s->u, s->z);
-        free(tt);
-        free(at);
-        s->linear_only = s->n < N_TROUGHS_FULL;
-    } else {
-        s->n = judge_prep_bin(t, y, n, s->u, s->z);
-    }
-    round->cause = JUDGE_BECAUSE_OTHER;
-    round->t0 = s->u[0];
-    round->window_s = s->u[s->n - 1] - s->u[0];
-    round->unit = fmax(o->budget_per_s * round->window_s, o->budget_per_s > 0 ? 0 : fmax(o->quantum, 1));
-    double scratch[JUDGE_POINTS_MAX], middle = median_of(s->z, s->n, scratch);
-    for (size_t i = 0; i < s->n; i++) {
-        s->u[i] = (s->u[i] - round->t0) / round->window_s;
-        s->z[i] = (s->z[i] - middle) / round->unit;
-    }
-    grain = fmax(grain / round->unit, least_floor);
-    s->floor_sse = (double)s->n * grain * grain / 12;
-    s->t_scale = o->t_scale;
-    return 0;
-}
-
-// Medians of q points around u: the levels between which the quarters are measured.
-static double level_at(const struct judge_scaled *s, double u, size_t q)
-{
-    double scratch[JUDGE_POINTS_MAX];
-    size_t near = 0;
-    while (near + 1 < s->n && s->u[near] < u)
-        near++;
-    size_t from = near > q / 2 ? near - q / 2 : 0;
-    from = from + q > s->n ? s->n - q : from;
-    return median_of(s->z + from, q, scratch);
-}
-
-static bool rises_by_stairs(const struct judge_round *round)
-{
-    static const double at[] = {.03, .25, .5, .75, .97};
-    const struct judge_scaled *s = &round->scaled;
-    double level[5];
-    if (s->n < N_MIN || round->fit.best.kind == JUDGE_E || !(round->net > 1.5))
-        return false;
-    for (int i = 0; i < 5; i++)
-        level[i] = level_at(s, at[i], edge_count(s->n));
-    return level[2] - level[1] > .3 && level[3] - level[2] > .3 && level[4] - level[3] > .3;
-}
-
-static void measure_ends(struct judge_round *round)
-{
-    const struct judge_scaled *s = &round->scaled;
-    double scratch[JUDGE_POINTS_MAX], a;
-    size_t q = edge_count(s->n), third = s->n / 3;
-    q = q > s->n ? s->n : q;
-    round->net = median_of(s->z + s->n - q, q, scratch) - median_of(s->z, q, scratch);
-    round->tail = 0;
-    if (third >= 12)
-        judge_line(s->u + s->n - third, s->z + s->n - third, third, &a, &round->tail, NULL, NULL);
-    round->stair = rises_by_stairs(round);
-}
-
-// How much of the window a transient of the best model takes, in windows; 0 when there is none to cut, or too much.
-static double transient_of(const struct judge_model *m)
-{
-    double cut = 0;
-    if (m->kind == JUDGE_S)
-        cut = m->param + .02 <= .34 ? m->param + .02 : 0;
-    else if (m->kind == JUDGE_E || m->kind == JUDGE_LE) {
-        double c = fmax(fabs(m->beta[m->kind == JUDGE_E ? 1 : 2]), .4);
-        cut = m->param * log(c / .4);
-        cut = cut <= .5 ? cut : 0;
-    }
-    return cut;
-}
-
-static enum judge_verdict because(struct judge_round *round, enum judge_cause cause, enum judge_verdict verdict)
-{
-    round->cause = cause;
-    return verdict;
-}
-
-// The verdict of one round. *cut > 0 asks for another round without that share of the window.
-static enum judge_verdict decide(struct judge_round *round, int recuts, double *cut)
-{
-    const struct judge_fit *f = &round->fit;
-    *cut = 0;
-    if (f->lo > 1) {
-        if (f->best.kind == JUDGE_E && f->best.param <= 1 && f->ic_linear - f->ic_plateau > 6)
-            return because(round, JUDGE_BECAUSE_DECELERATING, JUDGE_INCONCLUSIVE);
-        return because(round, JUDGE_BECAUSE_ABOVE, JUDGE_FAIL);
-    }
-    if (round->stair)
-        return because(round, JUDGE_BECAUSE_STAIRS, JUDGE_FAIL);
-    if (f->hi > 1)
-        return because(round, JUDGE_BECAUSE_STRADDLES, JUDGE_INCONCLUSIVE);
-    if (round->net > 1) {
-        *cut = recuts < RECUTS_MAX ? transient_of(&f->best) : 0;
-        return because(round, JUDGE_BECAUSE_NET, JUDGE_INCONCLUSIVE);
-    }
-    if (round->tail > 1)
-        return because(round, JUDGE_BECAUSE_TAIL, JUDGE_INCONCLUSIVE);
-    return because(round, JUDGE_BECAUSE_UNDER, JUDGE_PASS);
-}
-
-// One round on a window: everything but the decision.
-static int run_round(const double *t, const double *y, size_t n, const struct judge_options *o,
-                     struct judge_round *round)
-{
-    if (scale(t, y, n, o, round) != 0)
-        return -1;
-    judge_fit_cycle(&round->scaled);
-    const struct judge_fit *f = &round->fit;
-    // Amounts or times at the end of what a double holds have no rate; a comparison with NaN would let them pass.
-    round->fitted = judge_fit(&round->scaled, &round->fit) && isfinite(f->best.r) && isfinite(f->lo) && isfinite(f->hi);
-    if (round->fitted)
-        measure_ends(round);
     return 0;
 }
 
@@ -248,7 +100,7 @@ static void store_rates(const struct judge_round *round, struct judge_growth *ou
     out->rho = f->rho;
     out->n_models = f->n_models;
     out->n_used = round->scaled.n;
-    out->troughs = round->troughs;
+    out->troughs = round->view == JUDGE_VIEW_TROUGHS || round->view == JUDGE_VIEW_ALIGNED;
     out->window_s = round->window_s;
     out->net_growth = round->net * round->unit;
 }
@@ -280,35 +132,52 @@ static void keep_shape(const struct judge_growth *before, struct judge_growth *o
     out->event_size = before->event_size;
 }
 
-// Rounds until the warm-up is behind us; *from is the index of the first sample judged. Returns 0 or -1 (memory).
-static int judge_rounds(const struct judge_window *w, size_t *from, const struct judge_options *o,
-                        struct judge_growth *out, struct judge_round *round)
+static void store_round(const struct judge_window *w, size_t from, const struct judge_round *round,
+                        struct judge_growth *out)
 {
-    struct judge_growth before;
-    if (w->n - *from < N_MIN) {
-        snprintf(out->reason, sizeof out->reason, "too few samples after the warm-up: %zu, at least %d are needed",
-                 w->n - *from, N_MIN);
-        return 0;
-    }
+    struct judge_growth before = *out;
+    store_rates(round, out);
+    out->warmup_end_s = w->t[from];
+    judge_shape_find(round, out);
+    keep_shape(&before, out);
+}
+
+// Rounds until the warm-up is behind us; *from is the index of the first sample judged, full becomes the first round.
+// Returns 0 or -1 (memory).
+static int judge_rounds(const struct judge_window *w, size_t *from, const struct judge_options *o,
+                        struct judge_growth *out, struct judge_round *full, struct judge_round *round)
+{
     for (;; out->n_recuts++) {
         double cut;
-        before = *out;
-        if (run_round(w->t + *from, w->y + *from, w->n - *from, o, round) != 0)
+        if (judge_round_run(w->t + *from, w->y + *from, w->n - *from, o, round) != 0)
             return -1;
         if (!round->fitted) {
             say(out, JUDGE_INCONCLUSIVE, "no growth model could be fitted to these samples");
             return 0;
         }
-        store_rates(round, out);
-        out->warmup_end_s = w->t[*from];
-        out->verdict = decide(round, (int)out->n_recuts, &cut);
-        judge_shape_find(round, out);
-        keep_shape(&before, out);
+        out->verdict = judge_round_decide(round, (int)out->n_recuts, &cut);
+        if (out->n_recuts == 0)
+            *full = *round;
+        store_round(w, *from, round, out);
         size_t next = cut > 0 ? index_at(w, *from, round->t0 + cut * round->window_s) : *from;
         if (next == *from || w->n - next < N_MIN)
             return 0;
         *from = next;
     }
+}
+
+// Hears the second opinion on what the rounds from sample start on gave. Returns 0 or -1 (memory).
+static int hear_second(const struct judge_window *w, size_t start, size_t *from, const struct judge_options *o,
+                       const struct judge_round *full, struct judge_round *round, struct judge_growth *out)
+{
+    struct judge_series samples = {w->t + start, w->y + start, w->n - start};
+    int second = judge_second(&samples, o, full, round, &out->verdict);
+    if (second == JUDGE_SECOND_OVERRULES) {
+        *from = start;
+        out->n_recuts = 0;
+        store_round(w, start, round, out);
+    }
+    return second < 0 ? -1 : 0;
 }
 
 static size_t first_judged(const struct judge_window *w, double warmup_s)
@@ -349,14 +218,21 @@ static void uncut(const struct judge_options *o, double first_t, struct judge_gr
 
 static int judge_window(struct judge_window *w, const struct judge_options *o, struct judge_growth *out)
 {
-    struct judge_round round = {.unit = 0};
+    struct judge_round full, round = {.unit = 0};
     if (judge_total(w, o, out) != 0 || (o->counts && judge_prep_floor(w) != 0))
         return -1;
-    size_t from = first_judged(w, o->warmup_s);
-    if (judge_rounds(w, &from, o, out, &round) != 0)
+    size_t from = first_judged(w, o->warmup_s), start = from;
+    if (w->n - from < N_MIN) {
+        snprintf(out->reason, sizeof out->reason, "too few samples after the warm-up: %zu, at least %d are needed",
+                 w->n - from, N_MIN);
+        return 0;
+    }
+    if (judge_rounds(w, &from, o, out, &full, &round) != 0)
         return -1;
     if (!round.fitted)
         return 0;
+    if (!o->first_only && !o->counts && hear_second(w, start, &from, o, &full, &round, out) != 0)
+        return -1;
     judge_shape_words(w->t[0], out);
     judge_shape_reason(&round, o, w->t[0], out);
     cap(w, o, out);

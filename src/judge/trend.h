@@ -22,6 +22,7 @@ struct judge_options {
     double baseline;           // level before the load for total growth; NaN: the first 2 % of the series
     const struct judge_span *excluded; // paused or suspended stretches, cut out before judging
     size_t n_excluded;
+    bool first_only; // only the first competition, without second opinions (for comparisons)
 };
 
 #define JUDGE_OPTIONS_DEFAULT                                                                                          \
@@ -49,6 +50,7 @@ struct judge_growth {
     double tau_s;             // time constant of a plateau; NaN otherwise
     double event_t_s;         // time of the step or of the onset, on the axis of t_s; NaN otherwise
     double event_size;        // size of the step, or of the plateau's fill, in units of y; NaN otherwise
+    size_t n_steps;           // known jumps of a step; 0 where a single step was fitted as a model
     double cycle_s;           // length of the seasonal cycle that was fitted; NaN otherwise
     double warmup_end_s;      // on the axis of t_s: where the judged window begins
     double window_s;          // length of the judged window

@@ -2,12 +2,36 @@
 #ifndef SEEP_SIM_SIM_H
 #define SEEP_SIM_SIM_H
 
+#include "kinds.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
-enum sim_check { SIM_CHECK_NONE, SIM_CHECK_LOOSE, SIM_CHECK_STRICT };
+struct sim_shape {
+    const char *name;
+    size_t n;
+    double step_s;
+    double budget_per_h;
+};
+
+struct sim_wanted {
+    uint64_t seed;
+    unsigned seeds;
+    unsigned reps;
+    unsigned rep;
+    const struct sim_set *set;
+    const char *shape;
+    const char *kind;
+    bool first_only;
+    bool stacks;
+    bool early;
+    bool check;
+    bool list_wrong; // print the wrong answers
+    bool list_open;  // print the inconclusive ones
+    bool dump;
+};
 
 // The per-stack test on reps runs of 3 000 stacks; prints a table. Returns 0 when the check holds, else 1.
-int sim_stacks(uint64_t seed, unsigned reps, enum sim_check check);
+int sim_stacks(uint64_t seed, unsigned reps, bool check);
 
 #endif

@@ -164,7 +164,7 @@ static double big_early_step(double u)
 }
 static double big_late_step(double u)
 {
-    return u > .6 ? 60 * MIB : 0;
+    return u > .9 ? 60 * MIB : 0;
 }
 static double flat_then_tail(double u)
 {

@@ -1,0 +1,379 @@
+// Second opinions: see second.h and docs/METHOD.md, "Second opinions".
+//
+// The first competition is what the method promises to the digit. It is weak where its grids are coarse (slow plateaus,
+// cycles), where it knows one step only (two steps, tables that double, bursts), and where noise is one-sided (pages
+// purged in bursts). Here other descriptions of the same window are tried. One that fits decisively better, or that
+// settles what the first left open, takes over; one that contradicts a PASS or a FAIL makes it inconclusive. Each works
+// on a copy of the first round, in the same units and under the same rules for net growth and the last third.
+#include "judge/second.h"
+#include "judge/jumps.h"
+#include "judge/prep.h"
+#include "judge/stat.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_TROUGHS_FULL = 30, JUMPS_FEW = 4, SPIKES_MANY = 3 };
+
+static const double decisive = 10;                    // difference of the criterion
+static const double plausible = 2;                    // likewise, as in the first competition
+static const double clearance = .15;                  // most that a PASS must stay clear of the budget
+static const double rest_least = .18;                 // of the window must follow the last of a few steps
+static const double calm_enough = .25;                // variance of an envelope against that of the series
+static const double wave_least = .6, wave_most = 2.9; // cycles in the window
+// Standard deviations of a walk that a PASS must survive.
+static const double caution_ordinary = 2, caution_spiky = 1.3, caution_slowing = 3;
+static const double falls_by = .3, returns_within = .25; // of the range
+
+// The descriptions of one window, and how much better each is than the fine competition.
+struct views {
+    struct judge_round fine;
+    struct judge_round steps;
+    struct judge_round wave;
+    struct judge_jumps jumps;
+    double fine_gain; // over the first competition
+    double steps_gain;
+    double wave_gain;
+    bool stepwise; // what grew, grew in jumps
+    bool falls;    // by a good part of its range, somewhere
+    bool returns;  // the end is about as high as the series was before
+};
+
+// A pass must clear the budget by its own half-width again, at most by .15: a rate of exactly the budget must not pass
+// once in twenty runs.
+static bool clearly_under(const struct judge_fit *f)
+{
+    return f->hi + fmin(f->hi - f->best.r, clearance) <= 1;
+}
+
+// How much better a describes the points than b; both over the same points.
+static double gain_over(const struct judge_round *a, const struct judge_round *b)
+{
+    double ne = a->fit.effective_n, f = a->scaled.floor_sse;
+    return ne * log((b->fit.best.sse + f) / (a->fit.best.sse + f)) -
+           ((double)a->fit.best.parameters - (double)b->fit.best.parameters) * log(ne);
+}
+
+// Fits r->scaled and measures its ends without the cycle and the jumps, which are no growth.
+static bool fit_view(struct judge_round *r)
+{
+    double whole[JUDGE_POINTS_MAX];
+    if (!judge_round_fit(r))
+        return false;
+    memcpy(whole, r->scaled.z, sizeof whole);
+    judge_fit_remove(&r->scaled, &r->fit.best, r->scaled.z);
+    judge_round_ends(r);
+    memcpy(r->scaled.z, whole, sizeof whole);
+    return true;
+}
+
+// The number of cycles in [from, to] that leaves the least about the line.
+static double best_cycle(struct judge_scaled *s, double from, double to)
+{
+    double best = 0, least = INFINITY;
+    for (int i = 0; from + .05 * i <= to; i++) {
+        s->cycle = from + .05 * i;
+        double sse = judge_fit_line_sse(s);
+        if (sse < least) {
+            least = sse;
+            best = s->cycle;
+        }
+    }
+    return best;
+}
+
+static bool view_finely(const struct judge_round *full, struct judge_round *out)
+{
+    *out = *full;
+    if (full->scaled.cycle > 0)
+        out->scaled.cycle = best_cycle(&out->scaled, full->scaled.cycle - .5, full->scaled.cycle + .5);
+    out->scaled.fine = true;
+    return fit_view(out);
+}
+
+// A wave of fewer than three periods about a line.
+static bool view_as_wave(const struct judge_round *full, struct judge_round *out)
+{
+    if (full->scaled.cycle > 0)
+        return false;
+    *out = *full;
+    out->scaled.cycle = best_cycle(&out->scaled, wave_least, wave_most);
+    out->scaled.linear_only = true;
+    return out->scaled.cycle > 0 && fit_view(out);
+}
+
+static bool view_as_steps(const struct judge_round *full, const struct judge_jumps *j, struct judge_round *out)
+{
+    *out = *full;
+    out->scaled.fine = true;
+    out->scaled.n_jumps = j->n;
+    memcpy(out->scaled.jump, j->at, j->n * sizeof j->at[0]);
+    return fit_view(out);
+}
+
+// Does the series fall by some of its range, and is its end no higher than an earlier peak? Medians of twentieths; the
+// peak lies in the first three fifths. What accelerates or sets in late does neither.
+static void see_fall(const struct judge_scaled *s, struct views *v)
+{
+    enum { PARTS = 20, EARLY = 12 };
+    double scratch[JUDGE_POINTS_MAX], high = -INFINITY, low = INFINITY, early = -INFINITY, end = 0, fall = 0;
+    for (size_t k = 0; k < PARTS; k++) {
+        size_t from = k * s->n / PARTS, to = (k + 1) * s->n / PARTS;
+        end = judge_round_median(s->z + from, to - from, scratch);
+        high = fmax(high, end);
+        low = fmin(low, end);
+        early = k < EARLY ? high : early;
+        fall = fmax(fall, high - end);
+    }
+    v->falls = fall >= falls_by * (high - low);
+    v->returns = end - early <= returns_within * (high - low);
+}
+
+// How far the residuals of r would wander over the whole window if what drifts in them were a random walk: the growth
+// of their squared differences from a lag of a sixteenth to one of an eighth, carried on. 0 for noise that forgets.
+static double wander(const struct judge_round *r)
+{
+    const struct judge_scaled *s = &r->scaled;
+    double e[JUDGE_POINTS_MAX], mean[2];
+    judge_fit_residuals(s, &r->fit.best, e);
+    for (int k = 0; k < 2; k++) {
+        size_t lag = s->n / (k == 0 ? 16 : 8);
+        double sum = 0;
+        for (size_t i = 0; i + lag < s->n; i++)
+            sum += (e[i + lag] - e[i]) * (e[i + lag] - e[i]);
+        mean[k] = sum / (double)(s->n - lag);
+    }
+    return sqrt(fmax(0, mean[1] - mean[0]) * 16);
+}
+
+// Slope of the points after u.
+static double slope_after(const struct judge_scaled *s, double u)
+{
+    size_t i = 0;
+    double a, b;
+    while (i + 3 < s->n && s->u[i] < u)
+        i++;
+    judge_line(s->u + i, s->z + i, s->n - i, &a, &b, NULL, NULL);
+    return b;
+}
+
+static bool take_views(const struct judge_round *full, struct views *v)
+{
+    judge_jumps_find(&full->scaled, &v->jumps);
+    if (!view_finely(full, &v->fine))
+        return false;
+    const struct judge_jumps *j = &v->jumps;
+    v->stepwise = j->n > 0 && j->down < .25 * j->up && full->net > .5 * j->up;
+    see_fall(&full->scaled, v);
+    v->fine_gain = gain_over(&v->fine, full);
+    v->steps_gain = v->wave_gain = -INFINITY;
+    if (v->stepwise && j->n <= JUMPS_FEW && view_as_steps(full, j, &v->steps))
+        v->steps_gain = gain_over(&v->steps, &v->fine);
+    if (view_as_wave(full, &v->wave))
+        v->wave_gain = gain_over(&v->wave, &v->fine);
+    return true;
+}
+
+// A few steps, nothing between them, and flat since the last one.
+static bool only_stepped(const struct judge_round *full, const struct views *v)
+{
+    const struct judge_jumps *j = &v->jumps;
+    const struct judge_round *r = &v->steps;
+    if (!(v->steps_gain > -plausible) || !(j->n <= 2 || judge_jumps_double(j)))
+        return false;
+    double last = j->at[j->n - 1];
+    return 1 - last >= rest_least && clearly_under(&r->fit) && r->net <= 1 && slope_after(&full->scaled, last) <= 1;
+}
+
+static bool only_waved(const struct views *v)
+{
+    const struct judge_round *r = &v->wave;
+    return v->wave_gain > decisive && v->falls && v->returns && clearly_under(&r->fit) && r->net <= 1 && r->tail <= 1;
+}
+
+// Could the growth be the rising part of a wave?
+static bool may_be_wave(const struct views *v)
+{
+    return v->falls && v->wave_gain > -decisive && v->wave.fit.lo <= 1;
+}
+
+// A plateau that is nearly full passes although much grew in the window: only when even a steady leak beneath it stays
+// under the budget.
+static bool slows_down(const struct judge_fit *f)
+{
+    bool plateau = f->best.kind == JUDGE_E || f->best.kind == JUDGE_LE;
+    return plateau && f->ic_linear - f->best.ic > decisive && f->le_hi <= 1;
+}
+
+static bool finely_under(const struct judge_round *r)
+{
+    if (r->fit.best.r + (r->net > 1 ? caution_slowing : caution_ordinary) * wander(r) > 1)
+        return false;
+    return clearly_under(&r->fit) && r->tail <= 1 && (r->net <= 1 || slows_down(&r->fit));
+}
+
+static bool finely_over(const struct judge_round *r)
+{
+    const struct judge_fit *f = &r->fit;
+    bool decelerates = f->ic_plateau < f->best.ic + plausible && f->ic_linear - f->ic_plateau > 6;
+    return f->lo > 1 && r->net > 1 && !decelerates;
+}
+
+// Minima (side -1) or maxima (side 1) of blocks: a leak raises both, disturbances of one sign only one of them.
+static bool view_envelope(const struct judge_round *full, double side, size_t blocks, struct judge_round *out)
+{
+    const struct judge_scaled *s = &full->scaled;
+    size_t block = s->n / blocks > 2 ? s->n / blocks : 2, n = s->n / block, skip = s->n % block;
+    *out = *full;
+    for (size_t b = 0; b < n; b++) {
+        double u = 0, most = -INFINITY;
+        for (size_t i = skip + b * block; i < skip + (b + 1) * block; i++) {
+            u += s->u[i] / (double)block;
+            most = fmax(most, side * s->z[i]);
+        }
+        out->scaled.u[b] = u;
+        out->scaled.z[b] = side * most;
+    }
+    out->scaled.n = n;
+    out->scaled.floor_sse = s->floor_sse * (double)n / (double)s->n;
+    out->view = side < 0 ? JUDGE_VIEW_FLOOR : JUDGE_VIEW_CEILING;
+    return fit_view(out);
+}
+
+// Does the calmer of the envelopes, if it is much calmer than the series, show that nothing grows?
+static bool envelope_under(const struct judge_round *full, struct judge_round *out)
+{
+    static const size_t blocks[] = {40, 25, 15};
+    struct judge_round low, high;
+    double all = full->fit.best.sse / (double)full->scaled.n;
+    for (size_t i = 0; full->net <= 1 && i < sizeof blocks / sizeof blocks[0]; i++) {
+        if (!view_envelope(full, -1, blocks[i], &low) || !view_envelope(full, 1, blocks[i], &high))
+            return false;
+        *out = low.fit.best.sse < high.fit.best.sse ? low : high;
+        bool calm = out->fit.best.sse / (double)out->scaled.n < calm_enough * all;
+        if (calm && clearly_under(&out->fit) && out->net <= 1 && out->tail <= 1)
+            return true;
+    }
+    return false;
+}
+
+static int overrule(struct judge_round *round, const struct judge_round *view, enum judge_cause cause,
+                    enum judge_verdict *verdict, enum judge_verdict says)
+{
+    *round = *view;
+    round->cause = cause;
+    *verdict = says;
+    return JUDGE_SECOND_OVERRULES;
+}
+
+static int doubt(struct judge_round *round, enum judge_cause cause, enum judge_verdict *verdict)
+{
+    round->cause = cause;
+    *verdict = JUDGE_INCONCLUSIVE;
+    return JUDGE_SECOND_DOUBTS;
+}
+
+// A FAIL stands unless a better description of the whole window contradicts it.
+static int check_fail(const struct judge_round *full, const struct views *v, struct judge_round *round,
+                      enum judge_verdict *verdict)
+{
+    bool stairs = v->fine_gain > decisive ? v->fine.stair : round->stair;
+    if (v->steps_gain > -plausible && !full->stair && v->steps.fit.lo <= 1)
+        return doubt(round, JUDGE_BECAUSE_STEPPED, verdict);
+    if (may_be_wave(v))
+        return doubt(round, JUDGE_BECAUSE_WAVE, verdict);
+    if ((v->jumps.n_spikes >= SPIKES_MANY && full->net < 1) || (!stairs && clearly_under(&v->fine.fit)))
+        return doubt(round, JUDGE_BECAUSE_CONTRADICTED, verdict);
+    return JUDGE_SECOND_AGREES;
+}
+
+// A PASS stands when it is clear of the budget, also if the noise wanders and if bursts go on at their rate.
+static bool pass_stands(const struct views *v, const struct judge_round *round)
+{
+    const struct judge_round *closer = v->fine_gain > decisive ? &v->fine : round;
+    double caution = v->jumps.n_spikes >= SPIKES_MANY ? caution_spiky : caution_ordinary;
+    if (v->stepwise && v->jumps.n >= 3 && judge_jumps_most_rate(&v->jumps) > 1)
+        return false;
+    return round->fit.best.r + caution * wander(closer) <= 1;
+}
+
+static int settle(const struct judge_round *full, const struct views *v, struct judge_round *round,
+                  enum judge_verdict *verdict)
+{
+    struct judge_round envelope;
+    enum judge_verdict first = *verdict;
+    if (first == JUDGE_INCONCLUSIVE && envelope_under(full, &envelope))
+        return overrule(round, &envelope, JUDGE_BECAUSE_UNDER, verdict, JUDGE_PASS);
+    bool jumped = v->stepwise && v->jumps.up > .3;
+    if (!jumped && finely_under(&v->fine))
+        return overrule(round, &v->fine, v->fine.net > 1 ? JUDGE_BECAUSE_SLOWED : JUDGE_BECAUSE_UNDER, verdict,
+                        JUDGE_PASS);
+    if (first == JUDGE_PASS)
+        return doubt(round, JUDGE_BECAUSE_NOT_CLEAR, verdict);
+    if (!jumped && finely_over(&v->fine) && !may_be_wave(v))
+        return overrule(round, &v->fine, JUDGE_BECAUSE_ABOVE, verdict, JUDGE_FAIL);
+    return JUDGE_SECOND_AGREES;
+}
+
+static int second_of_series(const struct judge_options *o, const struct judge_round *full, struct judge_round *round,
+                            enum judge_verdict *verdict)
+{
+    struct views v;
+    if (!take_views(full, &v))
+        return JUDGE_SECOND_AGREES;
+    if (*verdict == JUDGE_PASS && pass_stands(&v, round) && clearly_under(&round->fit))
+        return JUDGE_SECOND_AGREES;
+    if (only_stepped(full, &v))
+        return overrule(round, &v.steps, JUDGE_BECAUSE_UNDER, verdict, JUDGE_PASS);
+    bool goes_on = v.stepwise && judge_jumps_go_on(&v.jumps);
+    if (*verdict != JUDGE_FAIL && goes_on && judge_jumps_least_rate(&v.jumps, o->t_scale) > 1)
+        return overrule(round, full, JUDGE_BECAUSE_BURSTS, verdict, JUDGE_FAIL);
+    if (only_waved(&v))
+        return overrule(round, &v.wave, JUDGE_BECAUSE_UNDER, verdict, JUDGE_PASS);
+    if (*verdict == JUDGE_FAIL)
+        return check_fail(full, &v, round, verdict);
+    if (*verdict == JUDGE_PASS && !pass_stands(&v, round))
+        return doubt(round, JUDGE_BECAUSE_NOT_CLEAR, verdict);
+    return settle(full, &v, round, verdict);
+}
+
+// The troughs of a sawtooth that keeps a clock, put on one phase; agrees when it keeps none.
+static int second_of_troughs(const struct judge_series *samples, const struct judge_options *o,
+                             struct judge_round *round, enum judge_verdict *verdict)
+{
+    struct judge_round r = {.view = JUDGE_VIEW_ALIGNED};
+    bool failed;
+    size_t *at, drops = judge_prep_troughs(samples->t_s, samples->y, samples->n, &at, &failed);
+    double *room = drops > 0 ? malloc((2 * drops + samples->n) * sizeof *room) : NULL, cut;
+    struct judge_aligned aligned = {room, room + drops, room + 2 * drops, 0};
+    int rc = failed || (drops > 0 && !room) ? -1 : JUDGE_SECOND_AGREES;
+    if (room && judge_prep_align_troughs(samples->t_s, samples->y, samples->n, at, drops, &aligned)) {
+        judge_round_points(aligned.t, aligned.y, drops, o, &r);
+        r.scaled.linear_only = drops < N_TROUGHS_FULL;
+        if (fit_view(&r)) {
+            r.fit.lo -= aligned.drift / r.unit;
+            r.fit.hi += aligned.drift / r.unit;
+            enum judge_verdict says = judge_round_decide(&r, JUDGE_ROUND_RECUTS_MAX, &cut);
+            if (says == JUDGE_PASS && !clearly_under(&r.fit)) {
+                says = JUDGE_INCONCLUSIVE;
+                r.cause = JUDGE_BECAUSE_NOT_CLEAR;
+            }
+            if (says != *verdict)
+                rc = overrule(round, &r, r.cause, verdict, says);
+        }
+    }
+    free(room);
+    free(at);
+    return rc;
+}
+
+int judge_second(const struct judge_series *samples, const struct judge_options *o, const struct judge_round *full,
+                 struct judge_round *round, enum judge_verdict *verdict)
+{
+    if (full->view == JUDGE_VIEW_TROUGHS)
+        return second_of_troughs(samples, o, round, verdict);
+    if (full->scaled.n < JUDGE_ROUND_N_MIN)
+        return JUDGE_SECOND_AGREES;
+    return second_of_series(o, full, round, verdict);
+}
