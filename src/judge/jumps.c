@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-static const double unusual = 6;  // robust standard deviations of the increments
 static const double least = .05;  // budgets over the window
 static const double lasting = .6; // of a jump must still be there
 static const double ratio = 1.4;  // of a doubling that noise has blurred
@@ -27,7 +26,7 @@ static double median_of(const double *x, size_t n)
 }
 
 // The increments and the size from which one stands out; the middle one is what a steady slope adds every time.
-static double increments(const struct judge_scaled *s, double *d, double *middle)
+static double increments(const struct judge_scaled *s, double unusual, double *d, double *middle)
 {
     double off[JUDGE_POINTS_MAX];
     for (size_t i = 0; i + 1 < s->n; i++)
@@ -38,9 +37,9 @@ static double increments(const struct judge_scaled *s, double *d, double *middle
     return fmax(unusual * 1.4826 * median_of(off, s->n - 1), least);
 }
 
-static size_t find_bursts(const struct judge_scaled *s, struct burst *b)
+static size_t find_bursts(const struct judge_scaled *s, double unusual, struct burst *b)
 {
-    double d[JUDGE_POINTS_MAX], middle, threshold = increments(s, d, &middle);
+    double d[JUDGE_POINTS_MAX], middle, threshold = increments(s, unusual, d, &middle);
     size_t n = 0;
     for (size_t i = 0; i + 1 < s->n; i++) {
         if (fabs(d[i] - middle) < threshold)
@@ -68,13 +67,13 @@ static double lasting_change(const struct judge_scaled *s, const struct burst *b
     return median_of(s->z + b[k].last + 1, to - b[k].last - 1) - median_of(s->z + from, b[k].first + 1 - from);
 }
 
-void judge_jumps_find(const struct judge_scaled *s, struct judge_jumps *out)
+void judge_jumps_find(const struct judge_scaled *s, double unusual, struct judge_jumps *out)
 {
     struct burst b[JUDGE_POINTS_MAX];
     memset(out, 0, sizeof *out);
     if (s->n < POINTS_LEAST)
         return;
-    size_t n = find_bursts(s, b);
+    size_t n = find_bursts(s, unusual, b);
     for (size_t k = 0; k < n; k++) {
         double change = lasting_change(s, b, n, k);
         if (change * b[k].sum <= 0 || fabs(change) < lasting * fabs(b[k].sum))

@@ -16,8 +16,9 @@ struct judge_jumps {
     size_t n_spikes;                 // big increments whose level did not last
 };
 
-// Finds the increments that stand out, joins neighbours of one sign, and keeps those whose level lasts.
-void judge_jumps_find(const struct judge_scaled *s, struct judge_jumps *out);
+// Finds the increments that are unusual (in robust standard deviations of all increments), joins neighbours of one
+// sign, and keeps those whose level lasts.
+void judge_jumps_find(const struct judge_scaled *s, double unusual, struct judge_jumps *out);
 
 // Growth per window of a process that goes on jumping like this, a one-sided 95 % bound from below and from above: the
 // number of jumps is Poisson, and jumps of unequal size count as fewer. z_scale multiplies the normal quantile.

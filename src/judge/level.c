@@ -10,12 +10,14 @@
 enum { N_LEVEL = 10 };
 static const double retention_share = .10;
 
-// Fails whoever fails; passes with the resident memory unless the allocated bytes might be growing beneath it.
+// Fails whoever fails; passes with the resident memory unless the allocated bytes might be growing beneath it: by half
+// the budget or more, or in bursts that withdrew their PASS.
 enum judge_verdict judge_combine(const struct judge_growth *rss, const struct judge_growth *allocated, char *label,
                                  size_t size)
 {
-    bool suspicious =
-        allocated->verdict == JUDGE_INCONCLUSIVE && allocated->lo_per_s > .5 * allocated->budget_per_s; // false for NaN
+    double half = .5 * allocated->budget_per_s; // comparisons with an unknown are false
+    bool suspicious = allocated->verdict == JUDGE_INCONCLUSIVE &&
+                      (allocated->lo_per_s > half || allocated->slope_per_s > half || allocated->withdrawn);
     label[0] = '\0';
     if (rss->verdict == JUDGE_FAIL && allocated->verdict == JUDGE_PASS)
         snprintf(label, size, "not heap: mmap, fragmentation, page cache, stacks");

@@ -16,14 +16,16 @@
 
 enum { N_TROUGHS_FULL = 30, JUMPS_FEW = 4, SPIKES_MANY = 3 };
 
-static const double decisive = 10;                    // difference of the criterion
-static const double plausible = 2;                    // likewise, as in the first competition
-static const double clearance = .15;                  // most that a PASS must stay clear of the budget
-static const double rest_least = .18;                 // of the window must follow the last of a few steps
-static const double calm_enough = .25;                // variance of an envelope against that of the series
+static const double decisive = 10;     // difference of the criterion
+static const double slowing = 6;       // likewise: of a plateau over the line, as in the first competition
+static const double plausible = 2;     // likewise, as in the first competition
+static const double clearance = .15;   // most that a PASS must stay clear of the budget
+static const double rest_least = .18;  // of the window must follow the last of a few steps
+static const double calm_enough = .25; // variance of an envelope against that of the series
 static const double wave_least = .6, wave_most = 2.9; // cycles in the window
 // Standard deviations of a walk that a PASS must survive.
 static const double caution_ordinary = 2, caution_spiky = 1.3, caution_slowing = 3;
+static const double unusual = 6, suspicious = 4;         // increments that make a jump, in standard deviations
 static const double falls_by = .3, returns_within = .25; // of the range
 
 // The descriptions of one window, and how much better each is than the fine competition.
@@ -32,7 +34,8 @@ struct views {
     struct judge_round steps;
     struct judge_round wave;
     struct judge_jumps jumps;
-    double fine_gain; // over the first competition
+    struct judge_jumps hints; // the same with a lower threshold, for doubts only
+    double fine_gain;         // over the first competition
     double steps_gain;
     double wave_gain;
     bool stepwise; // what grew, grew in jumps
@@ -158,13 +161,20 @@ static double slope_after(const struct judge_scaled *s, double u)
     return b;
 }
 
+// Is there growth, and in jumps that are not taken back?
+static bool mostly_jumps(const struct judge_round *full, const struct judge_jumps *j)
+{
+    return j->n > 0 && j->down < .25 * j->up && full->net > .5 * j->up;
+}
+
 static bool take_views(const struct judge_round *full, struct views *v)
 {
-    judge_jumps_find(&full->scaled, &v->jumps);
+    judge_jumps_find(&full->scaled, unusual, &v->jumps);
+    judge_jumps_find(&full->scaled, suspicious, &v->hints);
     if (!view_finely(full, &v->fine))
         return false;
     const struct judge_jumps *j = &v->jumps;
-    v->stepwise = j->n > 0 && j->down < .25 * j->up && full->net > .5 * j->up;
+    v->stepwise = mostly_jumps(full, j);
     see_fall(&full->scaled, v);
     v->fine_gain = gain_over(&v->fine, full);
     v->steps_gain = v->wave_gain = -INFINITY;
@@ -192,10 +202,23 @@ static bool only_waved(const struct views *v)
     return v->wave_gain > decisive && v->falls && v->returns && clearly_under(&r->fit) && r->net <= 1 && r->tail <= 1;
 }
 
-// Could the growth be the rising part of a wave?
-static bool may_be_wave(const struct views *v)
+// Could the growth be the rising part of a wave? In half a run a wave need not have fallen yet.
+static bool may_be_wave(const struct views *v, bool early)
 {
-    return v->falls && v->wave_gain > -decisive && v->wave.fit.lo <= 1;
+    bool likely = (v->falls && v->wave_gain > -decisive) || (early && v->wave_gain > -plausible);
+    return likely && v->wave.fit.lo <= 1;
+}
+
+// Does a plateau describe the window much better than a line?
+static bool beats_line(const struct judge_fit *f)
+{
+    return f->ic_linear - f->ic_plateau > slowing;
+}
+
+// And about as well as anything?
+static bool decelerates(const struct judge_fit *f)
+{
+    return beats_line(f) && f->ic_plateau < f->best.ic + plausible;
 }
 
 // A plateau that is nearly full passes although much grew in the window: only when even a steady leak beneath it stays
@@ -215,9 +238,7 @@ static bool finely_under(const struct judge_round *r)
 
 static bool finely_over(const struct judge_round *r)
 {
-    const struct judge_fit *f = &r->fit;
-    bool decelerates = f->ic_plateau < f->best.ic + plausible && f->ic_linear - f->ic_plateau > 6;
-    return f->lo > 1 && r->net > 1 && !decelerates;
+    return r->fit.lo > 1 && r->net > 1 && !decelerates(&r->fit);
 }
 
 // Minima (side -1) or maxima (side 1) of blocks: a leak raises both, disturbances of one sign only one of them.
@@ -274,31 +295,41 @@ static int doubt(struct judge_round *round, enum judge_cause cause, enum judge_v
     return JUDGE_SECOND_DOUBTS;
 }
 
-// A FAIL stands unless a better description of the whole window contradicts it.
-static int check_fail(const struct judge_round *full, const struct views *v, struct judge_round *round,
+// A FAIL stands unless a better description of the whole window contradicts it. An early one, which would end the run,
+// also gives way to a plateau that merely beats the line.
+static int check_fail(const struct judge_round *full, const struct views *v, bool early, struct judge_round *round,
                       enum judge_verdict *verdict)
 {
     bool stairs = v->fine_gain > decisive ? v->fine.stair : round->stair;
     if (v->steps_gain > -plausible && !full->stair && v->steps.fit.lo <= 1)
         return doubt(round, JUDGE_BECAUSE_STEPPED, verdict);
-    if (may_be_wave(v))
+    if (may_be_wave(v, early))
         return doubt(round, JUDGE_BECAUSE_WAVE, verdict);
+    if (early && beats_line(&v->fine.fit))
+        return doubt(round, JUDGE_BECAUSE_CONTRADICTED, verdict);
     if ((v->jumps.n_spikes >= SPIKES_MANY && full->net < 1) || (!stairs && clearly_under(&v->fine.fit)))
         return doubt(round, JUDGE_BECAUSE_CONTRADICTED, verdict);
     return JUDGE_SECOND_AGREES;
 }
 
+// Three jumps or more that make up the growth, not all of them early: at the rate of a process that has made so few,
+// would it be over?
+static bool hints_at_bursts(const struct judge_round *full, const struct judge_jumps *j)
+{
+    return mostly_jumps(full, j) && j->n >= 3 && j->at[j->n - 1] > .5 && judge_jumps_most_rate(j) > 1;
+}
+
 // A PASS stands when it is clear of the budget, also if the noise wanders and if bursts go on at their rate.
-static bool pass_stands(const struct views *v, const struct judge_round *round)
+static bool pass_stands(const struct judge_round *full, const struct views *v, const struct judge_round *round)
 {
     const struct judge_round *closer = v->fine_gain > decisive ? &v->fine : round;
     double caution = v->jumps.n_spikes >= SPIKES_MANY ? caution_spiky : caution_ordinary;
-    if (v->stepwise && v->jumps.n >= 3 && judge_jumps_most_rate(&v->jumps) > 1)
+    if (hints_at_bursts(full, &v->jumps) || hints_at_bursts(full, &v->hints))
         return false;
     return round->fit.best.r + caution * wander(closer) <= 1;
 }
 
-static int settle(const struct judge_round *full, const struct views *v, struct judge_round *round,
+static int settle(const struct judge_round *full, const struct views *v, bool early, struct judge_round *round,
                   enum judge_verdict *verdict)
 {
     struct judge_round envelope;
@@ -311,7 +342,7 @@ static int settle(const struct judge_round *full, const struct views *v, struct 
                         JUDGE_PASS);
     if (first == JUDGE_PASS)
         return doubt(round, JUDGE_BECAUSE_NOT_CLEAR, verdict);
-    if (!jumped && finely_over(&v->fine) && !may_be_wave(v))
+    if (!jumped && finely_over(&v->fine) && !may_be_wave(v, early) && !(early && beats_line(&v->fine.fit)))
         return overrule(round, &v->fine, JUDGE_BECAUSE_ABOVE, verdict, JUDGE_FAIL);
     return JUDGE_SECOND_AGREES;
 }
@@ -320,9 +351,10 @@ static int second_of_series(const struct judge_options *o, const struct judge_ro
                             enum judge_verdict *verdict)
 {
     struct views v;
+    bool early = o->t_scale > 1;
     if (!take_views(full, &v))
         return JUDGE_SECOND_AGREES;
-    if (*verdict == JUDGE_PASS && pass_stands(&v, round) && clearly_under(&round->fit))
+    if (*verdict == JUDGE_PASS && pass_stands(full, &v, round) && clearly_under(&round->fit))
         return JUDGE_SECOND_AGREES;
     if (only_stepped(full, &v))
         return overrule(round, &v.steps, JUDGE_BECAUSE_UNDER, verdict, JUDGE_PASS);
@@ -332,10 +364,10 @@ static int second_of_series(const struct judge_options *o, const struct judge_ro
     if (only_waved(&v))
         return overrule(round, &v.wave, JUDGE_BECAUSE_UNDER, verdict, JUDGE_PASS);
     if (*verdict == JUDGE_FAIL)
-        return check_fail(full, &v, round, verdict);
-    if (*verdict == JUDGE_PASS && !pass_stands(&v, round))
+        return check_fail(full, &v, early, round, verdict);
+    if (*verdict == JUDGE_PASS && !pass_stands(full, &v, round))
         return doubt(round, JUDGE_BECAUSE_NOT_CLEAR, verdict);
-    return settle(full, &v, round, verdict);
+    return settle(full, &v, early, round, verdict);
 }
 
 // The troughs of a sawtooth that keeps a clock, put on one phase; agrees when it keeps none.

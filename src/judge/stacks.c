@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { M_MIN = 20, M_MAX = 48 };
+enum { M_MIN = 20, M_MAX = 48, NU_KNOWN = 60 }; // an error that follows from the sampling is not estimated
 
 static const double delta_share = .05;
 static const double false_discovery = .05;
@@ -100,8 +100,10 @@ static struct window_fit fit_window(const struct axis *axis, size_t from, const 
     double sampled = axis->sampling * (12 * mean / (nn * nn * nn) + 1.2 * fmax(b, 0) / nn);
     double forgets = sqrt(fmax(sampled, sse / nu / sxx * (1 + r) / (1 - r)));
     double stays = sqrt(fmax(sampled, walk_variance(axis, from, y)));
-    double p = one_sided_p(b * run - axis->delta, forgets * run, nu);
-    double p_walk = isfinite(stays) ? one_sided_p(b * run - axis->delta, stays * run, nu_walk) : 1;
+    double p = one_sided_p(b * run - axis->delta, forgets * run, forgets * forgets > sampled ? nu : NU_KNOWN);
+    double p_walk = 1;
+    if (isfinite(stays))
+        p_walk = one_sided_p(b * run - axis->delta, stays * run, stays * stays > sampled ? nu_walk : NU_KNOWN);
     double se = fmin(forgets, stays), t = axis->t_scale * judge_t95(nu);
     return (struct window_fit){.slope = b,
                                .se = se,
@@ -111,8 +113,8 @@ static struct window_fit fit_window(const struct axis *axis, size_t from, const 
                                .p = fmin(p, p_walk)};
 }
 
-// p once the largest increment of the window is cut down to the median one: one step is not growth, and a steady leak
-// loses next to nothing.
+// p once the largest increment of the window is cut down to the median one; 0 where sampling alone explains that
+// increment: one step is not growth, and a steady leak loses next to nothing.
 static double p_without_step(const struct axis *axis, size_t from, const double *whole)
 {
     const double *y = whole + from;
@@ -126,6 +128,9 @@ static double p_without_step(const struct axis *axis, size_t from, const double 
         }
     }
     jump -= fmax(judge_median(up, n - 1), 0);
+    double steady = fmax(y[n - 1] - y[0], 0) / (double)(n - 1);
+    if (axis->sampling > 0 && jump <= 2 * axis->sampling + 4 * sqrt(axis->sampling * steady))
+        return 0; // no step, only the scatter of the samples
     for (size_t i = 0; i < axis->m; i++)
         flat[i] = at > 0 && i >= from + at ? whole[i] - jump : whole[i];
     return fit_window(axis, from, flat + from).p;

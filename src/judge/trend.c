@@ -172,6 +172,7 @@ static int hear_second(const struct judge_window *w, size_t start, size_t *from,
 {
     struct judge_series samples = {w->t + start, w->y + start, w->n - start};
     int second = judge_second(&samples, o, full, round, &out->verdict);
+    out->withdrawn = second == JUDGE_SECOND_DOUBTS;
     if (second == JUDGE_SECOND_OVERRULES) {
         *from = start;
         out->n_recuts = 0;

@@ -65,6 +65,7 @@ struct judge_growth {
     enum judge_unit unit;     // of the series, from the options
     size_t n_gaps;            // distances over three intervals, after cutting what was excluded
     bool troughs;             // judged at the troughs of a sawtooth
+    bool withdrawn;           // a second opinion made a PASS or a FAIL inconclusive
     bool resolves;            // the run can resolve its budget: mde <= budget
     enum judge_verdict total_verdict; // of the total limit alone; PASS when there is none
     char model[48];                   // "L", "E0.1", "cycle10.5 L", "troughs L", as in docs/METHOD.md

@@ -36,7 +36,7 @@ const struct sim_set sim_sets[SIM_SETS] = {
         .pages = {30, 100},
     },
     {
-        .name = "held-out",
+        .name = "second",
         .noise_sd = {.02, .05},
         .noise_rho = {.68, .96},
         .heap_noise = {.2, 1},

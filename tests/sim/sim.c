@@ -1,10 +1,12 @@
 // seep-sim: how often the judge is right. Prints, by kind of series, the share of PASS, INCONCLUSIVE and FAIL.
 //
 //   seep-sim [--seed N|random] [--seeds N] [--reps N] [--set NAME] [--shape NAME] [--kind NAME] [--noise SD,RHO]
-//            [--first] [--stacks | --early] [--check] [--dump]
+//            [--first] [--stacks | --early] [--check | --check-loosely]
+//            [--wrong] [--open] [--dump]
 //
 // --seeds N adds up N seeds from --seed on. --first judges by the first competition alone, which is the specification
-// that the table of docs/METHOD.md compares with. --dump writes one series (of --kind and --shape) as CSV.
+// that the table of docs/METHOD.md compares with. --wrong and --open print the wrong and the inconclusive cases and how
+// to make each again; --dump writes one of them (--kind, --shape, --rep) as CSV.
 #include "sim.h"
 #include "judge/trend.h"
 #include "kinds.h"
@@ -18,13 +20,13 @@
 
 // The budgets of the short shapes are such that their noise, a fixed share of the budget over the run, is that of real
 // programs; two columns of one series see the same D.
-static const struct sim_shape shapes[] = {
+const struct sim_shape sim_shapes[SIM_SHAPES] = {
     {"24h@5min", 289, 300, 1048576},
     {"10min@1s", 601, 1, 64e6},
     {"10min@2s", 301, 2, 64e6},
     {"10min@2s strict", 301, 2, 64e6 / 5},
 };
-enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+enum { SHAPES = SIM_SHAPES };
 
 typedef unsigned answers[JUDGE_VERDICTS];
 
@@ -40,8 +42,7 @@ static void to_bytes(double *y, size_t n, double base, double d, double grain)
         y[i] = floor((base + y[i] * d) / grain) * grain;
 }
 
-// Seconds and bytes for a series in units of the run and of the budget. Returns the budget, bytes a second.
-static double scale_up(struct sim_series *s, const struct sim_shape *shape, double *t)
+double sim_scale_up(struct sim_series *s, const struct sim_shape *shape, double *t)
 {
     double run_s = (double)(s->n - 1) * shape->step_s;
     double d = s->pages > 0 ? s->pages * 4096 : shape->budget_per_h / 3600 * run_s;
@@ -64,7 +65,7 @@ static void judge_one(struct sim_series *s, const struct sim_shape *shape, bool 
     double t[SIM_MAX];
     struct judge_options o = JUDGE_OPTIONS_DEFAULT;
     char label[80];
-    o.budget_per_s = scale_up(s, shape, t);
+    o.budget_per_s = sim_scale_up(s, shape, t);
     o.first_only = first_only;
     judge_trend(&(struct judge_series){t, s->rss, s->n}, &o, &out->rss);
     o.quantum = 0;
@@ -82,7 +83,7 @@ static void make(const struct sim_wanted *w, uint64_t seed, size_t shape, size_t
                  struct sim_series *s)
 {
     struct rng r = {seed_of(seed, shape, kind, rep)};
-    *s = (struct sim_series){.n = shapes[shape].n};
+    *s = (struct sim_series){.n = sim_shapes[shape].n};
     sim_kinds[kind].make(&r, w->set, s, sim_kinds[kind].param);
 }
 
@@ -103,7 +104,7 @@ static void print_case(const char *what, const struct sim_wanted *w, uint64_t se
                        unsigned rep, double rate, const struct judged *both)
 {
     fprintf(stderr, "%s: --set %s --seed %llu --kind '%s' --shape '%s' --rep %u --reps 1: rate %.2f, %s\n", what,
-            w->set->name, (unsigned long long)seed, sim_kinds[kind].name, shapes[shape].name, rep, rate,
+            w->set->name, (unsigned long long)seed, sim_kinds[kind].name, sim_shapes[shape].name, rep, rate,
             judge_verdict_name(both->verdict));
     print_signal("resident", &both->rss);
     print_signal("allocated", &both->heap);
@@ -116,7 +117,7 @@ static void judge_series_of(const struct sim_wanted *w, uint64_t seed, size_t sh
     make(w, seed, shape, kind, rep, &s);
     enum sim_truth truth = sim_truth_of(&sim_kinds[kind], s.rate);
     struct judged both;
-    judge_one(&s, &shapes[shape], w->first_only, &both);
+    judge_one(&s, &sim_shapes[shape], w->first_only, &both);
     enum judge_verdict v = both.verdict;
     t->got[truth][v]++;
     if (w->list_open && v == JUDGE_INCONCLUSIVE)
@@ -167,7 +168,7 @@ static void run_kind(const struct sim_wanted *w, size_t k, struct tally by_shape
     struct tally all = {0};
     for (size_t s = 0; s < SHAPES; s++) {
         struct tally one = {0};
-        if (!selected(w->shape, shapes[s].name))
+        if (!selected(w->shape, sim_shapes[s].name))
             continue;
         for (unsigned i = 0; i < w->seeds; i++)
             for (unsigned rep = w->rep; rep < w->rep + w->reps; rep++)
@@ -179,11 +180,16 @@ static void run_kind(const struct sim_wanted *w, size_t k, struct tally by_shape
     fflush(stdout);
 }
 
-// The bar: no wrong answer, at most 10 % inconclusive on stable and 4 % on leaking series.
-static bool holds(const struct tally *t)
+// The bar: no wrong answer (loosely: at most one in 300), at most 10 % inconclusive on stable and 4 % on leaking series
+// (loosely: twice that, for small numbers).
+static bool holds(const struct sim_wanted *w, const struct tally *t)
 {
-    return t->wrong[0] + t->wrong[1] + t->wrong[2] == 0 && share(t->got[SIM_STABLE], JUDGE_INCONCLUSIVE) <= 10 &&
-           share(t->got[SIM_LEAK], JUDGE_INCONCLUSIVE) <= 4;
+    bool strict = w->check == SIM_CHECK_STRICT;
+    unsigned wrong = t->wrong[0] + t->wrong[1] + t->wrong[2];
+    unsigned all = all_of(t->got[0]) + all_of(t->got[1]) + all_of(t->got[2]);
+    double slack = strict ? 1 : 2;
+    return wrong <= (strict ? 0 : all / 300 + 1) && share(t->got[SIM_STABLE], JUDGE_INCONCLUSIVE) <= 10 * slack &&
+           share(t->got[SIM_LEAK], JUDGE_INCONCLUSIVE) <= 4 * slack;
 }
 
 static int run_trend(const struct sim_wanted *w)
@@ -197,11 +203,11 @@ static int run_trend(const struct sim_wanted *w)
     printf("\n| shape                | truth   |      n |  pass | incl. |  fail | wrong "
            "|\n|---|---|---|---|---|---|---|\n");
     for (size_t s = 0; s < SHAPES; s++) {
-        print_rows(shapes[s].name, &by_shape[s]);
+        print_rows(sim_shapes[s].name, &by_shape[s]);
         add(&total, &by_shape[s]);
     }
     print_rows("all", &total);
-    if (!w->check || holds(&total))
+    if (w->check == SIM_CHECK_NONE || holds(w, &total))
         return 0;
     fprintf(stderr, "seep-sim: the bar does not hold for seed %llu\n", (unsigned long long)w->seed);
     return 1;
@@ -221,10 +227,10 @@ static int dump(const struct sim_wanted *w)
     struct sim_series s;
     double t[SIM_MAX];
     size_t kind = index_of_kind(w->kind), shape = 0;
-    while (shape + 1 < SHAPES && !selected(w->shape, shapes[shape].name))
+    while (shape + 1 < SHAPES && !selected(w->shape, sim_shapes[shape].name))
         shape++;
     make(w, w->seed, shape, kind, w->rep, &s);
-    printf("# rate %.3f budgets, budget %.3f bytes/s\n", s.rate, scale_up(&s, &shapes[shape], t));
+    printf("# rate %.3f budgets, budget %.3f bytes/s\n", s.rate, sim_scale_up(&s, &sim_shapes[shape], t));
     printf("timestamp_s,rss_bytes,allocated_bytes\n");
     for (size_t i = 0; i < s.n; i++)
         printf("%.0f,%.0f,%.0f\n", t[i], s.rss[i], s.heap[i]);
@@ -265,6 +271,7 @@ enum {
     O_STACKS,
     O_EARLY,
     O_CHECK,
+    O_LOOSE,
     O_LIST,
     O_OPEN,
     O_DUMP
@@ -304,7 +311,10 @@ static void take(int option, struct sim_wanted *w)
         w->early = true;
         break;
     case O_CHECK:
-        w->check = true;
+        w->check = SIM_CHECK_STRICT;
+        break;
+    case O_LOOSE:
+        w->check = SIM_CHECK_LOOSE;
         break;
     case O_LIST:
         w->list_wrong = true;
@@ -328,8 +338,8 @@ int main(int argc, char **argv)
         {"set", required_argument, NULL, O_SET},   {"shape", required_argument, NULL, O_SHAPE},
         {"kind", required_argument, NULL, O_KIND}, {"first", no_argument, NULL, O_FIRST},
         {"stacks", no_argument, NULL, O_STACKS},   {"early", no_argument, NULL, O_EARLY},
-        {"check", no_argument, NULL, O_CHECK},     {"wrong", no_argument, NULL, O_LIST},
-        {"open", no_argument, NULL, O_OPEN},
+        {"check", no_argument, NULL, O_CHECK},     {"check-loosely", no_argument, NULL, O_LOOSE},
+        {"wrong", no_argument, NULL, O_LIST},      {"open", no_argument, NULL, O_OPEN},
 
         {"dump", no_argument, NULL, O_DUMP},       {NULL, 0, NULL, 0},
     };
@@ -340,5 +350,7 @@ int main(int argc, char **argv)
         return dump(&w);
     printf("seed %llu (%u seeds), set %s, %u of each kind and shape%s\n\n", (unsigned long long)w.seed, w.seeds,
            w.set->name, w.reps, w.first_only ? ", first competition only" : "");
-    return w.stacks ? sim_stacks(w.seed, w.reps, w.check) : run_trend(&w);
+    if (w.stacks)
+        return sim_stacks(w.seed, w.reps, w.check);
+    return w.early ? sim_early(&w) : run_trend(&w);
 }

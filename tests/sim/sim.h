@@ -14,6 +14,11 @@ struct sim_shape {
     double budget_per_h;
 };
 
+enum sim_check { SIM_CHECK_NONE, SIM_CHECK_LOOSE, SIM_CHECK_STRICT };
+
+enum { SIM_SHAPES = 4 };
+extern const struct sim_shape sim_shapes[SIM_SHAPES];
+
 struct sim_wanted {
     uint64_t seed;
     unsigned seeds;
@@ -25,13 +30,19 @@ struct sim_wanted {
     bool first_only;
     bool stacks;
     bool early;
-    bool check;
+    enum sim_check check;
     bool list_wrong; // print the wrong answers
     bool list_open;  // print the inconclusive ones
     bool dump;
 };
 
 // The per-stack test on reps runs of 3 000 stacks; prints a table. Returns 0 when the check holds, else 1.
-int sim_stacks(uint64_t seed, unsigned reps, bool check);
+int sim_stacks(uint64_t seed, unsigned reps, enum sim_check check);
+
+// Early looks at reps series of every kind in every shape; prints a table. Returns 0 when the check holds, else 1.
+int sim_early(const struct sim_wanted *w);
+
+// Seconds and bytes for a series in units of the run and of the budget. Returns the budget, bytes a second.
+double sim_scale_up(struct sim_series *s, const struct sim_shape *shape, double *t);
 
 #endif

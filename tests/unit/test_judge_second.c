@@ -277,7 +277,7 @@ static void jumps_are_found_and_spikes_are_not(void **state)
         s.u[i] = (double)i / 99;
         s.z[i] = .001 * (double)(i * 7 % 5) + (i >= 30) * .5 + (i >= 60) * 1. - (i >= 80) * .2 + (i == 45) * 3;
     }
-    judge_jumps_find(&s, &j);
+    judge_jumps_find(&s, 6, &j);
     assert_int_equal(j.n, 2);
     assert_near(j.at[0], 29.5 / 99, 1e-9);
     assert_near(j.size[1], 1, .05);
