@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -212,6 +213,7 @@ int region_spawn(struct region_server *s, char *const argv[], char *const *env_e
     need(pid >= 0, "fork");
     if (pid == 0) {
         dup2(p[1], 1);
+        close_range(3, ~0u, CLOSE_RANGE_CLOEXEC); // what this test was given is not the program's
         child(s, argv, env_extra);
     }
     close(p[1]);
