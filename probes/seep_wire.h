@@ -77,7 +77,7 @@ enum seep_off_reason {
     SEEP_OFF_NOT = 0,
     SEEP_OFF_RLIMIT = 1,  // the address space limit leaves no room
     SEEP_OFF_VERSION = 2, // keeper and probe differ
-    SEEP_OFF_STALLED = 3, // the probe's own watchdog
+    SEEP_OFF_STALLED = 3, // the supervisor saw a thread hang in the probe
     SEEP_OFF_CONTROL = 4, // the supervisor asked
 };
 enum seep_alloc_kind {
@@ -184,7 +184,8 @@ struct seep_header {
 // ---- control: written by keeper and supervisor only ----
 //
 // `word` is all a hooked call looks at, so that one load decides: epoch, mean and tick are always consistent.
-//   bits 0..9 epoch   bit 10 off   bits 16..23 tick   bits 24..63 mean sampling interval in bytes, 0 = exact
+//   bits 0..9 epoch   bit 10 off   bit 11 off because a thread stalled in the probe   bits 16..23 tick   bits 24..63
+//   mean sampling interval in bytes, 0 = exact
 struct seep_control {
     uint64_t word;
     uint64_t committed_bytes; // the keeper has allocated the memfd up to here; nobody touches a byte beyond
@@ -194,6 +195,7 @@ struct seep_control {
 };
 #define SEEP_WORD_EPOCH(w)           ((uint32_t)((w)&1023u))
 #define SEEP_WORD_OFF                1024u
+#define SEEP_WORD_STALLED            2048u // with SEEP_WORD_OFF: why
 #define SEEP_WORD_TICK(w)            ((uint32_t)((w) >> 16 & 255u))
 #define SEEP_WORD_MEAN(w)            ((w) >> 24)
 #define SEEP_WORD(epoch, tick, mean) ((uint64_t)(mean) << 24 | (uint64_t)((tick)&255u) << 16 | ((epoch)&1023u))
@@ -205,7 +207,7 @@ struct seep_thread_slot {
     uint32_t reserved;
     uint64_t alloc_bytes, alloc_blocks, free_bytes, free_blocks;
     uint64_t walks, walk_hits;
-    uint64_t spare;
+    uint64_t cold; // odd while the thread walks a stack that was not remembered; moves with every sign of life
 };
 
 // ---- modules: append only ----

@@ -279,6 +279,25 @@ static inline void probe_leave(void)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     probe_tls.busy = 0;
 }
+// What the supervisor watches (run/heap_watch.c): a thread that hangs in here has an odd mark that never moves. A
+// handler that interrupts a walk and allocates moves it, so that only our own work can look like a stall; a walk left
+// by longjmp leaves the mark odd, and the next one begins with another. Threads without a slot of their own go
+// unwatched.
+static inline void probe_cold_begin(struct probe_region *r)
+{
+    if (likely(probe_tls.slot))
+        store_relaxed(&r->threads[probe_tls.slot].cold, (r->threads[probe_tls.slot].cold + 1) | 1);
+}
+static inline void probe_cold_end(struct probe_region *r)
+{
+    if (likely(probe_tls.slot))
+        store_relaxed(&r->threads[probe_tls.slot].cold, (r->threads[probe_tls.slot].cold | 1) + 1);
+}
+static inline void probe_still_alive(struct probe_region *r)
+{
+    if (probe_tls.slot)
+        add_relaxed(&r->threads[probe_tls.slot].cold, 2);
+}
 // Brings the thread up to the control word and gives it its slot.
 void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t word);
 

@@ -110,6 +110,7 @@ void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t 
         uint32_t tid = probe_no_syscalls ? 0 : (uint32_t)sys3(SYS_gettid, 0, 0, 0);
         t->serial = (uint8_t)r->serial;
         t->slot = tid ? slot_claim(r, tid) : 0;
+        probe_cold_end(r); // who had the slot before may have ended in the midst of a walk
         t->random = (sys_now_ns() ^ (uint64_t)tid << 32 ^ (uintptr_t)t) | 1;
         random_next(t);
     }
@@ -217,6 +218,7 @@ static void alloc_nested(struct probe_region *r, void *p, size_t size, size_t us
     struct probe_block b = {.size = size, .stack = SEEP_STACK_NESTED, .epoch = SEEP_WORD_EPOCH(word)};
     b.slack = slack_of(size, usable);
     add_relaxed(&r->header->nested, 1);
+    probe_still_alive(r);
     count_total(r, usable, COUNT_ALLOC, 1);
     if (!SEEP_WORD_MEAN(word))
         insert_block(r, p, usable, &b, NULL, 0, 1);
@@ -236,7 +238,7 @@ static __attribute__((noinline)) int word_changed(struct probe_region *r, struct
                                                   const void *frame)
 {
     if (word & SEEP_WORD_OFF) {
-        probe_turn_off(SEEP_OFF_CONTROL);
+        probe_turn_off(word & SEEP_WORD_STALLED ? SEEP_OFF_STALLED : SEEP_OFF_CONTROL);
         return -1;
     }
     probe_thread_refresh(r, t, word);
@@ -328,7 +330,9 @@ static __attribute__((noinline)) void free_entered(struct probe_region *r, void 
     struct probe_tls *t = &probe_tls;
     int nested = !probe_enter(frame);
     uint64_t word = load_acquire(&r->control->word);
-    if (unlikely(!nested && t->serial != (uint8_t)r->serial))
+    if (unlikely(nested))
+        probe_still_alive(r);
+    else if (unlikely(t->serial != (uint8_t)r->serial))
         probe_thread_refresh(r, t, word);
     if (!SEEP_WORD_MEAN(word) || !filtered_out(r, p))
         f->known = probe_live_remove(r, (uintptr_t)p, &f->block) == 0;

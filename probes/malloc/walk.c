@@ -446,7 +446,9 @@ uint32_t probe_stack_id(struct probe_region *r, const uintptr_t *hook_frame, uns
         *flags = WALK_HIT;
         return id;
     }
+    probe_cold_begin(r);
     uint32_t walked = walk_whole(r, &w, &start, plain ? pc : NULL, turn);
+    probe_cold_end(r);
     if (unlikely(id && id != walked))
         add_relaxed(&r->header->known_wrong, 1);
     *flags = w.flags;

@@ -88,12 +88,12 @@ static bool split_stat(char *text, struct linux_stat *out, int64_t field[F_LAST 
     return true;
 }
 
-int linux_stat_read(int proc_fd, pid_t pid, struct linux_stat *out, struct seep_err *err)
+static int read_stat(int proc_fd, pid_t pid, const char *name, struct linux_stat *out, struct seep_err *err)
 {
     char text[1024];
     int64_t f[F_LAST + 1], us = 1000000 / linux_ticks_per_second(), page = sysconf(_SC_PAGESIZE);
     memset(out, 0, sizeof *out);
-    if (linux_proc_read(proc_fd, pid, "stat", text, sizeof text, err) < 0)
+    if (linux_proc_read(proc_fd, pid, name, text, sizeof text, err) < 0)
         return -1;
     if (!split_stat(text, out, f))
         return seep_fail(err, SEEP_E_CORRUPT, "the kernel's line about process %d is not as documented", (int)pid);
@@ -110,6 +110,20 @@ int linux_stat_read(int proc_fd, pid_t pid, struct linux_stat *out, struct seep_
     out->vsize_bytes = f[F_VSIZE];
     out->rss_bytes = text_scaled(f[F_RSS], page);
     return 0;
+}
+
+int linux_stat_read(int proc_fd, pid_t pid, struct linux_stat *out, struct seep_err *err)
+{
+    return read_stat(proc_fd, pid, "stat", out, err);
+}
+
+int linux_thread_stat_read(int proc_fd, pid_t pid, pid_t tid, struct linux_stat *out, struct seep_err *err)
+{
+    char name[48];
+    snprintf(name, sizeof name, "task/%d/stat", (int)tid);
+    int rc = read_stat(proc_fd, pid, name, out, err);
+    out->pid = tid;
+    return rc;
 }
 
 int linux_statm_read(int proc_fd, pid_t pid, struct linux_statm *out, struct seep_err *err)

@@ -35,6 +35,8 @@ struct linux_stat {
     uint64_t starttime_ticks;       // since boot; with pid the identity of the process
 };
 int linux_stat_read(int proc_fd, pid_t pid, struct linux_stat *out, struct seep_err *err);
+// The same for one thread, PID/task/TID: state, utime_us, stime_us and starttime_ticks are its own.
+int linux_thread_stat_read(int proc_fd, pid_t pid, pid_t tid, struct linux_stat *out, struct seep_err *err);
 
 struct linux_statm {
     int64_t size_bytes, resident_bytes, shared_bytes, text_bytes, data_bytes;

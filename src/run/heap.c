@@ -42,6 +42,7 @@ static void free_region(struct region *g)
     wire_snapshot_free(&g->snapshot);
     wire_close(g->wire);
     free(g->number);
+    free(g->watch);
     module_files_free(&g->files);
     free(g);
 }
@@ -95,7 +96,7 @@ static bool has_region(const struct run_heap *h, uint32_t id)
     return false;
 }
 
-static void take_arrivals(struct run_heap *h)
+void heap_take_arrivals(struct run_heap *h)
 {
     pthread_mutex_lock(&h->lock);
     struct region *list = h->arrivals;
@@ -312,8 +313,9 @@ static void note_evidence(struct run_heap *h, const struct linux_tree *tree, con
 {
     size_t attached = 0;
     for (size_t i = 0; i < h->n_regions; i++)
-        attached += h->regions[i]->attached && h->regions[i]->alive;
-    h->seen.any |= attached > 0;
+        attached += heap_tells(h->regions[i]) && h->regions[i]->alive;
+    for (size_t i = 0; i < h->n_regions; i++)
+        h->seen.any |= h->regions[i]->attached && h->regions[i]->alive;
     if (tree->count >= h->seen.processes_seen || attached > h->seen.processes_attributed) {
         h->seen.processes_seen = tree->count;
         h->seen.processes_attributed = attached;
@@ -330,9 +332,10 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
     const struct heap_allocator unknown = {
         .allocated = NAN, .active = NAN, .resident = NAN, .retained = NAN, .mapped = NAN, .age_s = NAN};
     *out = (struct heap_totals){NAN, NAN, NAN, NAN, NAN, unknown, 0, 0};
-    take_arrivals(h);
+    heap_take_arrivals(h);
     uint64_t truncated = 0;
     heap_look(h, proc_fd, tree);
+    heap_watch(h, proc_fd);
     for (size_t i = 0; i < h->n_regions; i++) {
         struct region *g = h->regions[i];
         if (!g->alive && !g->main)
@@ -342,7 +345,7 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
         if (!g->alive)
             continue;
         add_probe_rss(proc_fd, g, out);
-        if (!g->attached)
+        if (!heap_tells(g))
             continue;
         out->regions++;
         add_totals(h, g, out);
@@ -354,7 +357,7 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
     }
     if (want_stacks && clear_sums(h)) {
         for (size_t i = 0; i < h->n_regions; i++)
-            if (h->regions[i]->alive && h->regions[i]->attached)
+            if (h->regions[i]->alive && heap_tells(h->regions[i]))
                 add_region_stacks(h, h->regions[i]);
         if (out->regions)
             publish_stacks(h, tick);
@@ -374,7 +377,7 @@ static struct region *last_main(struct run_heap *h)
         struct region *g = h->regions[i];
         struct wire_hello hello;
         wire_hello(g->wire, &hello);
-        if (g->main && hello.attached && (!last || g->id > last->id))
+        if (g->main && hello.attached && !hello.off && (!last || g->id > last->id))
             last = g;
     }
     return last;
@@ -382,7 +385,7 @@ static struct region *last_main(struct run_heap *h)
 
 bool heap_at_exit(struct run_heap *h, struct run_tick *tick)
 {
-    take_arrivals(h);
+    heap_take_arrivals(h);
     struct region *g = last_main(h);
     if (!g || h->seen.main_unseen || wire_snapshot(g->wire, 0, 0, &g->snapshot, NULL))
         return false;
@@ -459,7 +462,7 @@ int heap_take_ages(struct run_heap *h, struct seep_err *err)
     struct wire_age_profile profile = {0};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < h->n_regions; i++) {
-        if (!h->regions[i]->attached)
+        if (!heap_tells(h->regions[i]))
             continue;
         rc = wire_age_profile(h->regions[i]->wire, 0, &profile, err);
         if (rc == 0)
@@ -488,36 +491,6 @@ int heap_each_age(const struct run_heap *h, heap_age_fn *each, void *ctx)
             return -1;
     }
     return 0;
-}
-
-// A process may have come and gone between two ticks: what its region says counts as well.
-static void look_at_hellos(struct run_heap *h)
-{
-    take_arrivals(h);
-    for (size_t i = 0; i < h->n_regions; i++) {
-        struct wire_hello hello;
-        wire_hello(h->regions[i]->wire, &hello);
-        h->seen.any |= hello.attached != 0;
-    }
-}
-
-void heap_evidence(struct run_heap *h, struct heap_evidence *out)
-{
-    look_at_hellos(h);
-    *out = h->seen;
-    snprintf(out->allocator, sizeof out->allocator, "%s", h->last_allocator.kind);
-    if (!out->any)
-        snprintf(out->trouble, sizeof out->trouble,
-                 "No process of the target ever answered through the probe: the loader did not take it (static, "
-                 "setuid, another "
-                 "libc, or an environment that was cleared), or it never allocated.");
-    else if (out->main_unseen)
-        snprintf(out->trouble, sizeof out->trouble,
-                 "The main process executed a program that the probe is not in (its environment was cleared, or it is "
-                 "static, setuid or of another libc), so its allocations are not attributed.");
-    else if (out->processes_attributed < out->processes_seen)
-        snprintf(out->trouble, sizeof out->trouble, "%zu of %zu processes are attributed.", out->processes_attributed,
-                 out->processes_seen);
 }
 
 struct stack_table *heap_table(struct run_heap *h)

@@ -21,11 +21,13 @@ struct region {
     bool alive, attached;
     uint64_t born_ns, parent_ns; // when it attached and when the process it was forked from did; 0: not forked
     bool off;                    // the probe was there and turned itself off
+    bool stalled;                // we turned it off: it may not have seen that yet
     uint32_t off_reason;         // enum seep_off_reason
     uint32_t heritage;           // enum seep_heritage
     bool heir;                   // its parent is gone: what it inherited is nobody else's and counts as its own
     struct wire_snapshot snapshot;
-    struct region *next; // in the list of arrivals
+    struct watched *watch; // of heap_watch.c, by slot; NULL: none seen yet
+    struct region *next;   // in the list of arrivals
 };
 
 struct run_heap {
@@ -48,9 +50,19 @@ struct run_heap {
     struct heap_evidence seen;
     struct heap_allocator last_allocator;
     struct followed followed;
-    bool only_main; // the profile wants no other process attributed
+    pid_t stalled_pid; // with seen.stalled
+    bool only_main;    // the profile wants no other process attributed
 };
 
+// Regions handed over by heap_region_add() since the last call become ours.
+void heap_take_arrivals(struct run_heap *h);
+// Whether what stands in a region is still true: a probe that is off has stopped counting.
+static inline bool heap_tells(const struct region *g)
+{
+    return g->attached && !g->off;
+}
+// Turns the probe off in processes where one of its walks has used a second of processor time. After heap_look().
+void heap_watch(struct run_heap *h, int proc_fd);
 // Who of the regions' processes lives, under which image, and whose blocks count as whose. First thing at each look.
 void heap_look(struct run_heap *h, int proc_fd, const struct linux_tree *tree);
 // Whether the main process had a region, and runs now, but as a program that has none.

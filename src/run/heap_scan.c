@@ -9,7 +9,7 @@ void heap_each_region(struct run_heap *h, heap_view_fn *fn, void *ctx)
 {
     for (size_t i = 0; i < h->n_regions; i++) {
         const struct region *g = h->regions[i];
-        if (!g->alive || !g->attached)
+        if (!g->alive || !heap_tells(g))
             continue;
         struct heap_view v = {.pid = g->pid,
                               .region = g->id,

@@ -5,6 +5,9 @@
 #include "linux/mem.h"
 #include "seep_wire.h"
 
+#include <stdio.h>
+#include <string.h>
+
 static bool in_tree(const struct region *g, const struct linux_tree *tree)
 {
     for (size_t i = 0; i < tree->count; i++) {
@@ -40,7 +43,7 @@ static const char *off_sentence(uint32_t reason)
 {
     switch (reason) {
     case SEEP_OFF_STALLED:
-        return "it was held up for more than a second";
+        return "it held up a thread for more than a second";
     case SEEP_OFF_CONTROL:
         return "seep asked it to";
     default:
@@ -75,8 +78,8 @@ static void look(struct region *g, int proc_fd, const struct linux_tree *tree)
     wire_hello(g->wire, &hello);
     g->alive = in_tree(g, tree) && has_its_image(proc_fd, g);
     g->attached = hello.attached;
-    g->off = hello.off;
-    g->off_reason = hello.off_reason;
+    g->off = hello.off || g->stalled;
+    g->off_reason = g->stalled ? SEEP_OFF_STALLED : hello.off_reason;
     g->heritage = hello.heritage;
     g->born_ns = hello.attach_time_ns;
     g->parent_ns = hello.parent_time_ns;
@@ -116,4 +119,41 @@ size_t heap_processes(const struct run_heap *h)
 void heap_follow_only_main(struct run_heap *h)
 {
     h->only_main = true;
+}
+
+// ---- the evidence
+
+// A process may have come and gone between two ticks: what its region says counts as well.
+static void look_at_hellos(struct run_heap *h)
+{
+    heap_take_arrivals(h);
+    for (size_t i = 0; i < h->n_regions; i++) {
+        struct wire_hello hello;
+        wire_hello(h->regions[i]->wire, &hello);
+        h->seen.any |= hello.attached != 0;
+    }
+}
+
+void heap_evidence(struct run_heap *h, struct heap_evidence *out)
+{
+    look_at_hellos(h);
+    *out = h->seen;
+    snprintf(out->allocator, sizeof out->allocator, "%s", h->last_allocator.kind);
+    if (!out->any)
+        snprintf(out->trouble, sizeof out->trouble,
+                 "No process of the target ever answered through the probe: the loader did not take it (static, "
+                 "setuid, another "
+                 "libc, or an environment that was cleared), or it never allocated.");
+    else if (out->stalled)
+        snprintf(out->trouble, sizeof out->trouble,
+                 "The probe held up a thread of process %d for more than a second and was turned off; from then on its "
+                 "allocations are not attributed.",
+                 (int)h->stalled_pid);
+    else if (out->main_unseen)
+        snprintf(out->trouble, sizeof out->trouble,
+                 "The main process executed a program that the probe is not in (its environment was cleared, or it is "
+                 "static, setuid or of another libc), so its allocations are not attributed.");
+    else if (out->processes_attributed < out->processes_seen)
+        snprintf(out->trouble, sizeof out->trouble, "%zu of %zu processes are attributed.", out->processes_attributed,
+                 out->processes_seen);
 }

@@ -5,6 +5,8 @@
 
 #include "base/check.h"
 
+#define OFF_BITS (SEEP_WORD_OFF | SEEP_WORD_STALLED)
+
 static void publish(struct wire *w, uint64_t word)
 {
     w->word = word;
@@ -30,7 +32,7 @@ int wire_set_epoch(struct wire *w, uint32_t epoch, uint64_t mean_bytes, struct s
     // The table first: a block may be stamped with the epoch as soon as the word names it.
     w->mean[epoch] = mean_bytes;
     __atomic_store_n(&w->control->mean_of_epoch[epoch], mean_bytes, __ATOMIC_RELEASE);
-    publish(w, SEEP_WORD(epoch, SEEP_WORD_TICK(w->word), mean_bytes) | (w->word & SEEP_WORD_OFF));
+    publish(w, SEEP_WORD(epoch, SEEP_WORD_TICK(w->word), mean_bytes) | (w->word & OFF_BITS));
     return 0;
 }
 
@@ -48,13 +50,32 @@ void wire_request_allocator_stats(struct wire *w)
     SEEP_CHECK_OBJ(w, WIRE_MAGIC);
     uint32_t tick = (SEEP_WORD_TICK(w->word) + 1) & 255u;
     w->tick_wanted = tick;
-    publish(w, SEEP_WORD(SEEP_WORD_EPOCH(w->word), tick, SEEP_WORD_MEAN(w->word)) | (w->word & SEEP_WORD_OFF));
+    publish(w, SEEP_WORD(SEEP_WORD_EPOCH(w->word), tick, SEEP_WORD_MEAN(w->word)) | (w->word & OFF_BITS));
 }
 
 void wire_turn_off(struct wire *w)
 {
     SEEP_CHECK_OBJ(w, WIRE_MAGIC);
     publish(w, w->word | SEEP_WORD_OFF);
+}
+
+void wire_turn_off_stalled(struct wire *w)
+{
+    SEEP_CHECK_OBJ(w, WIRE_MAGIC);
+    publish(w, w->word | OFF_BITS);
+}
+
+bool wire_thread(struct wire *w, uint32_t slot, struct wire_thread *out)
+{
+    SEEP_CHECK_OBJ(w, WIRE_MAGIC);
+    if (slot == 0 || slot >= SEEP_THREAD_SLOTS)
+        return false;
+    const struct seep_thread_slot *s = (const struct seep_thread_slot *)(w->base + w->layout.threads_offset) + slot;
+    *out = (struct wire_thread){.tid = wire_load32(&s->owner),
+                                .cold = wire_load64(&s->cold),
+                                .alloc_blocks = wire_load64(&s->alloc_blocks),
+                                .free_blocks = wire_load64(&s->free_blocks)};
+    return out->tid != 0;
 }
 
 int wire_allocator_stats(struct wire *w, struct wire_allocator *out)

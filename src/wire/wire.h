@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -171,6 +172,15 @@ int wire_set_sampling(struct wire *w, uint64_t mean_bytes, struct seep_err *err)
 uint32_t wire_epoch(struct wire *w);
 void wire_request_allocator_stats(struct wire *w);
 void wire_turn_off(struct wire *w);
+void wire_turn_off_stalled(struct wire *w); // the same, and the probe notes SEEP_OFF_STALLED as its reason
+
+// What a thread of the target is at. False: nobody has this slot, or it is everybody's (slot 0).
+struct wire_thread {
+    uint32_t tid;  // in the target's own numbering
+    uint64_t cold; // odd: in a walk of a stack that was not remembered
+    uint64_t alloc_blocks, free_blocks;
+};
+bool wire_thread(struct wire *w, uint32_t slot, struct wire_thread *out);
 
 #define WIRE_UNKNOWN UINT64_MAX
 struct wire_allocator {
