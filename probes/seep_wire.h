@@ -207,7 +207,7 @@ struct seep_thread_slot {
     uint32_t reserved;
     uint64_t alloc_bytes, alloc_blocks, free_bytes, free_blocks;
     uint64_t walks, walk_hits;
-    uint64_t cold; // odd while the thread walks a stack that was not remembered; moves with every sign of life
+    uint64_t cold; // odd while the thread looks for a stack it did not have last; moves with every sign of life
 };
 
 // ---- modules: append only ----

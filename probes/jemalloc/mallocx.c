@@ -18,7 +18,7 @@
 #define KNOWN(name)   (&(name) != NULL)
 
 __asm__(".symver dlsym_old, dlsym@GLIBC_2.2.5");
-void *dlsym_old(void *handle, const char *name);
+void *dlsym_old(void *handle, const char *name) __attribute__((weak)); // as in malloc/real.c
 
 typedef void *mallocx_fn(size_t, int);
 typedef void *rallocx_fn(void *, size_t, int);
@@ -37,7 +37,7 @@ static void *next(void **slot, const char *name)
     void *symbol = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
     if (__builtin_expect(symbol != NULL, 1))
         return symbol;
-    symbol = dlsym_old((void *)-1l, name);
+    symbol = dlsym_old ? dlsym_old((void *)-1l, name) : NULL;
     __atomic_store_n(slot, symbol, __ATOMIC_RELEASE);
     return symbol;
 }

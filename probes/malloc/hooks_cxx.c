@@ -9,9 +9,9 @@
 
 #define RTLD_LAZY_NOLOAD (1 | 4)
 __asm__(".symver dlopen_old, dlopen@GLIBC_2.2.5");
-void *dlopen_old(const char *file, int mode);
+void *dlopen_old(const char *file, int mode) __attribute__((weak)); // as in real.c
 __asm__(".symver dlsym_old, dlsym@GLIBC_2.2.5");
-void *dlsym_old(void *handle, const char *name);
+void *dlsym_old(void *handle, const char *name) __attribute__((weak));
 
 typedef void *(*new_fn)(size_t, uintptr_t, uintptr_t);
 typedef void (*delete_fn)(void *, uintptr_t, uintptr_t);
@@ -20,7 +20,7 @@ typedef void (*delete_fn)(void *, uintptr_t, uintptr_t);
 static void *find_late(const char *name)
 {
     static const char *const libraries[] = {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"};
-    for (unsigned i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+    for (unsigned i = 0; dlopen_old && dlsym_old && i < sizeof libraries / sizeof *libraries; i++) {
         void *handle = dlopen_old(libraries[i], RTLD_LAZY_NOLOAD);
         void *symbol = handle ? dlsym_old(handle, name) : NULL;
         if (symbol)

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -126,6 +127,10 @@ PROBE_EXPORT int dlclose(void *handle)
 {
     probe_need_real();
     struct probe_region *r = probe_get();
+    if (unlikely(!probe_real.dlclose)) { // an old libc, and libdl came later
+        void *late = probe_dlsym_next("dlclose");
+        memcpy(&probe_real.dlclose, &late, sizeof late);
+    }
     if (unlikely(!probe_real.dlclose))
         return -1;
     if (r) {

@@ -381,6 +381,8 @@ static inline void probe_need_real(void)
 }
 void *probe_dlsym_next(const char *name);
 void *probe_dlsym_default(const char *name);
+// lookup.c: the same without dlsym. behind_us: only in objects after the probe itself.
+void *probe_lookup(const char *name, int behind_us);
 // The static pool for calls before the allocator is known.
 void *probe_early_alloc(size_t bytes, size_t alignment);
 #define PROBE_EARLY_BYTES (96u << 10)

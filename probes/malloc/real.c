@@ -6,9 +6,10 @@
 
 #include <string.h>
 
-// Bound to the oldest version, so that loading the probe never demands a newer libc than the program itself.
+// Bound to the oldest version, so that loading the probe never demands a newer libc than the program itself; and
+// weakly, because before glibc 2.34 a program has it only together with libdl.
 __asm__(".symver dlsym_old, dlsym@GLIBC_2.2.5");
-void *dlsym_old(void *handle, const char *name);
+void *dlsym_old(void *handle, const char *name) __attribute__((weak));
 
 struct probe_real probe_real;
 
@@ -44,11 +45,11 @@ size_t probe_early_usable(const void *p)
 
 void *probe_dlsym_next(const char *name)
 {
-    return dlsym_old(RTLD_NEXT_HANDLE, name);
+    return dlsym_old ? dlsym_old(RTLD_NEXT_HANDLE, name) : probe_lookup(name, 1);
 }
 void *probe_dlsym_default(const char *name)
 {
-    return dlsym_old(RTLD_DEFAULT_HANDLE, name);
+    return dlsym_old ? dlsym_old(RTLD_DEFAULT_HANDLE, name) : probe_lookup(name, 0);
 }
 
 static void resolve(void *slot, const char *name)

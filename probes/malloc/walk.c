@@ -439,14 +439,15 @@ uint32_t probe_stack_id(struct probe_region *r, const uintptr_t *hook_frame, uns
         return id;
     }
     uintptr_t pc[3];
+    probe_cold_begin(r);
     int plain = first_three(r, &w, (struct place){.pc = start.pc, .sp = start.sp, .bp = start.bp}, pc) == 0;
     if (plain && !id)
         id = probe_known_look(r, &start, pc, w.high);
     if (id && !turn) {
+        probe_cold_end(r);
         *flags = WALK_HIT;
         return id;
     }
-    probe_cold_begin(r);
     uint32_t walked = walk_whole(r, &w, &start, plain ? pc : NULL, turn);
     probe_cold_end(r);
     if (unlikely(id && id != walked))

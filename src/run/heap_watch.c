@@ -1,6 +1,6 @@
 // The watchdog over the probes: a thread that hangs inside one shall not take the whole program with it.
 //
-// Place: the sample job, at every tick. A thread marks in its slot that it is in a walk of a stack not seen before (the
+// Place: the sample job, at every tick. A thread marks in its slot that it looks for a stack other than its last ones (the
 // one place in the probe that reads tables it did not write). When the mark has not moved since an earlier look, though
 // the thread has used a second of processor time since, the probe hangs there: it is told to stay out of all other
 // threads, and the run goes on without attribution of this process. Processor time, because a program that is stopped,

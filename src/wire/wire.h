@@ -177,7 +177,7 @@ void wire_turn_off_stalled(struct wire *w); // the same, and the probe notes SEE
 // What a thread of the target is at. False: nobody has this slot, or it is everybody's (slot 0).
 struct wire_thread {
     uint32_t tid;  // in the target's own numbering
-    uint64_t cold; // odd: in a walk of a stack that was not remembered
+    uint64_t cold; // odd: looking for a stack that was not the last one
     uint64_t alloc_blocks, free_blocks;
 };
 bool wire_thread(struct wire *w, uint32_t slot, struct wire_thread *out);
