@@ -51,10 +51,11 @@ static void forget(struct keeper *k, struct region *r)
 }
 
 // epoch, mean and history come from the main process's region, so that a child born late counts in the same epochs.
-static void fill_control(struct seep_control *control, uint64_t committed)
+// Never from the new region itself: it has nothing but zeros, which read as exact mode.
+static void fill_control(const struct region *fresh, struct seep_control *control, uint64_t committed)
 {
     for (int i = 0; i < KEEPER_REGIONS_MAX; i++)
-        if (regions[i].fd >= 0 && regions[i].main &&
+        if (&regions[i] != fresh && regions[i].fd >= 0 && regions[i].main &&
             pread(regions[i].fd, control, sizeof *control, (off_t)regions[i].layout.control_offset) > 0)
             break;
     control->committed_bytes = committed;
@@ -68,7 +69,7 @@ static bool initialise(struct keeper *k, struct region *r)
     memset(&header, 0, sizeof header);
     memset(&control, 0, sizeof control);
     seep_region_init(&header, &control, &r->layout, r->committed, 0, k->cfg->sample_mean_bytes);
-    fill_control(&control, r->committed);
+    fill_control(r, &control, r->committed);
     return pwrite(r->fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
            pwrite(r->fd, &control, sizeof control, (off_t)r->layout.control_offset) == (ssize_t)sizeof control;
 }
