@@ -31,6 +31,11 @@ int64_t clock_mono_ns(void)
     return virtual_on ? virtual_now.mono_ns : read_ns(CLOCK_MONOTONIC);
 }
 
+int64_t clock_thread_cpu_ns(void)
+{
+    return read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void clock_set_virtual(const struct seep_time *t)
 {
     virtual_on = t != NULL;

@@ -13,6 +13,8 @@ struct seep_time {
 // All three clocks, read one after the other. On a virtual clock all advance together unless a test steps one.
 struct seep_time clock_read(void);
 int64_t clock_mono_ns(void);
+// CPU time that the calling thread has used: what a piece of work costs, however busy the machine is.
+int64_t clock_thread_cpu_ns(void);
 
 // Tests only: from now on clock_read() returns *t, until called with NULL. Not thread-safe.
 void clock_set_virtual(const struct seep_time *t);

@@ -14,7 +14,7 @@
 
 #define DEAR_PAUSE_NS 1000000000ll
 #define COPIES_A_TICK 8  // stacks handed to the cross-check; what is more stays in the ring or is overwritten
-#define DEAR_SHARE    50 // a look that costs c is taken again after 50 c at the earliest
+#define DEAR_SHARE    50 // a look that takes c of CPU time is taken again after 50 c at the earliest
 
 int sampler_init(struct run_sampler *s, struct seep_err *err)
 {
@@ -196,7 +196,7 @@ static void put_tap(struct run_sampler *s)
 
 static void sample_tree(struct run_sampler *s)
 {
-    int64_t now = clock_mono_ns();
+    int64_t now = clock_mono_ns(), spent = clock_thread_cpu_ns();
     bool rollup = s->edge || dear_due(now, s->rollup_at_ns, s->rollup_cost_ns);
     struct linux_sample v;
     uint32_t want = LINUX_WANT_FDS | LINUX_WANT_IO | LINUX_WANT_MAPS | (rollup ? LINUX_WANT_ROLLUP : 0);
@@ -204,7 +204,7 @@ static void sample_tree(struct run_sampler *s)
         return;
     if (rollup) {
         s->rollup_at_ns = now;
-        s->rollup_cost_ns = clock_mono_ns() - now;
+        s->rollup_cost_ns = clock_thread_cpu_ns() - spent;
     }
     put_sample(s, &v, rollup);
     put_cpu(s, &v);
@@ -225,11 +225,11 @@ void sampler_take(struct run_sampler *s)
         put_heap(s);
     if (s->tap)
         put_tap(s);
-    int64_t now = clock_mono_ns();
+    int64_t now = clock_mono_ns(), spent = clock_thread_cpu_ns();
     if (s->edge || dear_due(now, s->split_at_ns, s->split_cost_ns)) {
         put_split(s);
         s->split_at_ns = now;
-        s->split_cost_ns = clock_mono_ns() - now;
+        s->split_cost_ns = clock_thread_cpu_ns() - spent;
     }
     put_cgroup(s);
     put_self(s);
