@@ -1,8 +1,9 @@
 // Classes of stacks: see age.h. A class is a description for people; it never changes a verdict.
 //
 // Growing: lost blocks are a leak; reachable ones, or few blocks that get ever larger, a container; growth that has
-// slowed to less than half, or whose old blocks all die, a cache. Not growing: constant since the first quarter is
-// start-up, grown and then level a cache, anything that comes and goes churn.
+// slowed to less than half, or whose old blocks all die, a cache; mappings, which no scan looks at, are nothing known
+// otherwise: an allocator of the program's own makes them and says nothing of what is in them. Not growing: constant
+// since the first quarter is start-up, grown and then level a cache, anything that comes and goes churn.
 #include "judge/age.h"
 #include "base/check.h"
 
@@ -82,7 +83,7 @@ static enum judge_class class_of_growing(const struct judge_stacks_input *in, si
         return JUDGE_CLASS_CACHE;
     if (isfinite(lost) || blocks_swell(in, s))
         return JUDGE_CLASS_CONTAINER;
-    return JUDGE_CLASS_LEAK;
+    return in->is_mapping && in->is_mapping[s] ? JUDGE_CLASS_UNKNOWN : JUDGE_CLASS_LEAK;
 }
 
 enum judge_class judge_age_class(const struct judge_stacks_input *in, size_t s, bool rejected)

@@ -37,6 +37,7 @@ struct judge_stacks_input {
     const double *live_blocks;      // optional, n_stacks x m: live blocks
     const double *unreachable_share; // optional, per stack: share of the checked blocks without a path from any root;
                                      // NaN where not checked
+    const bool *is_mapping;          // optional, per stack: made by mmap() and the like, not by an allocator
     const double *allowed_per_s; // optional, per stack: what the profile's allow list lets it grow by, NaN: not on it.
                                  // The larger of this and the budget holds for that stack
 };

@@ -54,6 +54,7 @@ struct build {
     double *stack_t_s;
     double *ages;               // per stack, slices of the measured time by birth, oldest first; NAN unknown
     double *unreachable;        // per stack: share of the checked blocks; NAN not checked
+    bool *is_mapping;           // per stack
     double *allow_budget;       // per stack; NULL when the profile allows nothing, NAN: not this one
     int *allow_of;              // per stack: the entry that decides; -1: none
     const char *stacks_missing; // a sentence; NULL when there are stacks

@@ -146,6 +146,16 @@ static int read_ages(struct build *b, struct seep_err *err)
     return failed;
 }
 
+static int read_kinds(struct build *b, struct seep_err *err)
+{
+    b->is_mapping = malloc((b->n_stack_infos + 1) * sizeof *b->is_mapping);
+    if (b->is_mapping == NULL)
+        return build_no_memory(err);
+    for (size_t s = 0; s < b->n_stack_infos; s++)
+        b->is_mapping[s] = (b->stack_infos[s].flags & STACK_MMAP) != 0;
+    b->stacks_input.is_mapping = b->is_mapping;
+    return 0;
+}
 
 int build_stacks_read(struct build *b, struct seep_err *err)
 {
@@ -170,7 +180,7 @@ int build_stacks_read(struct build *b, struct seep_err *err)
                                                   .budget_per_s = build_stack_budget(b),
                                                   .sampling_interval_bytes = sampled && isfinite(mean) ? mean : 0};
     b->stacks_missing = NULL;
-    if (b->matrix.m > 1 && read_ages(b, err) != 0)
+    if (read_kinds(b, err) != 0 || (b->matrix.m > 1 && read_ages(b, err) != 0))
         return -1;
     return build_unreachable_shares(b, err) == 0 ? build_allow_read(b, err) : -1;
 }
@@ -183,6 +193,7 @@ void build_stacks_free(struct build *b)
     free(b->stack_t_s);
     free(b->ages);
     free(b->unreachable);
+    free(b->is_mapping);
     free(b->allow_budget);
     free(b->allow_of);
 }

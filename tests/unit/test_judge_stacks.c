@@ -265,6 +265,33 @@ static void ages_blocks_and_reachability_name_the_class(void **state)
     judge_stacks_free(&out);
 }
 
+static void a_growing_mapping_that_nothing_looked_into_is_no_leak(void **state)
+{
+    (void)state;
+    struct heap h;
+    struct judge_stacks out;
+    bool is_mapping[S] = {false};
+    double lost[S];
+    make_heap(&h, 20);
+    for (size_t s = 0; s < S; s++)
+        lost[s] = NAN;
+    h.in.unreachable_share = lost;
+    h.in.is_mapping = is_mapping;
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.stack[LEAKING].klass,
+                     JUDGE_CLASS_LEAK); // of the heap: what survives is a leak until seen held
+    judge_stacks_free(&out);
+    is_mapping[LEAKING] = true;
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_true(out.stack[LEAKING].rejected);
+    assert_int_equal(out.stack[LEAKING].klass, JUDGE_CLASS_UNKNOWN);
+    judge_stacks_free(&out);
+    lost[LEAKING] = 1; // evidence counts for it like for any other
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.stack[LEAKING].klass, JUDGE_CLASS_LEAK);
+    judge_stacks_free(&out);
+}
+
 static void nothing_to_test_is_inconclusive(void **state)
 {
     (void)state;
@@ -300,6 +327,7 @@ int main(void)
         cmocka_unit_test(noise_in_most_of_the_heap_is_inconclusive_unless_ages_settle_it),
         cmocka_unit_test(sampling_widens_the_interval),
         cmocka_unit_test(ages_blocks_and_reachability_name_the_class),
+        cmocka_unit_test(a_growing_mapping_that_nothing_looked_into_is_no_leak),
         cmocka_unit_test(nothing_to_test_is_inconclusive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
