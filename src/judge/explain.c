@@ -18,29 +18,9 @@ static double share_of(const struct judge_rate *part, const struct judge_rate *w
     return grows && isfinite(part->slope_per_s) ? part->slope_per_s / whole->slope_per_s : NAN;
 }
 
-static double half_width(const struct judge_rate *rate)
-{
-    return (rate->hi_per_s - rate->lo_per_s) / 2;
-}
-
-// The parts come from different counters read at different instants, so their errors are taken as independent.
-static struct judge_rate rest_of(const struct judge_rate *whole, const struct judge_rate *parts)
-{
-    double slope = whole->slope_per_s, square = half_width(whole) * half_width(whole);
-    for (int i = 0; i < JUDGE_PART_UNEXPLAINED; i++) {
-        if (!isfinite(parts[i].slope_per_s))
-            continue;
-        slope -= parts[i].slope_per_s;
-        square += half_width(&parts[i]) * half_width(&parts[i]);
-    }
-    return (struct judge_rate){slope, slope - sqrt(square), slope + sqrt(square)};
-}
-
 void judge_explain(const struct judge_rate *whole, const struct judge_rate parts[JUDGE_PARTS],
                    struct judge_explained out[JUDGE_PARTS])
 {
-    for (int i = 0; i < JUDGE_PARTS; i++) {
-        out[i].rate = i == JUDGE_PART_UNEXPLAINED ? rest_of(whole, parts) : parts[i];
-        out[i].share = share_of(&out[i].rate, whole);
-    }
+    for (int i = 0; i < JUDGE_PARTS; i++)
+        out[i] = (struct judge_explained){parts[i], i == JUDGE_PART_PROBE ? NAN : share_of(&parts[i], whole)};
 }

@@ -28,11 +28,12 @@ struct judge_rate {
 
 struct judge_explained {
     struct judge_rate rate;
-    double share; // of the resident growth; NaN when the part is unknown or the whole does not grow measurably
+    double share; // of the target's resident growth; NaN for the probe, which is no part of it, for an unknown part,
+                  // and when the target does not grow measurably
 };
 
-// parts is indexed by enum judge_part; its entry JUDGE_PART_UNEXPLAINED is ignored. out[JUDGE_PART_UNEXPLAINED] becomes
-// the whole minus the known parts, half-widths adding in squares; unknown parts stay unknown and are inside it.
+// whole: the resident growth of the target without the probe. parts is indexed by enum judge_part; its entry
+// JUDGE_PART_UNEXPLAINED is what the known parts other than the probe leave of the whole.
 void judge_explain(const struct judge_rate *whole, const struct judge_rate parts[JUDGE_PARTS],
                    struct judge_explained out[JUDGE_PARTS]);
 

@@ -1,11 +1,13 @@
 // Where the growth of resident memory sits: straight lines through its parts over the judged window.
 //
 // Lines, not the best model of each part: least squares is linear in the values, so the slopes of parts that add up to
-// the whole add up to the slope of the whole, and what is left over is really unexplained. The interval of each allows
-// for the lag-1 correlation of its residuals, as the per-stack test does.
+// the whole add up to the slope of the whole, when all are fitted over the same ticks. What the parts leave over is
+// fitted as a series of its own: its errors are much smaller than those of the parts, which go up and down together.
+// The interval of each allows for the lag-1 correlation of its residuals, as the per-stack test does.
 #include "report/build.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct judge_rate unknown = {.slope_per_s = NAN, .lo_per_s = NAN, .hi_per_s = NAN};
 enum { POINTS_MIN = 10 };
@@ -69,8 +71,8 @@ static int read_sources(struct build *b, double *v[SOURCES], struct seep_err *er
                                                [RSS_SHMEM] = S_RSS_SHMEM,
                                                [PROBE] = S_PROBE_RSS};
     for (int i = 0; i < SOURCES; i++) {
-        int failed = i == RSS_SHMEM ? build_resident(b, names[i], &v[i], err)
-                                    : build_values(b, names[i], "", &v[i], err); // rss whole: the probe is a part here
+        bool with_probe = i == RSS || i == RSS_SHMEM; // its region is not the target's growth
+        int failed = with_probe ? build_resident(b, names[i], &v[i], err) : build_values(b, names[i], "", &v[i], err);
         if (failed)
             return -1;
     }
@@ -114,47 +116,102 @@ static double part_at(double *const v[SOURCES], enum judge_part part, size_t i)
     return NAN;
 }
 
-// Mappings are read more rarely than the rest. Slopes add up only over the same ticks, so where there are enough of
-// those, all parts and the whole are fitted over them alone.
-static size_t split_points(const struct build *b, double *const v[SOURCES], double from)
+// The parts that are fitted, and the ticks that have all of them.
+struct fit {
+    bool with[JUDGE_PARTS];
+    size_t *tick;
+    size_t n;
+    double *t, *y;
+};
+
+static bool is_rare(enum judge_part part)
 {
-    size_t n = 0;
+    return part == JUDGE_PART_FRAGMENTATION || part == JUDGE_PART_THREAD_STACKS || part == JUDGE_PART_MMAP;
+}
+
+static bool has_all(double *const v[SOURCES], const struct fit *f, size_t i)
+{
+    if (!isfinite(value_of(v, RSS, i)))
+        return false;
+    for (int p = 0; p < JUDGE_PART_UNEXPLAINED; p++)
+        if (f->with[p] && !isfinite(part_at(v, (enum judge_part)p, i)))
+            return false;
+    return true;
+}
+
+static void choose_ticks(const struct build *b, double *const v[SOURCES], struct fit *f)
+{
+    double from = isfinite(b->r->warmup_end_s) ? b->r->warmup_end_s : 0;
+    f->n = 0;
     for (size_t i = b->measure_first; i < b->measure_end; i++)
-        n += b->r->t_s[i] >= from && isfinite(value_of(v, HEAP_RESIDENT, i));
-    return n;
+        if (b->r->t_s[i] >= from && has_all(v, f, i))
+            f->tick[f->n++] = i;
+}
+
+// Mappings are read more rarely than the rest: where there are too few ticks with them, what they tell stays unknown.
+static void choose_parts(const struct build *b, double *const v[SOURCES], struct fit *f)
+{
+    bool known[JUDGE_PARTS] = {false};
+    for (int p = 0; p < JUDGE_PART_UNEXPLAINED; p++) {
+        memset(f->with, 0, sizeof f->with);
+        f->with[p] = true;
+        choose_ticks(b, v, f);
+        known[p] = f->n >= POINTS_MIN;
+    }
+    memcpy(f->with, known, sizeof known);
+    choose_ticks(b, v, f);
+    if (f->n >= POINTS_MIN)
+        return;
+    for (int p = 0; p < JUDGE_PARTS; p++)
+        f->with[p] = f->with[p] && !is_rare((enum judge_part)p);
+    choose_ticks(b, v, f);
+}
+
+// What the parts leave of the target's resident memory; the probe's is no part of that.
+static double rest_at(double *const v[SOURCES], const struct fit *f, size_t i)
+{
+    double rest = value_of(v, RSS, i);
+    for (int p = 0; p < JUDGE_PART_UNEXPLAINED; p++)
+        if (f->with[p] && p != JUDGE_PART_PROBE)
+            rest -= part_at(v, (enum judge_part)p, i);
+    return rest;
 }
 
 // JUDGE_PARTS stands for the whole.
-static struct judge_rate rate_of(struct build *b, double *const v[SOURCES], enum judge_part part, double *t, double *y)
+static struct judge_rate rate_of(const struct build *b, double *const v[SOURCES], struct fit *f, enum judge_part part)
 {
-    double from = isfinite(b->r->warmup_end_s) ? b->r->warmup_end_s : 0;
-    size_t n = 0;
-    bool split = split_points(b, v, from) >= POINTS_MIN;
-    for (size_t i = b->measure_first; i < b->measure_end; i++) {
-        double value = part == JUDGE_PARTS ? value_of(v, RSS, i) : part_at(v, part, i);
-        if (b->r->t_s[i] < from || !isfinite(value) || (split && isnan(value_of(v, HEAP_RESIDENT, i))))
-            continue;
-        t[n] = b->r->t_s[i];
-        y[n++] = value;
+    if (part < JUDGE_PART_UNEXPLAINED && !f->with[part])
+        return unknown;
+    for (size_t k = 0; k < f->n; k++) {
+        size_t i = f->tick[k];
+        f->t[k] = b->r->t_s[i];
+        f->y[k] = part == JUDGE_PARTS              ? value_of(v, RSS, i)
+                  : part == JUDGE_PART_UNEXPLAINED ? rest_at(v, f, i)
+                                                   : part_at(v, part, i);
     }
-    return line_rate(t, y, n);
+    return line_rate(f->t, f->y, f->n);
 }
 
 int build_explain(struct build *b, struct seep_err *err)
 {
-    double *v[SOURCES] = {0}, *t = malloc((b->ticks.n + 1) * sizeof *t), *y = malloc((b->ticks.n + 1) * sizeof *y);
-    int failed = t == NULL || y == NULL ? build_no_memory(err) : read_sources(b, v, err);
+    size_t room = b->ticks.n + 1;
+    double *v[SOURCES] = {0};
+    struct fit f = {
+        .tick = malloc(room * sizeof *f.tick), .t = malloc(room * sizeof *f.t), .y = malloc(room * sizeof *f.y)};
+    int failed = f.tick == NULL || f.t == NULL || f.y == NULL ? build_no_memory(err) : read_sources(b, v, err);
     if (!failed) {
         struct judge_rate parts[JUDGE_PARTS];
+        choose_parts(b, v, &f);
         for (int p = 0; p < JUDGE_PARTS; p++)
-            parts[p] = rate_of(b, v, (enum judge_part)p, t, y);
-        b->r->explained_whole = rate_of(b, v, JUDGE_PARTS, t, y);
+            parts[p] = rate_of(b, v, &f, (enum judge_part)p);
+        b->r->explained_whole = rate_of(b, v, &f, JUDGE_PARTS);
         b->r->explained_known = isfinite(b->r->explained_whole.slope_per_s);
         judge_explain(&b->r->explained_whole, parts, b->r->explained);
     }
     for (int i = 0; i < SOURCES; i++)
         free(v[i]);
-    free(t);
-    free(y);
+    free(f.tick);
+    free(f.t);
+    free(f.y);
     return failed;
 }

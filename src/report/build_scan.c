@@ -166,3 +166,39 @@ const char *report_holder_text(const struct report_holder *h, char *out, size_t 
         snprintf(out, size, "memory that the program maps itself");
     return out;
 }
+
+const char *const *report_not_covered(size_t *n)
+{
+    static const char *const kinds[] = {
+        "addresses that are compressed, XORed or otherwise encoded",
+        "addresses that lie before their block",
+        "memory of other processes",
+        "memory of devices",
+        "files that are not mapped, or mapped shared for reading only",
+        "pipes and sockets",
+        "queued signals",
+        "registers of threads that are awake, beyond what is allowed for them",
+    };
+    *n = sizeof kinds / sizeof *kinds;
+    return kinds;
+}
+
+const char *report_not_covered_text(char *out, size_t size)
+{
+    size_t n, used = 0;
+    const char *const *kind = report_not_covered(&n);
+    used = (size_t)snprintf(out, size, "Unreachable as far as the scans see. They do not look into ");
+    for (size_t i = 0; i < n && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i == 0 ? "" : i + 1 == n ? ", or " : ", ", kind[i]);
+    if (used + 1 < size)
+        snprintf(out + used, size - used, ".");
+    return out;
+}
+
+bool report_any_unreachable(const struct report *r, size_t n)
+{
+    for (size_t i = 0; i < r->n_stacks && i < n; i++)
+        if (r->stacks[i].unreachable_checked != SEEP_UNKNOWN && r->stacks[i].unreachable_blocks > 0)
+            return true;
+    return false;
+}

@@ -136,13 +136,13 @@ static const char *const part_words[JUDGE_PARTS] = {"live heap", "fragmentation"
 static void explained_bar(const struct report *r, struct seep_buf *out)
 {
     double sum = 0, x = 0;
-    for (int p = 0; p < JUDGE_PARTS; p++)
-        if (r->explained[p].rate.slope_per_s > 0)
+    for (int p = 0; p < JUDGE_PARTS; p++) // the probe is no part of the target's growth
+        if (p != JUDGE_PART_PROBE && r->explained[p].rate.slope_per_s > 0)
             sum += r->explained[p].rate.slope_per_s;
     buf_str(out, "<svg class=\"stackbar\" viewBox=\"0 0 1000 26\" preserveAspectRatio=\"none\" aria-hidden=\"true\">");
     for (int p = 0; p < JUDGE_PARTS && sum > 0; p++) {
         double width = 1000 * r->explained[p].rate.slope_per_s / sum;
-        if (!(width > 0))
+        if (p == JUDGE_PART_PROBE || !(width > 0))
             continue;
         buf_printf(out, "<rect class=\"f%d\" x=\"%.2f\" y=\"0\" width=\"%.2f\" height=\"26\"/>", p, x, width);
         x += width;
@@ -166,12 +166,13 @@ void html_explained(const struct report *r, struct seep_buf *out)
         const struct judge_rate *e = &r->explained[p].rate;
         if (!isfinite(e->slope_per_s))
             continue;
+        const char *remark = p == JUDGE_PART_PROBE ? " (not counted)" : "";
         judge_format(rate, sizeof rate, e->slope_per_s, JUDGE_U_BYTES_PER_S);
         buf_printf(
             out,
             "<li><svg class=\"dot\" viewBox=\"0 0 10 10\"><rect class=\"f%d\" width=\"10\" height=\"10\" rx=\"2\"/>"
-            "</svg><span>%s</span><b>%s</b>",
-            p, part_words[p], rate);
+            "</svg><span>%s%s</span><b>%s</b>",
+            p, part_words[p], remark, rate);
         if (isfinite(r->explained[p].share))
             buf_printf(out, "<i>%.0f %%</i>", round(r->explained[p].share * 100) + 0.0);
         judge_format(lo, sizeof lo, e->lo_per_s, JUDGE_U_BYTES_PER_S);

@@ -321,12 +321,23 @@ static void put_stack(struct jsonw *w, const struct report_stack *s)
     jsonw_end_object(w);
 }
 
+static void put_not_covered(struct jsonw *w, const struct report *r)
+{
+    size_t n;
+    const char *const *kind = report_not_covered(&n);
+    jsonw_array(w, "not_covered");
+    for (size_t i = 0; i < n && report_any_unreachable(r, r->n_stacks); i++)
+        jsonw_string(w, NULL, kind[i]);
+    jsonw_end_array(w);
+}
+
 static void put_stacks(struct jsonw *w, const struct report *r)
 {
     jsonw_array(w, "stacks");
     for (size_t i = 0; i < r->n_stacks; i++)
         put_stack(w, &r->stacks[i]);
     jsonw_end_array(w);
+    put_not_covered(w, r);
     put_allows(w, r);
     if (!r->stacks_known) {
         jsonw_null(w, "stacks_summary");

@@ -119,6 +119,10 @@ struct report_holder {
 };
 // "the variable sessions of server", "blocks of table_new", ...: a clause after "held by". Returns out.
 const char *report_holder_text(const struct report_holder *h, char *out, size_t size);
+// What memory scans do not look into: a block called unreachable may still be held from there. *n gets how many.
+const char *const *report_not_covered(size_t *n);
+// The same as one sentence. Returns out.
+const char *report_not_covered_text(char *out, size_t size);
 
 struct report_per_op {
     const char *operation;
@@ -144,6 +148,10 @@ struct report_stack {
     double *age_bytes; // live at the end by age, newest first, n_ages equal slices of the measured time
     size_t n_ages;
 };
+
+// Whether any of the first n stacks listed has blocks called unreachable.
+struct report;
+bool report_any_unreachable(const struct report *r, size_t n);
 
 // What became of an entry of the profile's allow list.
 enum report_allow_status {
@@ -270,7 +278,7 @@ struct report {
     struct report_measure *measures;
     size_t n_measures;
     bool explained_known;
-    struct judge_rate explained_whole;
+    struct judge_rate explained_whole; // without the probe
     struct judge_explained explained[JUDGE_PARTS];
 
     bool stacks_known;                // attribution worked and there were stacks

@@ -45,12 +45,12 @@ static const char *part_word(enum judge_part part)
 }
 
 // A rate without its unit where that is MB/h too, as the whole is printed.
-static void put_part(struct text *t, const struct judge_explained *e, enum judge_part part, double whole)
+static void put_part(struct text *t, const struct judge_explained *e, enum judge_part part)
 {
     char rate[48], share[24] = "";
     judge_format(rate, sizeof rate, e->rate.slope_per_s, JUDGE_U_BYTES_PER_S);
-    if (e->rate.slope_per_s >= 0.005 * whole && part == JUDGE_PART_HEAP)
-        snprintf(share, sizeof share, " (%.0f %%)", e->rate.slope_per_s / whole * 100);
+    if (e->share >= 0.005 && part == JUDGE_PART_HEAP)
+        snprintf(share, sizeof share, " (%.0f %%)", e->share * 100);
     char item[128];
     snprintf(item, sizeof item, "%s %s%s", part_word(part), rate, share);
     if (text_columns(item, strlen(item)) + 2 > text_room(t)) {
@@ -63,12 +63,9 @@ static void put_part(struct text *t, const struct judge_explained *e, enum judge
 static void put_explained(struct text *t, const struct report *r)
 {
     char whole[48];
-    // The target's growth is what a reader asks about: the probe's own region is known exactly and taken away.
-    double probe = r->explained[JUDGE_PART_PROBE].rate.slope_per_s, slope = r->explained_whole.slope_per_s;
-    slope -= isfinite(probe) ? probe : 0;
+    double slope = r->explained_whole.slope_per_s;
     // Without measurable growth there is nothing to explain.
-    double margin = r->explained_whole.slope_per_s - r->explained_whole.lo_per_s;
-    if (!r->explained_known || !(slope - margin > 0) || r->live)
+    if (!r->explained_known || !(r->explained_whole.lo_per_s > 0) || r->live)
         return;
     judge_format(whole, sizeof whole, slope, JUDGE_U_BYTES_PER_S);
     text_printf(t, TEXT_PLAIN, "  where the RSS growth of %s sits:  ", whole);
@@ -78,7 +75,7 @@ static void put_explained(struct text *t, const struct report *r)
         if (p == JUDGE_PART_PROBE)
             continue;
         if (matters || (p == JUDGE_PART_HEAP && isfinite(part)) || (p == JUDGE_PART_UNEXPLAINED && isfinite(part)))
-            put_part(t, &r->explained[p], (enum judge_part)p, slope);
+            put_part(t, &r->explained[p], (enum judge_part)p);
     }
     text_end_line(t);
 }
@@ -105,15 +102,19 @@ static void put_course(struct text *t, const struct report *r, const char *name)
 static void put_stacks(struct text *t, const struct report *r)
 {
     size_t shown = 0, growing = 0;
+    bool unreachable = false;
     for (size_t i = 0; i < r->n_stacks; i++) {
         if (!r->stacks[i].judge.rejected)
             continue;
         growing++;
         if (shown < STACKS_SHOWN) {
             text_stack(t, &r->stacks[i]);
+            unreachable |= r->stacks[i].unreachable_blocks > 0;
             shown++;
         }
     }
+    if (unreachable)
+        text_not_covered(t);
     if (growing > shown)
         text_printf(t, TEXT_DIM, "      and %zu more growing stacks: seep stacks %s", growing - shown,
                     r->run == NULL ? "RUN" : r->run);

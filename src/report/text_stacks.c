@@ -103,6 +103,14 @@ static void put_unreachable(struct text *t, const struct report_stack *s)
     text_end_line(t);
 }
 
+void text_not_covered(struct text *t)
+{
+    char sentence[1024];
+    text_pad(t, INDENT);
+    text_wrapped(t, TEXT_DIM, report_not_covered_text(sentence, sizeof sentence), INDENT);
+    text_end_line(t);
+}
+
 static void put_holder(struct text *t, const struct report_stack *s)
 {
     char by[512];
@@ -267,6 +275,8 @@ int report_stacks_text(const struct report *r, const struct report_style *style,
     size_t shown = top > 0 && top < r->n_stacks ? top : r->n_stacks;
     for (size_t i = 0; i < shown; i++)
         put_one(&t, &r->stacks[i]);
+    if (report_any_unreachable(r, shown))
+        text_not_covered(&t);
     if (shown < r->n_stacks_total) {
         text_printf(&t, TEXT_DIM, "and %zu more", r->n_stacks_total - shown);
         text_end_line(&t);

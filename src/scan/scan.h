@@ -18,8 +18,7 @@
 // that many unseen pointers could hold. A growing list whose head lives in a register is ONE component; a leak makes
 // new ones all the time.
 //
-// Not covered, listed in the report: addresses that are compressed, XORed or otherwise encoded; that lie before their
-// block (one-based arrays); in other processes, in files, in pipes, sockets and queued signals; in memory of devices.
+// What is not covered stands in the report: report_not_covered() has the list.
 #ifndef SEEP_SCAN_SCAN_H
 #define SEEP_SCAN_SCAN_H
 

@@ -105,12 +105,14 @@ static void parts_reconcile(void **state)
         part[i] = (struct judge_rate){NAN, NAN, NAN};
     part[JUDGE_PART_HEAP] = (struct judge_rate){80, 76, 84};
     part[JUDGE_PART_MMAP] = (struct judge_rate){10, 7, 13};
+    part[JUDGE_PART_PROBE] = (struct judge_rate){25, 24, 26}; // no part of the target's growth
+    part[JUDGE_PART_UNEXPLAINED] = (struct judge_rate){10, 9, 11};
     judge_explain(&whole, part, out);
     assert_near(out[JUDGE_PART_HEAP].share, .8, 1e-12);
-    assert_near(out[JUDGE_PART_UNEXPLAINED].rate.slope_per_s, 10, 1e-12);
-    double half = sqrt(10 * 10 + 4 * 4 + 3 * 3);
-    assert_near(out[JUDGE_PART_UNEXPLAINED].rate.hi_per_s, 10 + half, 1e-9);
-    assert_near(out[JUDGE_PART_UNEXPLAINED].rate.lo_per_s, 10 - half, 1e-9);
+    assert_near(out[JUDGE_PART_UNEXPLAINED].share, .1, 1e-12);
+    assert_near(out[JUDGE_PART_UNEXPLAINED].rate.lo_per_s, 9, 1e-12);
+    assert_true(isnan(out[JUDGE_PART_PROBE].share));
+    assert_near(out[JUDGE_PART_PROBE].rate.slope_per_s, 25, 1e-12);
     assert_true(isnan(out[JUDGE_PART_FILE].share) && isnan(out[JUDGE_PART_FILE].rate.slope_per_s));
     double sum = 0;
     for (int i = 0; i < JUDGE_PARTS; i++)
