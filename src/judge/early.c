@@ -5,7 +5,7 @@
 #include <math.h>
 
 static const double first_look = .5;
-enum { LOOKS_A_RUN = 20, FAILS_NEEDED = 2, OVERS_NEEDED = 3 };
+enum { LOOKS_A_RUN = 20, FAILS_NEEDED = 2 };
 
 static unsigned mark_of(double elapsed_s, double planned_s)
 {
@@ -27,14 +27,5 @@ bool judge_early_look(struct judge_early *early, double elapsed_s, double planne
     early->last_look = mark_of(elapsed_s, planned_s);
     early->fails_in_row = verdict == JUDGE_FAIL ? early->fails_in_row + 1 : 0;
     early->stop = early->fails_in_row >= FAILS_NEEDED;
-    return early->stop;
-}
-
-bool judge_early_total(struct judge_early *early, double elapsed_s, double planned_s, double total_growth, double limit)
-{
-    bool over = isfinite(limit) && total_growth > limit; // false for unknown growth
-    early->over_total = over ? early->over_total + 1 : 0;
-    if (early->over_total >= OVERS_NEEDED && mark_of(elapsed_s, planned_s) > 0)
-        early->stop = true;
     return early->stop;
 }

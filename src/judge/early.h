@@ -8,7 +8,6 @@
 struct judge_early {
     unsigned last_look;    // number of the last 5 % mark that was looked at
     unsigned fails_in_row; // consecutive looks that said FAIL
-    unsigned over_total;   // consecutive samples over the total limit
     bool stop;
 };
 
@@ -19,10 +18,5 @@ bool judge_early_due(const struct judge_early *early, double elapsed_s, double p
 // Takes the verdict of a due look, which must come from judge_trend with t_scale 2 (or judge_stacks with an over stack,
 // which is a FAIL). Returns true when the run may stop: two consecutive FAIL looks.
 bool judge_early_look(struct judge_early *early, double elapsed_s, double planned_s, enum judge_verdict verdict);
-
-// Takes each sample's total growth. Returns true at the third consecutive one over the limit (NaN limit: never) after
-// half of the planned time.
-bool judge_early_total(struct judge_early *early, double elapsed_s, double planned_s, double total_growth,
-                       double limit);
 
 #endif

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_TROUGHS_FULL = 30, JUMPS_FEW = 4, SPIKES_MANY = 3 };
+enum { N_TROUGHS_FULL = 30, JUMPS_FEW = 4, SPIKES_MANY = 3, CYCLE_POINTS_LEAST = 60, STEPS_ARE_FEW = 2 };
 
 static const double decisive = 10;     // difference of the criterion
 static const double slowing = 6;       // likewise: of a plateau over the line, as in the first competition
@@ -22,6 +22,8 @@ static const double plausible = 2;     // likewise, as in the first competition
 static const double clearance = .15;   // most that a PASS must stay clear of the budget
 static const double rest_least = .18;  // of the window must follow the last of a few steps
 static const double calm_enough = .25; // variance of an envelope against that of the series
+static const double tails_apart = 2;   // one tail of one-sided noise against the other
+static const double cycle_least = 3, cycle_most = 16, half_cycle = .5, fine_cycle = .05;
 static const double wave_least = .6, wave_most = 2.9; // cycles in the window
 // Standard deviations of a walk that a PASS must survive.
 static const double caution_ordinary = 2, caution_spiky = 1.3, caution_slowing = 3;
@@ -71,12 +73,12 @@ static bool fit_view(struct judge_round *r)
     return true;
 }
 
-// The number of cycles in [from, to] that leaves the least about the line.
-static double best_cycle(struct judge_scaled *s, double from, double to)
+// The number of cycles from, from + step .. to that leaves the least about the line.
+static double best_cycle(struct judge_scaled *s, double from, double to, double step)
 {
     double best = 0, least = INFINITY;
-    for (int i = 0; from + .05 * i <= to; i++) {
-        s->cycle = from + .05 * i;
+    for (int i = 0; from + step * i <= to; i++) {
+        s->cycle = from + step * i;
         double sse = judge_fit_line_sse(s);
         if (sse < least) {
             least = sse;
@@ -86,13 +88,39 @@ static double best_cycle(struct judge_scaled *s, double from, double to)
     return best;
 }
 
+// Refines the cycle in place between those of the first competition beside it.
+static void refine_cycle(struct judge_scaled *s)
+{
+    s->cycle = best_cycle(s, s->cycle - half_cycle, s->cycle + half_cycle, fine_cycle);
+}
+
+// A cycle between two of the first competition leaves so much of itself in the residuals that they look like few
+// independent points, too few to find it. Takes it when the fine grid fits decisively better with it than without; not
+// with a step beside it, because two steps alone look like that.
+static void view_with_missed_cycle(struct judge_round *fine)
+{
+    struct judge_round with = *fine;
+    if (fine->scaled.n < CYCLE_POINTS_LEAST)
+        return;
+    with.scaled.cycle = best_cycle(&with.scaled, cycle_least, cycle_most, half_cycle);
+    refine_cycle(&with.scaled);
+    if (with.scaled.cycle < cycle_least || !fit_view(&with) || with.fit.best.kind == JUDGE_S)
+        return;
+    if (gain_over(&with, fine) > decisive)
+        *fine = with;
+}
+
 static bool view_finely(const struct judge_round *full, struct judge_round *out)
 {
     *out = *full;
     if (full->scaled.cycle > 0)
-        out->scaled.cycle = best_cycle(&out->scaled, full->scaled.cycle - .5, full->scaled.cycle + .5);
+        refine_cycle(&out->scaled);
     out->scaled.fine = true;
-    return fit_view(out);
+    if (!fit_view(out))
+        return false;
+    if (full->scaled.cycle <= 0)
+        view_with_missed_cycle(out);
+    return true;
 }
 
 // A wave of fewer than three periods about a line.
@@ -101,7 +129,7 @@ static bool view_as_wave(const struct judge_round *full, struct judge_round *out
     if (full->scaled.cycle > 0)
         return false;
     *out = *full;
-    out->scaled.cycle = best_cycle(&out->scaled, wave_least, wave_most);
+    out->scaled.cycle = best_cycle(&out->scaled, wave_least, wave_most, fine_cycle);
     out->scaled.linear_only = true;
     return out->scaled.cycle > 0 && fit_view(out);
 }
@@ -185,12 +213,22 @@ static bool take_views(const struct judge_round *full, struct views *v)
     return true;
 }
 
-// A few steps, nothing between them, and flat since the last one.
+// Three jumps or more that make up the growth, not all of them early: at the rate of a process that has made so few,
+// would it be over?
+static bool hints_at_bursts(const struct judge_round *full, const struct judge_jumps *j)
+{
+    return mostly_jumps(full, j) && j->n >= 3 && j->at[j->n - 1] > .5 && judge_jumps_most_rate(j) > 1;
+}
+
+// A few steps, nothing between them, and flat since the last one. One or two that stand out among smaller ones are the
+// largest of a series of bursts.
 static bool only_stepped(const struct judge_round *full, const struct views *v)
 {
     const struct judge_jumps *j = &v->jumps;
     const struct judge_round *r = &v->steps;
-    if (!(v->steps_gain > -plausible) || !(j->n <= 2 || judge_jumps_double(j)))
+    if (!(v->steps_gain > -plausible) || !(j->n <= STEPS_ARE_FEW || judge_jumps_double(j)))
+        return false;
+    if (j->n <= STEPS_ARE_FEW && !judge_jumps_double(&v->hints) && hints_at_bursts(full, &v->hints))
         return false;
     double last = j->at[j->n - 1];
     return 1 - last >= rest_least && clearly_under(&r->fit) && r->net <= 1 && slope_after(&full->scaled, last) <= 1;
@@ -262,13 +300,28 @@ static bool view_envelope(const struct judge_round *full, double side, size_t bl
     return fit_view(out);
 }
 
+// Are the residuals about the line one-sided, as spikes and purges are: does one tail reach twice as far from the
+// median as the other? Envelopes of even noise are calmer than the noise too, and trying six of them would let some
+// pass.
+static bool one_sided(const struct judge_round *full)
+{
+    double e[JUDGE_POINTS_MAX], a, b;
+    const struct judge_scaled *s = &full->scaled;
+    judge_line(s->u, s->z, s->n, &a, &b, NULL, NULL);
+    for (size_t i = 0; i < s->n; i++)
+        e[i] = s->z[i] - a - b * s->u[i];
+    double low = judge_quantile(e, s->n, .05), middle = judge_quantile(e, s->n, .5),
+           high = judge_quantile(e, s->n, .95);
+    return fmax(high - middle, middle - low) >= tails_apart * fmin(high - middle, middle - low);
+}
+
 // Does the calmer of the envelopes, if it is much calmer than the series, show that nothing grows?
 static bool envelope_under(const struct judge_round *full, struct judge_round *out)
 {
     static const size_t blocks[] = {40, 25, 15};
     struct judge_round low, high;
     double all = full->fit.best.sse / (double)full->scaled.n;
-    for (size_t i = 0; full->net <= 1 && i < sizeof blocks / sizeof blocks[0]; i++) {
+    for (size_t i = 0; full->net <= 1 && one_sided(full) && i < sizeof blocks / sizeof blocks[0]; i++) {
         if (!view_envelope(full, -1, blocks[i], &low) || !view_envelope(full, 1, blocks[i], &high))
             return false;
         *out = low.fit.best.sse < high.fit.best.sse ? low : high;
@@ -295,13 +348,19 @@ static int doubt(struct judge_round *round, enum judge_cause cause, enum judge_v
     return JUDGE_SECOND_DOUBTS;
 }
 
+// Two steps and noise can look like a staircase to medians of quarters.
+static bool only_two_steps(const struct views *v)
+{
+    return v->jumps.n <= STEPS_ARE_FEW && v->hints.n <= STEPS_ARE_FEW && clearly_under(&v->steps.fit);
+}
+
 // A FAIL stands unless a better description of the whole window contradicts it. An early one, which would end the run,
 // also gives way to a plateau that merely beats the line.
 static int check_fail(const struct judge_round *full, const struct views *v, bool early, struct judge_round *round,
                       enum judge_verdict *verdict)
 {
     bool stairs = v->fine_gain > decisive ? v->fine.stair : round->stair;
-    if (v->steps_gain > -plausible && !full->stair && v->steps.fit.lo <= 1)
+    if (v->steps_gain > -plausible && (!full->stair || only_two_steps(v)) && v->steps.fit.lo <= 1)
         return doubt(round, JUDGE_BECAUSE_STEPPED, verdict);
     if (may_be_wave(v, early))
         return doubt(round, JUDGE_BECAUSE_WAVE, verdict);
@@ -310,13 +369,6 @@ static int check_fail(const struct judge_round *full, const struct views *v, boo
     if ((v->jumps.n_spikes >= SPIKES_MANY && full->net < 1) || (!stairs && clearly_under(&v->fine.fit)))
         return doubt(round, JUDGE_BECAUSE_CONTRADICTED, verdict);
     return JUDGE_SECOND_AGREES;
-}
-
-// Three jumps or more that make up the growth, not all of them early: at the rate of a process that has made so few,
-// would it be over?
-static bool hints_at_bursts(const struct judge_round *full, const struct judge_jumps *j)
-{
-    return mostly_jumps(full, j) && j->n >= 3 && j->at[j->n - 1] > .5 && judge_jumps_most_rate(j) > 1;
 }
 
 // A PASS stands when it is clear of the budget, also if the noise wanders and if bursts go on at their rate.

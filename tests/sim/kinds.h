@@ -19,8 +19,9 @@ struct sim_range {
     double hi;
 };
 
-// Where the random parameters of the makers come from. Nothing in the judge was tuned to one of the two sets alone:
-// they differ in how the noise is correlated, how large and how frequent everything is, and how bursts are distributed.
+// Where the random parameters of the makers come from. The two sets differ in how the noise is correlated, how large
+// and how frequent everything is, and how bursts are distributed. Both were looked at while the judge was made: neither
+// is a hold-out.
 struct sim_set {
     const char *name;
     struct sim_range noise_sd;   // drawn on a log scale

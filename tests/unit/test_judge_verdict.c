@@ -80,22 +80,6 @@ static void early_stop_needs_two_fails_after_half(void **state)
     assert_false(judge_early_due(&end, NAN, 100));
 }
 
-static void early_stop_on_total_growth(void **state)
-{
-    (void)state;
-    struct judge_early e = {0};
-    for (int i = 0; i < 5; i++)
-        assert_false(judge_early_total(&e, 40, 100, 200, 100)); // too early
-    assert_true(judge_early_total(&e, 50, 100, 200, 100));
-    struct judge_early f = {0};
-    assert_false(judge_early_total(&f, 60, 100, 200, 100));
-    assert_false(judge_early_total(&f, 61, 100, 200, 100));
-    assert_false(judge_early_total(&f, 62, 100, 99, 100));
-    assert_false(judge_early_total(&f, 63, 100, NAN, 100));
-    assert_false(judge_early_total(&f, 64, 100, 200, NAN));
-    assert_int_equal(f.over_total, 0);
-}
-
 static void parts_reconcile(void **state)
 {
     (void)state;
@@ -239,7 +223,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(precedence),
         cmocka_unit_test(early_stop_needs_two_fails_after_half),
-        cmocka_unit_test(early_stop_on_total_growth),
         cmocka_unit_test(parts_reconcile),
         cmocka_unit_test(bytes_per_operation_are_found),
         cmocka_unit_test(a_fixed_ratio_cannot_be_told_apart),
