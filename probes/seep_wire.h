@@ -171,7 +171,8 @@ struct seep_header {
     uint64_t heritage;             // enum seep_heritage
     uint64_t inherited_frees;      // frees of inherited blocks that are not known one by one ...
     uint64_t inherited_free_bytes; // ... and their usable bytes
-    uint64_t reserved2[9];
+    uint64_t stack_overflow; // allocations counted under (other) because there was no room for another stack
+    uint64_t reserved2[8];
     uint64_t entry_points[SEEP_EP_COUNT];
     struct seep_allocator_stats allocator;
     char exe_path[512];

@@ -87,6 +87,12 @@ static uint32_t stack_new(struct probe_region *r, uint64_t hash, const uint64_t 
     return (uint32_t)id;
 }
 
+static uint32_t no_room(struct probe_region *r)
+{
+    add_relaxed(&r->header->stack_overflow, 1);
+    return SEEP_STACK_OTHER;
+}
+
 uint32_t probe_intern(struct probe_region *r, const uint64_t *frame, uint32_t frames, unsigned klass, unsigned flags,
                       int *is_new)
 {
@@ -98,7 +104,7 @@ uint32_t probe_intern(struct probe_region *r, const uint64_t *frame, uint32_t fr
         uint64_t have = load_acquire(cell);
         while (!have) {
             if (!fresh && !(fresh = stack_new(r, hash, frame, frames, klass, flags)))
-                return SEEP_STACK_OTHER;
+                return no_room(r);
             if (__atomic_compare_exchange_n(cell, &have, tag << 32 | fresh, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
                 *is_new = 1;
                 return fresh;
@@ -110,5 +116,5 @@ uint32_t probe_intern(struct probe_region *r, const uint64_t *frame, uint32_t fr
             store_release(&probe_stack(r, fresh)->flags, (uint8_t)(SEEP_STACK_READY | SEEP_STACK_DEAD));
         return (uint32_t)have;
     }
-    return fresh ? fresh : SEEP_STACK_OTHER;
+    return fresh ? fresh : no_room(r);
 }

@@ -244,7 +244,7 @@ static void add_totals(struct run_heap *h, const struct region *g, struct heap_t
     out->live_blocks = zero_if_unknown(out->live_blocks) + blocks;
     out->allocs = zero_if_unknown(out->allocs) + (double)t->alloc_blocks;
     out->alloc_bytes = zero_if_unknown(out->alloc_bytes) + (double)t->usable_alloc_bytes;
-    out->lost += t->pool_full + t->live_overflow + t->samples_lost;
+    out->lost += t->stack_overflow + t->live_overflow + t->samples_lost;
 }
 
 static void add_one(double *sum, uint64_t v)

@@ -29,6 +29,7 @@ static void read_totals(const struct wire *w, struct wire_totals *t)
     t->unknown_frees = wire_load64(&h->unknown_frees);
     t->nested = wire_load64(&h->nested);
     t->pool_full = wire_load64(&h->pool_full);
+    t->stack_overflow = wire_load64(&h->stack_overflow);
     t->live_overflow = wire_load64(&h->live_overflow);
     t->samples_lost = wire_load64(&h->samples_lost);
     t->truncated_walks = wire_load64(&h->truncated_walks);
@@ -94,6 +95,21 @@ static void add_to_totals(struct wire_totals *t, const struct wire_stack *s)
     t->stacks++;
 }
 
+// Past the ceiling what a stack holds goes to (other), which is always the first: nothing is lost but its name.
+static void add_to_other(struct wire_snapshot *out, const struct wire_stack *s)
+{
+    struct wire_stack *other = out->stacks ? &out->stack[0] : NULL;
+    out->left_out++;
+    if (!other || other->id != SEEP_STACK_OTHER || s->klass != other->klass)
+        return;
+    other->live_bytes += s->live_bytes;
+    other->live_blocks += s->live_blocks;
+    other->alloc_bytes += s->alloc_bytes;
+    other->alloc_blocks += s->alloc_blocks;
+    other->inherited_bytes += s->inherited_bytes;
+    other->inherited_blocks += s->inherited_blocks;
+}
+
 static int add_stack(struct wire *w, uint32_t id, size_t max, int with_frames, struct wire_snapshot *out)
 {
     struct seep_stack s;
@@ -107,7 +123,7 @@ static int add_stack(struct wire *w, uint32_t id, size_t max, int with_frames, s
     sum_shards(&s, &to);
     add_to_totals(&out->totals, &to);
     if (out->stacks == max) {
-        out->left_out++;
+        add_to_other(out, &to);
         return 0;
     }
     if (wire_reserve((void **)&out->stack, &out->stack_room, out->stacks + 1, sizeof *out->stack) < 0 ||

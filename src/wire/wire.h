@@ -54,6 +54,7 @@ struct wire_totals {
     uint64_t inherited_frees, inherited_free_bytes;
     uint64_t stacks; // distinct stacks seen by the probe
     uint64_t unknown_frees, nested, pool_full, live_overflow, samples_lost;
+    uint64_t stack_overflow; // allocations under (other) because no further stack had room
     uint64_t truncated_walks, slow_walks, rule_misses, rule_flushes, ring_lost, map_overflow, module_overflow;
     uint64_t known_wrong; // re-walks that did not confirm the remembered stack
     uint64_t walks, walk_hits, early_bytes, child_timeouts;
@@ -87,7 +88,7 @@ struct wire_snapshot {
     struct wire_frame *frame;
     size_t frames, frame_room;
     size_t corrupt;  // entries that did not hold together and were left out
-    size_t left_out; // stacks beyond max_stacks (those with the fewest live bytes are NOT chosen: ids above the limit)
+    size_t left_out; // stacks beyond max_stacks (the newest ids): what the heap's hold is in (other), the first stack
 };
 // max_stacks: ceiling of stacks copied, 0 for WIRE_STACKS_DEFAULT. with_frames: also resolve frames (once a stack's
 // frames are known to the caller by its id, they never change, so cheap ticks can do without). Returns 0, -1 with err.

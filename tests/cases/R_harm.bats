@@ -36,3 +36,12 @@ SH
     verdict old 'any("(ld-2" in e["text"] and e["text"].endswith("is attributed.") for e in v["events"] if e["kind"] == "process")'
     verdict old 'v["exit"]["code"] == 0 if "exit" in v else True'
 }
+
+@test "R03 more call stacks than there is room for: said, and the recording stays small" {
+    run "$SEEP" run --name many --duration 30s -o target.life=job -o attribution.memory=32MiB -- "$TARGETS/many_stacks" 200000 1 5
+    echo "$output"
+    cat "$SEEP_RESULTS/many/target.log"
+    grep -qx "200000 100000 2400000" "$SEEP_RESULTS/many/target.log"
+    verdict many 'any(e["kind"] == "lost" and "(other)" in e["text"] for e in v["events"])'
+    [ "$(stat -c %s "$SEEP_RESULTS/many/run.db")" -lt 60000000 ]
+}
