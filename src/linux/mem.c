@@ -148,31 +148,47 @@ static void add_field(struct linux_map_sum *sum, const char *line)
     text_add(&sum->swap_bytes, *wants[3].to);
 }
 
+// The kernel writes smaps piece by piece and goes on behind the last mapping it wrote. One that has grown meanwhile
+// (a heap under brk()) reaches beyond that point and is written again, whole: only its last appearance counts.
+struct split {
+    struct linux_map_sum *parts, before; // before: parts[part] without the mapping at hand
+    enum linux_map_part part;
+    struct linux_map prev;
+};
+
+static void begin_mapping(struct split *s, const struct linux_map *m)
+{
+    if (m->start < s->prev.end)
+        s->parts[s->part] = s->before;
+    else
+        s->part = part_of(m, &s->prev);
+    s->before = s->parts[s->part];
+    s->parts[s->part].mappings++;
+    text_add(&s->parts[s->part].size_bytes, (int64_t)(m->end - m->start));
+    s->prev = *m;
+    s->prev.path = m->path[0] ? "named" : "";
+}
+
 int linux_maps_split(int proc_fd, pid_t pid, struct linux_map_sum parts[LINUX_MAP_PARTS], struct seep_err *err)
 {
     FILE *f = stream_of(proc_fd, pid, "smaps", err);
     if (!f)
         return -1;
     memset(parts, 0, LINUX_MAP_PARTS * sizeof *parts);
-    struct linux_map m, prev = {.path = ""};
-    enum linux_map_part part = LINUX_MAP_OTHER;
+    struct split s = {.parts = parts, .part = LINUX_MAP_OTHER, .prev = {.path = ""}};
+    struct linux_map m;
     char *line = NULL;
     size_t room = 0;
     for (ssize_t len; (len = getline(&line, &room, f)) > 0;) {
         // Fields begin with a capital letter, headers with a lower-case hexadecimal address.
         if (line[0] >= 'A' && line[0] <= 'Z') {
-            add_field(&parts[part], line);
+            add_field(&parts[s.part], line);
             continue;
         }
         if (line[len - 1] == '\n')
             line[len - 1] = '\0';
-        if (!parse_map(line, &m))
-            continue;
-        part = part_of(&m, &prev);
-        parts[part].mappings++;
-        text_add(&parts[part].size_bytes, (int64_t)(m.end - m.start));
-        prev = m;
-        prev.path = m.path[0] ? "named" : "";
+        if (parse_map(line, &m))
+            begin_mapping(&s, &m);
     }
     free(line);
     fclose(f);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "fake_tree.h"
+#include "linux/mem.h"
 #include "linux/pidfd.h"
 #include "linux/proc.h"
 
@@ -102,6 +103,28 @@ static void unknown_is_not_zero(void **state)
     assert_int_equal(ro.swap_bytes, SEEP_UNKNOWN);
     assert_int_equal(linux_io_read(f.fd, 100, &io, &err), -1); // the process is there, the file is not
     assert_int_equal(err.code, SEEP_E_UNSUPPORTED);
+    fake_close(&f);
+}
+
+static void a_mapping_that_smaps_tells_twice_counts_once(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct linux_map_sum parts[LINUX_MAP_PARTS];
+    fake_open(&f);
+    fake_stat(&f, 100, "x", 'S', 1, 5);
+    fake_file(&f, "100/smaps",
+              "00001000-00002000 r-xp 00000000 08:01 7 /bin/x\nRss:  4 kB\nPss:  4 kB\n"
+              "00010000-00020000 rw-p 00000000 00:00 0 [heap]\nRss:  60 kB\nPss:  60 kB\n"
+              "00010000-00024000 rw-p 00000000 00:00 0 [heap]\nRss:  70 kB\nPss:  70 kB\n"
+              "00010000-00028000 rw-p 00000000 00:00 0 [heap]\nRss:  80 kB\nPss:  80 kB\n"
+              "00030000-00032000 rw-p 00000000 00:00 0 \nRss:  8 kB\nPss:  8 kB\n");
+    assert_int_equal(linux_maps_split(f.fd, 100, parts, &err), 0);
+    assert_int_equal(parts[LINUX_MAP_HEAP].mappings, 1);
+    assert_int_equal(parts[LINUX_MAP_HEAP].rss_bytes, 80 * 1024);
+    assert_int_equal(parts[LINUX_MAP_HEAP].size_bytes, 0x18000);
+    assert_int_equal(parts[LINUX_MAP_FILE].rss_bytes, 4 * 1024);
+    assert_int_equal(parts[LINUX_MAP_ANON].rss_bytes, 8 * 1024);
     fake_close(&f);
 }
 
@@ -204,13 +227,10 @@ static void identity_by_start_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hostile_names),
-        cmocka_unit_test(broken_stat_is_an_error),
-        cmocka_unit_test(unknown_is_not_zero),
-        cmocka_unit_test(descriptors_by_kind),
-        cmocka_unit_test(budget_keeps_the_total_exact),
-        cmocka_unit_test(ourselves_are_plausible),
-        cmocka_unit_test(identity_by_start_time),
+        cmocka_unit_test(hostile_names),           cmocka_unit_test(broken_stat_is_an_error),
+        cmocka_unit_test(unknown_is_not_zero),     cmocka_unit_test(a_mapping_that_smaps_tells_twice_counts_once),
+        cmocka_unit_test(descriptors_by_kind),     cmocka_unit_test(budget_keeps_the_total_exact),
+        cmocka_unit_test(ourselves_are_plausible), cmocka_unit_test(identity_by_start_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
