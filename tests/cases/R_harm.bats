@@ -45,3 +45,15 @@ SH
     verdict many 'any(e["kind"] == "lost" and "(other)" in e["text"] for e in v["events"])'
     [ "$(stat -c %s "$SEEP_RESULTS/many/run.db")" -lt 60000000 ]
 }
+
+# A limit on file sizes is the one way to have memfd regions refused without filling the machine's memory.
+@test "R04 no memory for a region: said, not attributed, the target and the run go on" {
+    run prlimit --fsize=9000000:unlimited "$SEEP" run --name small --duration 4s -o target.life=service \
+        -o 'gates=["stack.growth < 1MB/h"]' -- "$TARGETS/workload"
+    echo "$output"
+    [ "$status" -eq 3 ]
+    valid_verdict small
+    verdict small 'v["evidence"]["attribution"] == "failed" and v["gates"][0]["status"] == "inconclusive"'
+    verdict small 'any(e["kind"] == "degraded" and "memory for attribution is used up" in e["text"] for e in v["events"])'
+    verdict small 'v["shutdown"]["status"] == "pass" and v["evidence"]["samples"] >= 10'
+}
