@@ -69,7 +69,7 @@ struct judge_growth {
     bool resolves;            // the run can resolve its budget: mde <= budget
     enum judge_verdict total_verdict; // of the total limit alone; PASS when there is none
     char model[48];                   // "L", "E0.1", "cycle10.5 L", "troughs L", as in docs/METHOD.md
-    char shape_text[96];              // "plateau, filled after 2.1 h"
+    char shape_text[160];             // "plateau, filled after 2.1 h"
     char reason[256];                 // a finished sentence
 };
 
@@ -107,8 +107,8 @@ int judge_close(const double *before, size_t n_before, const double *after, size
                 enum judge_unit unit, struct judge_level *out);
 
 // Reload: the growth of a second cycle of the same load against the first. At most 10 % of it, or `floor` (what the
-// budget of growth allows in that time; 0: nothing), means retention, not a leak. Fails only when the second cycle surely
-// grew more; noise is that of the second growth, >= 0.
+// budget of growth allows in that time; 0: nothing), means retention, not a leak. Fails only when the second cycle
+// surely grew more; noise is that of the second growth, >= 0.
 enum judge_verdict judge_reload(double first_growth, double second_growth, double noise, double floor, char *reason,
                                 size_t size);
 
