@@ -1,7 +1,7 @@
 // `seep profiles`: list what is shipped, show a merged profile, check one before a run does, print the reference of
 // keys. Trust: profiles are files of unknown origin; profile/ refuses what it does not know.
 #include "cmd/command.h"
-#include "judge/gate.h"
+#include "cmd/gates.h"
 #include "profile/profile.h"
 
 #include <stdlib.h>
@@ -40,23 +40,6 @@ static const struct cmd_example examples[] = {
     {0},
 };
 
-// A gate's expression is the judge's language: it is parsed here as a run would, and the error points into the profile.
-static int check_gates(const struct profile *p, struct seep_err *err)
-{
-    for (int i = 0; i < p->n_gates; i++) {
-        const struct profile_gate *g = &p->gates[i];
-        struct judge_gate_text text = {g->expr, g->over, g->hold_for, g->warn, g->vs, g->floor};
-        struct judge_gate parsed;
-        struct judge_gate_where where = {"gate", 1};
-        struct seep_err why;
-        if (judge_gate_parse(&text, NULL, 0, &parsed, &where, &why) == 0)
-            continue;
-        bool in_expr = where.field && !strcmp(where.field, "gate") && where.column > 0;
-        return profile_fail_at(p, &g->where, in_expr ? (int)where.column - 1 : 0, err, "%s", why.text);
-    }
-    return 0;
-}
-
 static int load(const struct profiles_opts *o, int n, char **names, struct profile **out, struct seep_err *err)
 {
     char *dir = cmd_own_path("share/seep/profiles", err);
@@ -72,7 +55,7 @@ static int load(const struct profiles_opts *o, int n, char **names, struct profi
     };
     int rc = profile_load(&sources, out, err);
     free(dir);
-    if (rc == 0 && check_gates(*out, err)) {
+    if (rc == 0 && cmd_check_gates(*out, err)) {
         profile_free(*out);
         *out = NULL;
         return -1;

@@ -104,6 +104,10 @@ teardown() { seep_teardown; }
     [ "$status" -eq 2 ]
     [[ "$output" == *grwth* ]]
     [ ! -e started ]
+    printf 'version: 1\nname: bad\nrequirements:\n  memory: [heap.grwth < 1MB/h]\n' >bad.yaml
+    run "$SEEP" profiles check bad.yaml
+    [ "$status" -eq 2 ]
+    [[ $output == *bad.yaml:4:* ]]
 }
 
 @test "A14 shipped profiles are listed, shown and good" {
