@@ -34,7 +34,8 @@ static int compare_figures(struct compare *c, struct seep_err *err)
     for (size_t i = 0; i < n; i++) {
         const struct report_measure *m = &c->candidate->measures[i], *b = find_measure(c->base, m->name);
         struct compare_figure *f = &c->figures[c->n_figures];
-        if (b == NULL || (!isfinite(b->measure.value) && !isfinite(m->measure.value)))
+        // What neither knows is no news, unless a gate asks for it: then it stays open.
+        if (b == NULL || (m->gate == NULL && !isfinite(b->measure.value) && !isfinite(m->measure.value)))
             continue;
         *f = (struct compare_figure){.name = m->name,
                                      .about = m->about,

@@ -157,7 +157,9 @@ void text_stack(struct text *t, const struct report_stack *s)
     text_chain(t, s);
     text_end_line(t);
     put_unreachable(t, s);
-    if (2 * s->unreachable_blocks < s->unreachable_checked || s->unreachable_checked == 0)
+    bool looked = s->unreachable_blocks != SEEP_UNKNOWN && s->unreachable_checked != SEEP_UNKNOWN;
+    if (!looked || s->unreachable_blocks < s->unreachable_checked - s->unreachable_blocks ||
+        s->unreachable_checked == 0)
         put_holder(t, s);
 }
 

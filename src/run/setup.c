@@ -60,10 +60,10 @@ static int check_results_dir(int fd, const char *path, struct seep_err *err)
 
 int run_make_dir(struct run *r, struct seep_err *err)
 {
-    if (r->opt.name && !fs_name_ok(r->opt.name))
+    if (r->opt.name && (!fs_name_ok(r->opt.name) || !strcmp(r->opt.name, "last")))
         return seep_fail(err, SEEP_E_USAGE,
                          "'%.100s' cannot be the name of a run: give up to 64 letters, digits, dots, hyphens and "
-                         "underscores, a letter or digit first (--name)",
+                         "underscores, a letter or digit first (--name); 'last' is the latest run",
                          r->opt.name);
     int results = fs_open_dir(r->opt.results_dir, true, err);
     if (results < 0)
@@ -299,9 +299,9 @@ static void set_attribution(struct run *r, const struct linux_exe *exe)
         return;
     }
     if (preloads_a_sanitizer(r)) {
-        run_attribution_failed(r,
-                           "The target's own LD_PRELOAD names a sanitizer, whose allocator must come first: the probe "
-                           "is not loaded; run without it.");
+        run_attribution_failed(
+            r, "The target's own LD_PRELOAD names a sanitizer, whose allocator must come first: the probe "
+               "is not loaded; run without it.");
         return;
     }
     bool sampled = mode == ATTRIBUTION_SAMPLED;

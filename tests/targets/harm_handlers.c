@@ -41,7 +41,9 @@ static __attribute__((noinline, noclone)) int allocate(int depth)
 
 static void *work(void *arg)
 {
-    static __thread char alternate[32768];
+    // siglongjmp lets the next signal in while it still stands on this stack: several of the kernel's large frames pile
+    // up.
+    static __thread char alternate[1 << 18];
     stack_t ss = {.ss_sp = alternate, .ss_size = sizeof alternate};
     if ((size_t)arg % 2)
         sigaltstack(&ss, NULL);
