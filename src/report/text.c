@@ -87,7 +87,7 @@ static void put_course(struct text *t, const struct report *r, const char *name)
     const struct report_growth *g = report_find_growth(r, name);
     if (g == NULL || g->growth.shape_text[0] == '\0' || r->live)
         return;
-    if (isfinite(g->growth.half_ratio))
+    if (isfinite(g->growth.half_ratio) && g->growth.shape != JUDGE_SHAPE_FLAT) // of noise there are no halves
         snprintf(halves, sizeof halves, ", second half %.2f of the first", g->growth.half_ratio);
     if (isfinite(g->growth.warmup_end_s))
         snprintf(judged, sizeof judged, "; judged from %s on",
