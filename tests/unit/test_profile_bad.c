@@ -74,6 +74,7 @@ static const struct bad {
     {V "run: {interval: 1ms}\n", "2:17", "must lie between"},
     {V "run: {interval: 20m}\n", "2:17", "longer than run.duration"},
     {V "run: {warmup: 10m}\n", "2:15", "leaves nothing"},
+    {V "run: {reload: true}\n", "2:15", "there is none"},
     {V "run: {early_stop: maybe}\n", "2:19", "true or false"},
     {V "run: {early_stop: 1}\n", "2:19", "true or false"},
     {V "run: fast\n", "2:6", "map of keys"},
