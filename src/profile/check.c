@@ -47,7 +47,8 @@ static int check_run(const struct load_context *ctx, const struct node *root, co
         return node_fail(ctx->err, at_path(root, "run", "warmup"),
                          "run.warmup leaves nothing of run.duration (%s) to judge.", length);
     if (r->reload && !p->load.present)
-        return node_fail(ctx->err, at_path(root, "run", "reload"), "run.reload runs the load once more: there is none.");
+        return node_fail(ctx->err, at_path(root, "run", "reload"),
+                         "run.reload runs the load once more: there is none.");
     return 0;
 }
 
