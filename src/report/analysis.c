@@ -24,15 +24,7 @@ static void put_head(struct text *t, const struct report_analysis *a)
     text_put(t, TEXT_PLAIN, "  ");
     text_wrapped(t, TEXT_BOLD, a->headline, t->column);
     snprintf(end, sizeof end, "%.250s   exit %d", a->file, a->exit_code);
-    int place = t->width - text_columns(end, strlen(end));
-    if (place < t->column + 3) {
-        text_end_line(t);
-        text_pad(t, 2);
-    } else {
-        text_pad(t, place);
-    }
-    text_foreign(t, TEXT_DIM, end, 0);
-    text_end_line(t);
+    text_end_right(t, end);
 }
 
 static int label_column(const struct report_analysis *a)

@@ -26,15 +26,7 @@ static void put_head(struct text *t, const struct report *r)
     text_wrapped(t, TEXT_BOLD, r->headline, t->column);
     char end[256];
     snprintf(end, sizeof end, "run %s   exit %d", r->run == NULL ? "unknown" : r->run, r->final.exit_code);
-    int place = t->width - text_columns(end, strlen(end));
-    if (place < t->column + 3) {
-        text_end_line(t);
-        text_pad(t, 2);
-    } else {
-        text_pad(t, place);
-    }
-    text_foreign(t, TEXT_DIM, end, 0);
-    text_end_line(t);
+    text_end_right(t, end);
 }
 
 static const char *part_word(enum judge_part part)

@@ -24,6 +24,8 @@ void text_foreign(struct text *t, enum text_colour colour, const char *words, in
 void text_wrapped(struct text *t, enum text_colour colour, const char *sentence, int column);
 void text_pad(struct text *t, int column); // blanks up to the column; at least none
 void text_end_line(struct text *t);
+// Ends the line with foreign words at its right edge, or on a line of their own where there is no room.
+void text_end_right(struct text *t, const char *end);
 // Columns left in the line.
 int text_room(const struct text *t);
 // The columns a string takes, in UTF-8 characters.

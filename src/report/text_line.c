@@ -127,6 +127,19 @@ void text_wrapped(struct text *t, enum text_colour colour, const char *sentence,
     buf_free(&word);
 }
 
+void text_end_right(struct text *t, const char *end)
+{
+    int place = t->width - text_columns(end, strlen(end));
+    if (place < t->column + 3) {
+        text_end_line(t);
+        text_pad(t, 2);
+    } else {
+        text_pad(t, place);
+    }
+    text_foreign(t, TEXT_DIM, end, 0);
+    text_end_line(t);
+}
+
 int text_room(const struct text *t)
 {
     return t->column < t->width ? t->width - t->column : 0;
