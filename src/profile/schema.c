@@ -1,15 +1,5 @@
-// The one table of profile keys: see schema.h. A new key is one row here and one field in profile.h.
-#include "profile/schema.h"
-
-#include <stddef.h>
-
-#define AT(type, field)    .offset = offsetof(type, field)
-#define COUNT(type, field) .count = offsetof(type, field)
-#define WHERE(type, field) .where = offsetof(type, field) + 1
-#define END                                                                                                            \
-    {                                                                                                                  \
-        .name = NULL                                                                                                   \
-    }
+// The one table of profile keys, from the top: see schema.h. A new key is one row and one field in profile.h.
+#include "profile/schema_rows.h"
 
 static const struct schema_key ready_keys[] = {{.name = "http",
                                                 .type = KEY_CUSTOM,
@@ -200,191 +190,6 @@ static const struct schema_key attribution_keys[] = {
      .help = "attribute forked and executed processes too"},
     END};
 
-static const struct schema_key stage_keys[] = {
-    {.name = "for",
-     .type = KEY_NUMBER,
-     .unit = UNIT_SECONDS,
-     .flags = KEY_POSITIVE | KEY_REQUIRED,
-     AT(struct profile_stage, for_s),
-     .help = "length of the stage"},
-    {.name = "to",
-     .type = KEY_CUSTOM,
-     .ops = &key_stage_to,
-     .flags = KEY_REQUIRED,
-     .type_name = "rate or number",
-     .help = "rate (500/s) or number of users (200) reached at its end, on a straight line from where it was"},
-    END};
-
-static const struct schema_key request_keys[] = {
-    {.name = "method", .type = KEY_NAME, .def = "GET", AT(struct profile_scenario, method), .help = "HTTP method"},
-    {.name = "url",
-     .type = KEY_TEXT,
-     .flags = KEY_REQUIRED,
-     AT(struct profile_scenario, url),
-     .help = "http:// or https:// address"},
-    {.name = "headers",
-     .type = KEY_PAIRS,
-     AT(struct profile_scenario, headers),
-     COUNT(struct profile_scenario, n_headers),
-     .help = "header fields"},
-    {.name = "body", .type = KEY_TEXT, AT(struct profile_scenario, body), .help = "what is sent after the header"},
-    {.name = "timeout",
-     .type = KEY_NUMBER,
-     .unit = UNIT_SECONDS,
-     .flags = KEY_POSITIVE,
-     .max = 86400,
-     .def = "30s",
-     AT(struct profile_scenario, timeout_s),
-     .help = "an answer that takes longer is an error"},
-    END};
-
-static const struct schema_key expect_keys[] = {{.name = "status",
-                                                 .type = KEY_CUSTOM,
-                                                 .ops = &key_statuses,
-                                                 AT(struct profile_scenario, expect_status),
-                                                 COUNT(struct profile_scenario, n_expect_status),
-                                                 .type_name = "list of status codes",
-                                                 .help = "accepted answers; none: any 2xx or 3xx"},
-                                                {.name = "under",
-                                                 .type = KEY_NUMBER,
-                                                 .unit = UNIT_SECONDS,
-                                                 .def = "0s",
-                                                 AT(struct profile_scenario, expect_under_s),
-                                                 .help = "a slower answer counts as an error; 0s: no limit"},
-                                                END};
-
-static const struct schema_key scenario_keys[] = {
-    {.name = "name",
-     .type = KEY_NAME,
-     AT(struct profile_scenario, name),
-     .help = "label in gates and reports (s1, s2, ... by place)"},
-    {.name = "weight",
-     .type = KEY_NUMBER,
-     .unit = UNIT_NONE,
-     .flags = KEY_POSITIVE,
-     .def = "1",
-     AT(struct profile_scenario, weight),
-     .help = "its share of all requests, relative to the other scenarios"},
-    {.name = "request",
-     .type = KEY_MAP,
-     .flags = KEY_REQUIRED,
-     .sub = request_keys,
-     .scalar_key = "url",
-     .help = "what is sent; a bare text is its url"},
-    {.name = "expect", .type = KEY_MAP, .sub = expect_keys, .help = "what counts as success"},
-    END};
-
-static const struct schema_key load_keys[] = {
-    {.name = "rate",
-     .type = KEY_CUSTOM,
-     .ops = &key_model_number,
-     .arg = 1,
-     AT(struct profile_load, rate_per_s),
-     .type_name = "rate",
-     .help = "open model: requests begun per time, whatever the answers do"},
-    {.name = "users",
-     .type = KEY_CUSTOM,
-     .ops = &key_model_number,
-     .arg = 0,
-     AT(struct profile_load, users),
-     .type_name = "number",
-     .help = "closed model: users who wait for each answer"},
-    {.name = "think",
-     .type = KEY_CUSTOM,
-     .ops = &key_think,
-     .type_name = "duration, or list of least and most",
-     .help = "closed model: pause after each answer, fixed or uniform"},
-    {.name = "poisson",
-     .type = KEY_BOOL,
-     .def = "false",
-     AT(struct profile_load, poisson),
-     .help = "open model: arrivals at random instead of evenly spaced"},
-    {.name = "duration",
-     .type = KEY_NUMBER,
-     .unit = UNIT_SECONDS,
-     .flags = KEY_POSITIVE | KEY_AUTO,
-     .def = "auto",
-     AT(struct profile_load, duration_s),
-     .help = "how long; auto: as long as the run"},
-    {.name = "connections",
-     .type = KEY_INT,
-     .min = 1,
-     .max = 65535,
-     .def = "128",
-     AT(struct profile_load, connections),
-     .help = "most connections at once"},
-    {.name = "stages",
-     .type = KEY_LIST,
-     .sub = stage_keys,
-     .item_size = sizeof(struct profile_stage),
-     AT(struct profile_load, stages),
-     COUNT(struct profile_load, n_stages),
-     .help = "changes of rate or users over time; after the last its value holds"},
-    {.name = "scenarios",
-     .type = KEY_LIST,
-     .flags = KEY_REQUIRED,
-     .sub = scenario_keys,
-     .item_size = sizeof(struct profile_scenario),
-     AT(struct profile_load, scenarios),
-     COUNT(struct profile_load, n_scenarios),
-     WHERE(struct profile_scenario, where),
-     .help = "what is requested"},
-    END};
-
-const struct schema_key schema_gate[] = {{.name = "gate",
-                                          .type = KEY_TEXT,
-                                          .flags = KEY_REQUIRED,
-                                          AT(struct profile_gate, expr),
-                                          .type_name = "expression",
-                                          .help = "METRIC < LIMIT, for instance heap.growth < 1MB/h"},
-                                         {.name = "warn",
-                                          .type = KEY_TEXT,
-                                          AT(struct profile_gate, warn),
-                                          .help = "limit from which on it warns; true: the gate itself only warns"},
-                                         {.name = "over",
-                                          .type = KEY_TEXT,
-                                          AT(struct profile_gate, over),
-                                          .help = "the part it looks at: whole, 'last 5m', 'each 5m'"},
-                                         {.name = "for",
-                                          .type = KEY_TEXT,
-                                          AT(struct profile_gate, hold_for),
-                                          .help = "how long the limit must be passed before it fails"},
-                                         {.name = "vs",
-                                          .type = KEY_TEXT,
-                                          AT(struct profile_gate, vs),
-                                          .help = "baseline: the limit is a change against the baseline run"},
-                                         {.name = "floor",
-                                          .type = KEY_TEXT,
-                                          AT(struct profile_gate, floor),
-                                          .help = "least absolute change that counts, with vs"},
-                                         END};
-
-#define AREA(key, index, what)                                                                                         \
-    {                                                                                                                  \
-        .name = key, .type = KEY_LIST, .sub = schema_gate, .item_size = sizeof(struct profile_gate),                   \
-        AT(struct profile_requirements, gates[index]), COUNT(struct profile_requirements, n_gates[index]),             \
-        .scalar_key = "gate", WHERE(struct profile_gate, where), .help = what                                          \
-    }
-
-static const struct schema_key requirements_keys[] = {
-    {.name = "name",
-     .type = KEY_NAME,
-     AT(struct profile_requirements, name),
-     .help = "what the set is called in reports, for instance strict"},
-    {.name = "at_least",
-     .type = KEY_CHOICE,
-     .choices = "none|poor|fair|good|excellent",
-     .def = "none",
-     AT(struct profile_requirements, at_least),
-     .help = "a run with a worse grade fails; none: the grade is information"},
-    AREA("latency", PROFILE_LATENCY, "limits of response times, as gates"),
-    AREA("throughput", PROFILE_THROUGHPUT, "demands on rates, as gates"),
-    AREA("cpu", PROFILE_CPU, "limits of CPU use, as gates"),
-    AREA("memory", PROFILE_MEMORY, "limits of memory and its growth, as gates"),
-    AREA("errors", PROFILE_ERRORS, "limits of failures, as gates"),
-    AREA("availability", PROFILE_AVAILABILITY, "demands on the time it answers, as gates"),
-    END};
-
 static const struct schema_key shutdown_keys[] = {
     {.name = "signal",
      .type = KEY_CUSTOM,
@@ -426,31 +231,6 @@ static const struct schema_key shutdown_keys[] = {
      .help = "its listening ports and socket files must be gone"},
     END};
 
-static const struct schema_key allow_keys[] = {
-    {.name = "pattern",
-     .type = KEY_TEXT,
-     .flags = KEY_REQUIRED,
-     AT(struct profile_allow, pattern),
-     .help = "glob over function, file and module names of the stack's frames; inner < outer for a chain of them"},
-    {.name = "budget",
-     .type = KEY_NUMBER,
-     .unit = UNIT_BYTES_PER_SECOND,
-     .flags = KEY_REQUIRED,
-     AT(struct profile_allow, budget_bytes_per_s),
-     .help = "growth that each matching stack may have; heap.growth is not changed by it"},
-    {.name = "reason",
-     .type = KEY_TEXT,
-     .flags = KEY_REQUIRED,
-     AT(struct profile_allow, reason),
-     .help = "why; shown in every report"},
-    {.name = "expires",
-     .type = KEY_CUSTOM,
-     .ops = &key_date,
-     AT(struct profile_allow, expires),
-     .type_name = "YYYY-MM-DD",
-     .help = "last day on which it is allowed"},
-    END};
-
 static const char default_gates[] =
     "[heap.growth < 1MB/h, stack.growth < 1MB/h, fd.growth < 1/h, {gate: rss.growth < 1MB/h, warn: true}]";
 
@@ -479,7 +259,7 @@ const struct schema_key schema_profile[] = {
      .help = "call stacks of allocations; a bare text is its mode"},
     {.name = "load",
      .type = KEY_MAP,
-     .sub = load_keys,
+     .sub = schema_load,
      AT(struct profile, load),
      .present = offsetof(struct profile, load.present) + 1,
      .where = offsetof(struct profile, load.where) + 1,
@@ -496,7 +276,7 @@ const struct schema_key schema_profile[] = {
      .help = "what must hold; a bare text is its gate"},
     {.name = "requirements",
      .type = KEY_MAP,
-     .sub = requirements_keys,
+     .sub = schema_requirements,
      AT(struct profile, requirements),
      .present = offsetof(struct profile, requirements.present) + 1,
      .help =
@@ -510,7 +290,7 @@ const struct schema_key schema_profile[] = {
      .help = "the orderly end; off: not checked"},
     {.name = "allow",
      .type = KEY_LIST,
-     .sub = allow_keys,
+     .sub = schema_allow,
      .item_size = sizeof(struct profile_allow),
      AT(struct profile, allow),
      COUNT(struct profile, n_allow),

@@ -60,8 +60,9 @@ struct schema_key {
     const char *help;
 };
 
-extern const struct schema_key schema_profile[]; // ended by a row without a name
-extern const struct schema_key schema_gate[];
+extern const struct schema_key schema_profile[];                                     // ended by a row without a name
+extern const struct schema_key schema_gate[], schema_requirements[], schema_allow[]; // schema_gates.c
+extern const struct schema_key schema_load[];                                        // schema_load.c
 
 // Operations of the KEY_CUSTOM rows: custom.c.
 extern const struct key_ops key_ready, key_limits, key_signal, key_exit, key_statuses, key_think, key_shutdown,

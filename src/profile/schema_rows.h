@@ -1,0 +1,20 @@
+// Inside profile/: how the rows of the table of keys are written. See schema.h.
+//
+// The table is one, in a file for each of its larger sections: schema.c (the top level, target, run, attribution,
+// shutdown), schema_gates.c (gates, requirements, allowed stacks) and schema_load.c (the load).
+#ifndef SEEP_PROFILE_SCHEMA_ROWS_H
+#define SEEP_PROFILE_SCHEMA_ROWS_H
+
+#include "profile/schema.h"
+
+#include <stddef.h>
+
+#define AT(type, field)    .offset = offsetof(type, field)
+#define COUNT(type, field) .count = offsetof(type, field)
+#define WHERE(type, field) .where = offsetof(type, field) + 1
+#define END                                                                                                            \
+    {                                                                                                                  \
+        .name = NULL                                                                                                   \
+    }
+
+#endif
