@@ -65,6 +65,19 @@ static void act_spawn(struct keeper *k)
     }
 }
 
+// Once more, after all of the target has gone: what was told of the former life is told anew of this one.
+static void act_again(struct keeper *k)
+{
+    if (k->pidfd >= 0)
+        close(k->pidfd);
+    k->pidfd = -1;
+    k->has_exited = k->has_failed = k->killed_by_us = false;
+    k->stop_signal = 0;
+    k->stop_mono_ns = 0;
+    k->told = 0;
+    act_spawn(k);
+}
+
 // Told to the supervisor only when the child is reaped, so that a SHUTDOWN that follows at once finds nobody.
 static void act_failed(struct keeper *k)
 {
@@ -89,7 +102,9 @@ static const struct keeper_step steps[KEEPER_STATES][HAPPENINGS] = {
         {[HAPPENS_EXEC_OK] = GO(KEEPER_RUNNING, act_started), [HAPPENS_EXEC_FAILED] = GO(KEEPER_LINGERING, act_failed)},
     [KEEPER_RUNNING] = {[HAPPENS_MAIN_EXIT] = GO(KEEPER_LINGERING, act_exited)},
     [KEEPER_LINGERING] = {[HAPPENS_ALL_GONE] = GO(KEEPER_EMPTY, keeper_output_finish)},
-    [KEEPER_EMPTY] = {[HAPPENS_SHUTDOWN] = GO(KEEPER_LEAVING, NULL), [HAPPENS_ABSENT] = GO(KEEPER_LEAVING, NULL)},
+    [KEEPER_EMPTY] = {[HAPPENS_START] = GO(KEEPER_STARTING, act_again),
+                      [HAPPENS_SHUTDOWN] = GO(KEEPER_LEAVING, NULL),
+                      [HAPPENS_ABSENT] = GO(KEEPER_LEAVING, NULL)},
     [KEEPER_LEAVING] = {[HAPPENS_SHUTDOWN] = GO(KEEPER_LEAVING, NULL)},
 };
 
@@ -223,7 +238,7 @@ static int wait_ms(struct keeper *k)
     uint64_t due = 0;
     if (k->stats_changed && keeper_ctl_master(k))
         due = k->stats_told_ns + 1000000000u;
-    else if (k->absent_since_ns && k->state == KEEPER_EMPTY)
+    else if (k->absent_since_ns && (k->state == KEEPER_EMPTY || k->cfg->companion_pid))
         due = now + PLACE_EVERY_NS;
     if (due) {
         uint64_t left_ms = due > now ? (due - now) / 1000000u + 1 : 0;
@@ -247,8 +262,14 @@ static void check_absence(struct keeper *k)
         k->absent_since_ns = 0;
         return;
     }
-    if (!k->absent_since_ns)
+    if (!k->absent_since_ns) {
         k->absent_since_ns = keeper_now_ns();
+        keeper_undo_all(k);
+    }
+    if (keeper_companion_gone(k) && keeper_kill_everybody(k)) {
+        keeper_happens(k, HAPPENS_ABSENT);
+        return;
+    }
     bool over = keeper_now_ns() - k->absent_since_ns >= k->cfg->absent_limit_ns;
     if (k->state == KEEPER_WAITING || over || (k->state == KEEPER_EMPTY && place_is_gone(k)))
         keeper_happens(k, HAPPENS_ABSENT);

@@ -99,6 +99,12 @@ int keeper_signal_many(struct keeper *k, int sig, bool group_only); // 0 or errn
 bool keeper_kill_everybody(struct keeper *k);                       // true: nobody is left
 bool keeper_is_descendant(pid_t pid);
 
+// keeper_undo.c: what is done to the target for a while, and undone when the supervisor is gone.
+void keeper_undo_note_signal(int sig);                                  // of a signal sent to the whole target
+int keeper_knob_set(struct keeper *k, const struct keeper_knob *asked); // 0 or errno
+void keeper_undo_all(struct keeper *k);
+bool keeper_companion_gone(const struct keeper *k);
+
 // keeper_output.c
 int keeper_output_open(struct keeper *k, int child_fds[2]); // 0 or errno; child_fds are -1 when inherited
 void keeper_output_read(struct keeper *k, struct keeper_stream *s, unsigned rounds);

@@ -104,6 +104,8 @@ static int take_signal(struct keeper *k, const struct keeper_signal *s)
     }
     if (s->sig == SIGKILL && !k->has_exited)
         k->killed_by_us = true;
+    if (s->whom == KEEPER_WHOM_ALL)
+        keeper_undo_note_signal(s->sig);
     return s->whom == KEEPER_WHOM_MAIN ? keeper_signal_main(k, s->sig)
                                        : keeper_signal_many(k, s->sig, s->whom == KEEPER_WHOM_GROUP);
 }
@@ -140,6 +142,8 @@ static int take(struct keeper *k, struct keeper_client *c, const struct keeper_m
         return 0;
     case KEEPER_MSG_RELEASE_REGION:
         return keeper_region_release(k, m->u.region.id);
+    case KEEPER_MSG_KNOB:
+        return keeper_knob_set(k, &m->u.knob);
     case KEEPER_MSG_SHUTDOWN:
         return keeper_happens(k, HAPPENS_SHUTDOWN);
     default:

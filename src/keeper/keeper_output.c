@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define PIPE_BYTES (1 << 20)
+#define LIVES_KEPT 4 // tails of so many lives of a target that is started again
 #define TAIL_START ((off_t)sizeof(struct keeper_tail_header))
 
 static char chunk[262144];
@@ -37,6 +38,18 @@ static void open_tee(struct keeper_stream *s, int caller_fd)
                     : open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
+// Each life of the target leaves its tail in the log. When those add up, all but the head is given up.
+static void cut_log(const struct keeper *k)
+{
+    static const char note[] = "\n[seep: the output of earlier lives is not kept]\n";
+    struct stat st;
+    uint64_t keep = k->cfg->log_head_bytes;
+    if (fstat(log_fd, &st) < 0 || (uint64_t)st.st_size <= keep + LIVES_KEPT * k->cfg->log_tail_bytes)
+        return;
+    if (ftruncate(log_fd, (off_t)keep) == 0)
+        (void)!write(log_fd, note, sizeof note - 1);
+}
+
 int keeper_output_open(struct keeper *k, int child_fds[2])
 {
     child_fds[0] = child_fds[1] = -1;
@@ -54,7 +67,10 @@ int keeper_output_open(struct keeper *k, int child_fds[2])
             open_tee(&k->streams[i], 1 + i);
     }
     int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
-    log_fd = openat(k->run_dir_fd, KEEPER_LOG_NAME, flags | O_APPEND | O_TRUNC, 0600);
+    bool again = k->stats.reaped > 0; // a target that is started once more goes on in the same log
+    log_fd = openat(k->run_dir_fd, KEEPER_LOG_NAME, flags | O_APPEND | (again ? 0 : O_TRUNC), 0600);
+    if (again)
+        cut_log(k);
     tail = (struct keeper_tail_header){.magic = KEEPER_TAIL_MAGIC,
                                        .version = KEEPER_VERSION,
                                        .size_bytes = sizeof tail,

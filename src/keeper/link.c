@@ -277,6 +277,19 @@ int keeper_signal(struct keeper_link *link, int sig, enum keeper_whom whom, bool
     return reply.result ? seep_fail_errno(err, reply.result, "signal %d could not be sent to the target", sig) : 0;
 }
 
+int keeper_knob(struct keeper_link *link, const char *file, const char *value, const char *undo, struct seep_err *err)
+{
+    struct keeper_msg reply, m = {.type = KEEPER_MSG_KNOB};
+    snprintf(m.u.knob.file, sizeof m.u.knob.file, "%s", file);
+    snprintf(m.u.knob.value, sizeof m.u.knob.value, "%s", value);
+    snprintf(m.u.knob.undo, sizeof m.u.knob.undo, "%s", undo);
+    if (ask(link, &m, KEEPER_REPLY_MS, &reply, err) < 0)
+        return -1;
+    return reply.result
+               ? seep_fail_errno(err, reply.result, "the limit %s of the target's control group cannot be set", file)
+               : 0;
+}
+
 int keeper_kill_all(struct keeper_link *link, int *left, struct seep_err *err)
 {
     struct keeper_msg reply, m = {.type = KEEPER_MSG_KILL_ALL};

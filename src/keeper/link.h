@@ -49,6 +49,8 @@ struct keeper_config {
     uint64_t child_region_bytes;  // 0: the larger of 16 MiB and 1/8 of the main region
     uint64_t regions_total_bytes; // 0: twice the main region; counts committed bytes
     uint64_t absent_limit_ns;     // how long an empty keeper waits for a successor; 0: one hour
+    pid_t companion_pid;          // without a supervisor, and once this process is gone, everybody is ended; 0: none
+    uint64_t companion_starttime_ticks;
 };
 
 enum keeper_event_kind {
@@ -105,7 +107,12 @@ int keeper_fd(const struct keeper_link *link);
 // makes the link useless (a reply of another version, out of queue).
 int keeper_next_event(struct keeper_link *link, struct keeper_event *ev, struct seep_err *err);
 
-// Runs the target. Returns when the keeper has taken the order: STARTED or START_FAILED follow as events.
+// Writes value to a file of the target's control group ("memory.max"); the keeper writes undo to it when the supervisor
+// is gone. undo "": this takes an earlier one back. SEEP_E_SYSTEM with ENOENT: the group has no such file.
+int keeper_knob(struct keeper_link *link, const char *file, const char *value, const char *undo, struct seep_err *err);
+
+// Runs the target; after KEEPER_EV_EMPTY once more, and all events come anew. Returns when the keeper has taken the
+// order: STARTED or START_FAILED follow as events.
 int keeper_begin(struct keeper_link *link, struct seep_err *err);
 
 // Sends sig. is_stop marks seep's own stop: what ends afterwards ended in order. SEEP_E_TARGET: nobody left to signal.

@@ -114,6 +114,8 @@ static void fill_numbers(struct keeper_config_wire *w, const struct keeper_confi
     w->child_region_bytes = or_default(cfg->child_region_bytes, larger(16u << 20, w->main_region_bytes / 8));
     w->regions_total_bytes = or_default(cfg->regions_total_bytes, 2 * w->main_region_bytes);
     w->absent_limit_ns = or_default(cfg->absent_limit_ns, HOUR_NS);
+    w->companion_pid = (uint64_t)cfg->companion_pid;
+    w->companion_starttime_ticks = cfg->companion_starttime_ticks;
 }
 
 static int check(const struct keeper_config *cfg, struct seep_err *err)

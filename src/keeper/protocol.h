@@ -52,13 +52,14 @@ enum keeper_state {
 // Types below 64 go to the keeper, the others come from it. Every request is answered by KEEPER_MSG_REPLY with its seq.
 enum keeper_msg_type {
     KEEPER_MSG_HELLO = 1,      // u.hello; the reply carries u.stats; then everything not yet gone is pushed again
-    KEEPER_MSG_START,          // run the target now
+    KEEPER_MSG_START,          // run the target now, or once more when all of it is gone
     KEEPER_MSG_SIGNAL,         // u.signal
     KEEPER_MSG_KILL_ALL,       // SIGKILL every descendant until none is left; u.signal.flags; the reply carries u.stats
     KEEPER_MSG_STATUS,         // the reply carries u.stats
     KEEPER_MSG_LIST_REGIONS,   // pushes every region once more
     KEEPER_MSG_RELEASE_REGION, // u.region.id: unmap and forget
     KEEPER_MSG_SHUTDOWN,       // end; EBUSY while a descendant lives
+    KEEPER_MSG_KNOB,           // u.knob: writes a file of the target's control group
     KEEPER_MSG_REPLY = 64,     // result is 0 or an errno
     KEEPER_MSG_STARTED,        // u.started; descriptors: pidfd, then the read ends of stdout and stderr if captured
     KEEPER_MSG_START_FAILED,   // u.failed
@@ -106,6 +107,14 @@ struct keeper_signal {
     int32_t sig;
     uint32_t whom;  // enum keeper_whom
     uint32_t flags; // KEEPER_SIGNAL_*
+};
+
+// A limit of the target's control group for a while. The keeper remembers what it was and puts that back when the
+// supervisor is gone.
+struct keeper_knob {
+    char file[48];  // "memory.max": a name within one of the joined directories
+    char value[64]; // written as it is
+    char undo[64];  // what undoes it; "": this is the undoing
 };
 
 struct keeper_started {
@@ -206,6 +215,7 @@ struct keeper_msg {
         struct keeper_region region;
         struct keeper_stats stats;
         struct keeper_exit_record exit;
+        struct keeper_knob knob;
         uint8_t room[240];
     } u;
 };
@@ -252,6 +262,8 @@ struct keeper_config_wire {
     uint64_t sample_mean_bytes;
     uint64_t main_region_bytes, child_region_bytes, regions_total_bytes;
     uint64_t absent_limit_ns; // how long an empty keeper waits for a supervisor to come back
+    uint64_t companion_pid;   // without a supervisor and once this process is gone everybody is ended; 0: none
+    uint64_t companion_starttime_ticks;
 };
 
 #endif

@@ -225,6 +225,47 @@ int linux_cgroup_limit(const struct linux_cgroup *cg, int64_t memory_bytes, int6
     return 0;
 }
 
+void linux_cgroup_add_cpu(const char *root, const char *self, const char *name, struct linux_cgroup *cg)
+{
+    char text[8192];
+    if (cg->kind == LINUX_CGROUP_V2 && exists(cg->dirs[0], "cpu.max"))
+        copy_path(cg->cpu_dir, cg->dirs[0]);
+    if (cg->kind != LINUX_CGROUP_V1)
+        return;
+    if (!self) {
+        text[0] = '\0';
+        text_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text);
+        self = text;
+    }
+    create_v1(root ? root : DEFAULT_ROOT, self, name, "cpu", "cpu.cfs_quota_us", cg->cpu_dir, cg);
+}
+
+int linux_cgroup_memory_knob(const struct linux_cgroup *cg, double bytes, struct linux_cgroup_knob *out,
+                             struct seep_err *err)
+{
+    if (!cg->memory_dir[0])
+        return seep_fail(err, SEEP_E_UNSUPPORTED, "memory cannot be limited here: %s", cg->why_not);
+    bool v2 = exists(cg->memory_dir, "memory.max");
+    snprintf(out->file, sizeof out->file, "%s", v2 ? "memory.max" : "memory.limit_in_bytes");
+    snprintf(out->value, sizeof out->value, "%.0f", bytes);
+    snprintf(out->undo, sizeof out->undo, "%s", v2 ? "max" : "-1");
+    return 0;
+}
+
+// Per 100 ms, the kernel's default.
+int linux_cgroup_cpu_knob(const struct linux_cgroup *cg, double cores, struct linux_cgroup_knob *out,
+                          struct seep_err *err)
+{
+    if (!cg->cpu_dir[0])
+        return seep_fail(err, SEEP_E_UNSUPPORTED, "CPU time cannot be limited here: %s",
+                         cg->why_not[0] ? cg->why_not : "there is no cpu controller to use");
+    bool v2 = exists(cg->cpu_dir, "cpu.max");
+    snprintf(out->file, sizeof out->file, "%s", v2 ? "cpu.max" : "cpu.cfs_quota_us");
+    snprintf(out->value, sizeof out->value, v2 ? "%.0f 100000" : "%.0f", cores * 100000);
+    snprintf(out->undo, sizeof out->undo, "%s", v2 ? "max 100000" : "-1");
+    return 0;
+}
+
 static int remove_one(const char *dir)
 {
     for (int attempt = 0; attempt < 50; attempt++) {

@@ -28,6 +28,7 @@ struct linux_cgroup {
     char pids_dir[LINUX_PATH_MAX];    // "" when the number of processes cannot be limited
     char freezer_dir[LINUX_PATH_MAX]; // v1 freezer; "" elsewhere
     char kill_dir[LINUX_PATH_MAX];    // v2 with cgroup.kill; "" elsewhere
+    char cpu_dir[LINUX_PATH_MAX];     // "" when CPU time cannot be limited
     char oom_file[LINUX_PATH_MAX];    // file with the "oom_kill N" line; "" when unknown
 };
 
@@ -39,6 +40,20 @@ int linux_cgroup_create(const char *root, const char *self, const char *name, st
 
 // Limits: 0 leaves a limit alone. SEEP_E_UNSUPPORTED when the group cannot limit that.
 int linux_cgroup_limit(const struct linux_cgroup *cg, int64_t memory_bytes, int64_t pids, struct seep_err *err);
+
+// Adds what limits CPU time, for a run that means to. Not part of linux_cgroup_create(): a version 1 group of its own
+// changes what share of the machine the target gets. cpu_dir stays "" where the machine does not permit it.
+void linux_cgroup_add_cpu(const char *root, const char *self, const char *name, struct linux_cgroup *cg);
+
+// What to write where to limit the group for a while, and what undoes it; the keeper does the writing (keeper_knob()).
+struct linux_cgroup_knob {
+    char file[48], value[64], undo[64];
+};
+// SEEP_E_UNSUPPORTED, with the reason, when the group cannot limit that. bytes > 0; cores > 0, 0.5 is half of one.
+int linux_cgroup_memory_knob(const struct linux_cgroup *cg, double bytes, struct linux_cgroup_knob *out,
+                             struct seep_err *err);
+int linux_cgroup_cpu_knob(const struct linux_cgroup *cg, double cores, struct linux_cgroup_knob *out,
+                          struct seep_err *err);
 
 // Removes what linux_cgroup_create() made. Retries for a moment (a dead process leaves late); SEEP_E_SYSTEM with EBUSY
 // when somebody still lives in it. Harmless when kind is none or the directories are gone.
