@@ -1,7 +1,7 @@
 // The engine: see engine.h.
 //
-// All work is done in turn(), after libuv has delivered events: call curl when its timer is due, take in finished
-// requests, start what is due, until nothing is left to do; then set one timer (a timerfd, because libuv's timers know
+// All work is done in turn(), after libuv has delivered events: let the transports take in what is finished or out of
+// time, start what is due, until nothing is left to do; then set one timer (a timerfd, because libuv's timers know
 // only milliseconds) for whatever comes first.
 #include "load/engine.h"
 #include "base/clock.h"
@@ -64,7 +64,8 @@ static void idle(struct engine *e)
     e->phase = ENGINE_IDLE;
     e->deadline_ns = INT64_MAX;
     uv_timer_stop(&e->house);
-    sockets_restart(&e->sockets); // kept connections are closed: the target is to be as it was before the load
+    for (int i = 0; i < e->n_transports; i++) // kept connections are closed: the target is to be as before the load
+        e->transport[i]->ops->restart(e->transport[i]);
     e->hooks.on_idle(e->hooks.ctx);
 }
 
@@ -125,7 +126,9 @@ static int64_t next_start_ns(const struct engine *e)
 
 static void set_alarm(struct engine *e)
 {
-    int64_t at_ns = earlier(earlier(e->sockets.due_ns, next_start_ns(e)), earlier(e->deadline_ns, INT64_MAX));
+    int64_t at_ns = earlier(next_start_ns(e), e->deadline_ns);
+    for (int i = 0; i < e->n_transports; i++)
+        at_ns = earlier(at_ns, e->transport[i]->ops->next_ns(e->transport[i]));
     if (e->phase == ENGINE_RUNNING)
         at_ns = earlier(at_ns, e->end_ns);
     if (at_ns == e->alarm_ns)
@@ -145,8 +148,9 @@ static void turn(struct engine *e)
         int64_t now_ns = clock_mono_ns();
         if (e->phase == ENGINE_RUNNING && now_ns >= e->end_ns)
             engine_stop(e, INFINITY); // each ends by its own timeout
-        bool any = sockets_timeout(&e->sockets, now_ns);
-        any = engine_reap(e) || any;
+        bool any = false;
+        for (int i = 0; i < e->n_transports; i++)
+            any = e->transport[i]->ops->turn(e->transport[i], now_ns) || any;
         if (e->phase == ENGINE_RUNNING)
             any = (is_open_model(e) ? engine_start_arrivals(e, now_ns) : engine_start_users(e, now_ns)) || any;
         if (!any)
@@ -194,7 +198,62 @@ static int count_slots(const struct engine *e, int *out, struct seep_err *err)
     return 0;
 }
 
-static int open_data(struct engine *e, struct seep_err *err)
+// The instance of that kind, made when the first scenario wants it.
+static struct transport *transport_of(struct engine *e, const struct transport_ops *kind,
+                                      const struct transport_setup *setup, struct seep_err *err)
+{
+    for (int i = 0; i < e->n_transports; i++) {
+        if (e->transport[i]->ops == kind)
+            return e->transport[i];
+    }
+    if (e->n_transports == TRANSPORTS_MAX) {
+        seep_fail(err, SEEP_E_LIMIT, "The load needs more than %d kinds of connections.", TRANSPORTS_MAX);
+        return NULL;
+    }
+    if (kind->open(setup, &e->transport[e->n_transports], err) < 0)
+        return NULL;
+    return e->transport[e->n_transports++];
+}
+
+static int write_request(struct engine *e, const struct profile_scenario *s, struct scenario_state *st,
+                         struct seep_err *err)
+{
+    for (int i = 0; i < s->n_headers; i++) {
+        char *value = profile_expand_env(s->headers[i].value ? s->headers[i].value : "", err);
+        int failed = value ? request_add_header(&st->text, s->headers[i].key, value, err) : -1;
+        free(value);
+        if (failed)
+            return -1;
+    }
+    char *url = profile_expand_env(s->url, err), *target = NULL, *userinfo = NULL;
+    char *body = url && s->body ? profile_expand_env(s->body, err) : NULL;
+    int failed =
+        !url || (s->body && !body) ? -1 : origin_add(&e->origins, url, NULL, &st->spec.origin, &target, &userinfo, err);
+    if (!failed)
+        failed = request_finish(&st->text, st->spec.origin, s->method, target, body, userinfo, err);
+    free(url);
+    free(body);
+    free(userinfo);
+    return failed;
+}
+
+static int open_scenario(struct engine *e, const struct profile_scenario *s, struct scenario_state *st,
+                         const struct transport_setup *setup, struct seep_err *err)
+{
+    st->spec = (struct exchange_spec){.name = s->name,
+                                      .timeout_ns = (int64_t)(s->timeout_s * 1e9),
+                                      .body_max = EXCHANGE_BODY_MAX,
+                                      .constant = &st->text.request};
+    if (write_request(e, s, st, err) < 0)
+        return -1;
+    const struct transport_ops *kind = transport_for(&st->spec, setup);
+    if (!kind)
+        return seep_fail(err, SEEP_E_UNSUPPORTED, "There is no way to send the request of scenario %s.", s->name);
+    st->transport = transport_of(e, kind, setup, err);
+    return st->transport ? kind->prepare(st->transport, &st->spec, err) : -1;
+}
+
+static int open_data(struct engine *e, uv_loop_t *loop, struct seep_err *err)
 {
     if (schedule_build(e->load, &e->schedule, err) < 0 || pick_build(e->load, &e->pick, err) < 0 ||
         count_slots(e, &e->n_slots, err) < 0)
@@ -206,18 +265,26 @@ static int open_data(struct engine *e, struct seep_err *err)
     if (!e->slot || !e->scenario)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for %d connections and %d scenarios.", e->n_slots,
                          e->load->n_scenarios);
+    struct transport_setup setup = {.loop = loop, .connections = e->n_slots, .done = engine_done};
     for (int i = 0; i < e->load->n_scenarios; i++) {
-        e->scenario[i].first_free = -1;
-        if (request_plan(&e->load->scenarios[i], &e->scenario[i].plan, err) < 0)
+        if (open_scenario(e, &e->load->scenarios[i], &e->scenario[i], &setup, err) < 0)
             return -1;
     }
     return 0;
 }
 
+static void close_transports(struct engine *e)
+{
+    for (int i = 0; i < e->n_transports; i++)
+        e->transport[i]->ops->close(e->transport[i]);
+    e->n_transports = 0;
+}
+
 static void close_data(struct engine *e)
 {
     for (int i = 0; e->scenario && i < e->load->n_scenarios; i++)
-        request_plan_free(&e->scenario[i].plan);
+        request_free(&e->scenario[i].text);
+    origin_free(&e->origins);
     free(e->scenario);
     free(e->slot);
     users_close(&e->users);
@@ -235,17 +302,19 @@ int engine_open(uv_loop_t *loop, const struct profile *p, uint64_t seed, struct 
     *e = (struct engine){.load = &p->load,
                          .hooks = hooks,
                          .rng = {seed},
+                         .first_free = -1,
                          .alarm_ns = INT64_MAX,
                          .deadline_ns = INT64_MAX,
                          .end_ns = INT64_MAX};
-    if (open_data(e, err) < 0 || sockets_open(&e->sockets, loop, e->n_slots, err) < 0) {
+    if (open_data(e, loop, err) < 0) {
+        close_transports(e);
         close_data(e);
         return -1;
     }
     e->alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (e->alarm_fd < 0 || uv_poll_init(loop, &e->alarm, e->alarm_fd) != 0) {
         seep_fail(err, SEEP_E_SYSTEM, "The load engine could not make its timer.");
-        sockets_close(&e->sockets);
+        close_transports(e);
         close_data(e);
         return -1;
     }
@@ -269,9 +338,7 @@ static void on_closed(uv_handle_t *handle)
 void engine_close(struct engine *e)
 {
     engine_cancel_all(e);
-    for (int i = 0; i < e->n_made; i++)
-        curl_easy_cleanup(e->slot[i].easy);
-    sockets_close(&e->sockets);
+    close_transports(e);
     e->handles = 3;
     uv_close((uv_handle_t *)&e->alarm, on_closed);
     uv_close((uv_handle_t *)&e->house, on_closed);
@@ -307,7 +374,11 @@ void engine_generator(const struct engine *e, struct load_generator *out)
     *out = e->generator;
     out->at_ns = now_ns;
     out->target_rate_per_s = NAN;
-    out->connections = e->sockets.opened;
+    for (int i = 0; i < e->n_transports; i++) {
+        struct transport_counters c;
+        e->transport[i]->ops->counters(e->transport[i], &c);
+        out->connections += c.connections;
+    }
     out->in_flight = (uint32_t)e->in_flight;
     out->rss_bytes = resident_bytes();
     if (e->phase != ENGINE_RUNNING)

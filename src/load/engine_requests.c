@@ -1,7 +1,6 @@
 // Requests: a slot is taken, the request starts, ends, is judged and counted, and the slot is free again.
 //
-// What comes back was sent by anyone; request.c bounds and judges it. Called from the engine's turn only.
-#include "base/check.h"
+// What comes back was sent by anyone; the transports bound it. Called from the engine's turn only.
 #include "base/clock.h"
 #include "load/engine_state.h"
 
@@ -13,47 +12,33 @@ enum { BATCH = 256, DROP_BATCH = 65536 };
 
 // ---- slots ----------------------------------------------------------------------------------------------------------
 
-// A free slot, preferably one that has this scenario's options already.
-static int slot_take(struct engine *e, int scenario)
+static struct slot *slot_take(struct engine *e)
 {
-    int *from = &e->scenario[scenario].first_free;
-    if (*from < 0 && e->n_made < e->n_slots) {
-        e->slot[e->n_made] = (struct slot){.scenario = -1};
-        return e->n_made++;
-    }
-    for (int s = 0; *from < 0; s++)
-        from = &e->scenario[s].first_free;
-    int taken = *from;
-    *from = e->slot[taken].next_free;
-    return taken;
+    int taken = e->first_free;
+    if (taken >= 0)
+        e->first_free = e->slot[taken].next_free;
+    else
+        taken = e->n_made++;
+    return &e->slot[taken];
 }
 
 static void slot_give(struct engine *e, struct slot *s)
 {
     s->busy = false;
-    s->next_free = e->scenario[s->scenario].first_free;
-    e->scenario[s->scenario].first_free = (int)(s - e->slot);
-}
-
-static int slot_prepare(struct engine *e, struct slot *s, int scenario)
-{
-    if (s->easy && s->scenario == scenario)
-        return 0;
-    s->scenario = scenario;
-    if (!s->easy)
-        s->easy = curl_easy_init();
-    if (!s->easy || request_prepare(s->easy, &e->scenario[scenario].plan, &s->reply, NULL) < 0 ||
-        sockets_attach(&e->sockets, s->easy) < 0 || curl_easy_setopt(s->easy, CURLOPT_PRIVATE, s) != CURLE_OK) {
-        curl_easy_cleanup(s->easy);
-        s->easy = NULL;
-        return -1;
-    }
-    return 0;
+    s->next_free = e->first_free;
+    e->first_free = (int)(s - e->slot);
 }
 
 // ---- the end of a request -------------------------------------------------------------------------------------------
 
-static void note_error(struct engine *e, int scenario, const struct request_result *r, CURLcode code)
+struct result {
+    bool ok;
+    enum load_error kind; // when not ok
+    bool timed;           // its durations count: there was a whole reply, or the time ran out
+    const struct exchange_reply *reply;
+};
+
+static void note_error(struct engine *e, int scenario, const struct result *r)
 {
     struct scenario_state *st = &e->scenario[scenario];
     if (st->told[r->kind])
@@ -61,16 +46,15 @@ static void note_error(struct engine *e, int scenario, const struct request_resu
     st->told[r->kind] = true;
     char text[256];
     if (r->kind == LOAD_ERR_STATUS)
-        snprintf(text, sizeof text, "scenario %s: first reply with an unexpected status: %ld",
-                 e->load->scenarios[scenario].name, r->status);
+        snprintf(text, sizeof text, "scenario %s: first reply with an unexpected status: %d",
+                 e->load->scenarios[scenario].name, r->reply->status);
     else
         snprintf(text, sizeof text, "scenario %s: first error of kind %s%s%s", e->load->scenarios[scenario].name,
-                 load_error_name(r->kind), code == CURLE_OK ? "" : ": ",
-                 code == CURLE_OK ? "" : curl_easy_strerror(code));
+                 load_error_name(r->kind), r->reply->why ? ": " : "", r->reply->why ? r->reply->why : "");
     e->hooks.on_note(e->hooks.ctx, text);
 }
 
-static void count_result(struct engine *e, int scenario, const struct request_result *r)
+static void count_result(struct engine *e, int scenario, const struct result *r)
 {
     struct load_counts *c = &e->scenario[scenario].counts;
     c->completed++;
@@ -78,14 +62,15 @@ static void count_result(struct engine *e, int scenario, const struct request_re
         c->ok++;
     else
         c->error[r->kind]++;
-    if (r->status > 0)
-        c->status[r->status >= 100 && r->status <= 599 ? r->status / 100 : 0]++;
-    c->sent_bytes += r->sent_bytes;
-    c->received_bytes += r->received_bytes;
+    int status = r->reply->status;
+    if (status > 0)
+        c->status[status >= 100 && status <= 599 ? status / 100 : 0]++;
+    c->sent_bytes += r->reply->sent_bytes;
+    c->received_bytes += r->reply->header_bytes + r->reply->body_bytes;
 }
 
 // A user whose requests fail before they reach anything would otherwise fail as fast as the machine can.
-static int64_t back_off_ns(struct engine *e, struct load_user *user, const struct request_result *r)
+static int64_t back_off_ns(struct engine *e, struct load_user *user, const struct result *r)
 {
     if (r->ok || r->timed) {
         user->failures = 0;
@@ -97,7 +82,7 @@ static int64_t back_off_ns(struct engine *e, struct load_user *user, const struc
     return (int64_t)(ms * 1e6);
 }
 
-static void user_back(struct engine *e, int i, const struct request_result *r, int64_t now_ns)
+static void user_back(struct engine *e, int i, const struct result *r, int64_t now_ns)
 {
     double think_s = 0;
     if (e->load->think != THINK_NONE)
@@ -109,38 +94,62 @@ static void user_back(struct engine *e, int i, const struct request_result *r, i
     users_wait(&e->users, i, now_ns + (wait_ns > think_ns ? wait_ns : think_ns));
 }
 
-static void finished(struct engine *e, struct slot *s, CURLcode code)
+static enum load_error kind_of(enum exchange_end end)
 {
-    int64_t now_ns = clock_mono_ns();
+    static const enum load_error kind[] = {
+        [EXCHANGE_DNS] = LOAD_ERR_DNS,         [EXCHANGE_CONNECT] = LOAD_ERR_CONNECT,
+        [EXCHANGE_TLS] = LOAD_ERR_TLS,         [EXCHANGE_RESET] = LOAD_ERR_RESET,
+        [EXCHANGE_TIMEOUT] = LOAD_ERR_TIMEOUT, [EXCHANGE_PROTOCOL] = LOAD_ERR_PROTOCOL,
+        [EXCHANGE_BODY] = LOAD_ERR_BODY,       [EXCHANGE_LOCAL] = LOAD_ERR_LOCAL,
+    };
+    return kind[end];
+}
+
+static bool status_expected(const struct profile_scenario *s, int status)
+{
+    if (s->n_expect_status == 0)
+        return status >= 200 && status <= 399;
+    for (int i = 0; i < s->n_expect_status; i++) {
+        if (s->expect_status[i] == status)
+            return true;
+    }
+    return false;
+}
+
+static struct result judge(const struct profile_scenario *s, const struct exchange *x, enum exchange_end end,
+                           int64_t service_ns)
+{
+    struct result r = {.reply = &x->reply, .timed = end == EXCHANGE_WHOLE || end == EXCHANGE_TIMEOUT};
+    if (end != EXCHANGE_WHOLE)
+        r.kind = kind_of(end);
+    else if (!status_expected(s, x->reply.status))
+        r.kind = LOAD_ERR_STATUS;
+    else if (s->expect_under_s > 0 && (double)service_ns > s->expect_under_s * 1e9)
+        r.kind = LOAD_ERR_SLOW;
+    else
+        r.ok = true;
+    return r;
+}
+
+void engine_done(struct exchange *x, enum exchange_end end, int64_t now_ns)
+{
+    struct slot *s = (struct slot *)x;
+    struct engine *e = s->engine;
     struct scenario_state *st = &e->scenario[s->scenario];
-    struct request_result r;
-    request_judge(s->easy, code, &st->plan, &s->reply, now_ns - s->started_ns, &r);
-    curl_multi_remove_handle(e->sockets.multi, s->easy);
+    struct result r = judge(&e->load->scenarios[s->scenario], x, end, now_ns - x->started_ns);
     count_result(e, s->scenario, &r);
     if (r.timed) {
         hist_record(&st->delta[LOAD_LATENCY], engine_us(now_ns - s->intended_ns));
-        hist_record(&st->delta[LOAD_SERVICE], engine_us(now_ns - s->started_ns));
+        hist_record(&st->delta[LOAD_SERVICE], engine_us(now_ns - x->started_ns));
     }
     if (!r.ok)
-        note_error(e, s->scenario, &r, code);
+        note_error(e, s->scenario, &r);
     if (s->user >= 0)
         user_back(e, s->user, &r, now_ns);
     if (!engine_slot_available(e))
         e->full_ns = now_ns;
     e->in_flight--;
     slot_give(e, s);
-}
-
-bool engine_reap(struct engine *e)
-{
-    bool any = false;
-    int left;
-    for (CURLMsg *m; (m = curl_multi_info_read(e->sockets.multi, &left)) != NULL; any = true) {
-        char *s;
-        SEEP_CHECK(m->msg == CURLMSG_DONE && curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &s) == CURLE_OK);
-        finished(e, (struct slot *)(void *)s, m->data.result);
-    }
-    return any;
 }
 
 // ---- the start of a request -----------------------------------------------------------------------------------------
@@ -161,12 +170,13 @@ static void count_start(struct engine *e, struct load_counts *c, int64_t late_ns
         c->late_self++;
 }
 
-// Not even begun: no memory for a handle. Counted as every other failure.
+// Not even begun: no memory for it. Counted as every other failure.
 static void failed_locally(struct engine *e, struct slot *s, int64_t now_ns)
 {
-    struct request_result r = {.kind = LOAD_ERR_LOCAL};
+    s->x.reply = (struct exchange_reply){0};
+    struct result r = {.kind = LOAD_ERR_LOCAL, .reply = &s->x.reply};
     count_result(e, s->scenario, &r);
-    note_error(e, s->scenario, &r, CURLE_OUT_OF_MEMORY);
+    note_error(e, s->scenario, &r);
     if (s->user >= 0)
         user_back(e, s->user, &r, now_ns);
     slot_give(e, s);
@@ -174,15 +184,16 @@ static void failed_locally(struct engine *e, struct slot *s, int64_t now_ns)
 
 static void start(struct engine *e, int scenario, int user, int64_t intended_ns)
 {
-    struct slot *s = &e->slot[slot_take(e, scenario)];
+    struct slot *s = slot_take(e);
+    struct scenario_state *st = &e->scenario[scenario];
     int64_t now_ns = clock_mono_ns();
-    int bad = slot_prepare(e, s, scenario);
-    s->user = user;
-    s->intended_ns = intended_ns;
-    s->started_ns = now_ns;
-    s->reply = (struct request_reply){0};
-    count_start(e, &e->scenario[scenario].counts, now_ns - intended_ns, intended_ns);
-    if (bad || curl_multi_add_handle(e->sockets.multi, s->easy) != CURLM_OK) {
+    *s = (struct slot){.engine = e, .scenario = scenario, .user = user, .intended_ns = intended_ns};
+    s->x.spec = &st->spec;
+    s->x.origin = st->spec.origin;
+    s->x.request = st->spec.constant;
+    s->x.started_ns = now_ns;
+    count_start(e, &st->counts, now_ns - intended_ns, intended_ns);
+    if (st->transport->ops->start(st->transport, &s->x) < 0) {
         failed_locally(e, s, now_ns);
         return;
     }
@@ -198,7 +209,7 @@ static bool dropped(struct engine *e, int64_t intended_ns, int64_t now_ns)
     struct scenario_state *st = &e->scenario[e->next_scenario];
     bool self = self_late(e, intended_ns);
     int64_t waited_ns = now_ns - intended_ns;
-    if (waited_ns <= (self ? SELF_DROP_NS : (int64_t)(st->plan.scenario->timeout_s * 1e9)))
+    if (waited_ns <= (self ? SELF_DROP_NS : st->spec.timeout_ns))
         return false;
     st->counts.dropped++;
     st->counts.late++;
@@ -258,8 +269,9 @@ void engine_cancel_all(struct engine *e)
         struct slot *s = &e->slot[i];
         if (!s->busy)
             continue;
-        curl_multi_remove_handle(e->sockets.multi, s->easy);
-        e->scenario[s->scenario].counts.cancelled++;
+        struct scenario_state *st = &e->scenario[s->scenario];
+        st->transport->ops->cancel(st->transport, &s->x);
+        st->counts.cancelled++;
         if (s->user >= 0)
             users_wait(&e->users, s->user, 0);
         e->in_flight--;

@@ -4,31 +4,35 @@
 #define SEEP_LOAD_ENGINE_STATE_H
 
 #include "load/engine.h"
+#include "load/origin.h"
 #include "load/request.h"
 #include "load/schedule.h"
-#include "load/sockets.h"
+#include "load/transport.h"
 #include "load/users.h"
 
 #define LATE_NS 10000000 // started later than this is late
 
 enum engine_phase { ENGINE_IDLE, ENGINE_RUNNING, ENGINE_FINISHING };
 
+enum { TRANSPORTS_MAX = 8 };
+
 struct slot {
-    CURL *easy;
-    struct request_reply reply;
-    int scenario; // whose options `easy` has
-    int user;     // -1 in the open model
+    struct exchange x; // the first: done() is given this
+    struct engine *engine;
+    int scenario;
+    int user; // -1 in the open model
     bool busy;
-    int64_t intended_ns, started_ns;
+    int64_t intended_ns;
     int next_free; // slot, -1: the last
 };
 
 struct scenario_state {
-    struct request_plan plan;
+    struct exchange_spec spec;
+    struct request_text text;
+    struct transport *transport; // one of the engine's
     struct load_counts counts;
     struct load_hist delta[LOAD_HIST_KINDS];
     bool told[LOAD_ERRORS]; // the first error of a kind was noted
-    int first_free;         // slots whose options are this scenario's
 };
 
 struct engine {
@@ -40,7 +44,9 @@ struct engine {
     int handles; // still closing
     int alarm_fd;
     int64_t alarm_ns, house_ns;
-    struct sockets sockets;
+    struct transport *transport[TRANSPORTS_MAX]; // n_transports, each of another kind
+    int n_transports;
+    struct origin_table origins;
 
     struct load_schedule schedule;
     struct load_pick pick;
@@ -52,6 +58,7 @@ struct engine {
     struct scenario_state *scenario; // n_scenarios
     struct slot *slot;               // n_slots
     int n_slots, n_made, in_flight;
+    int first_free; // slot, -1: none
 
     enum engine_phase phase;
     double from_s;
@@ -78,8 +85,9 @@ static inline uint64_t engine_us(int64_t ns)
     return ns < 0 ? 0 : ((uint64_t)ns + 500) / 1000;
 }
 
-// engine_requests.c. Each returns whether it did anything; starts are bounded, so that replies are taken in between.
-bool engine_reap(struct engine *e);
+// engine_requests.c.
+void engine_done(struct exchange *x, enum exchange_end end, int64_t now_ns);
+// Each returns whether it did anything; starts are bounded, so that replies are taken in between.
 bool engine_start_arrivals(struct engine *e, int64_t now_ns);
 bool engine_start_users(struct engine *e, int64_t now_ns);
 void engine_cancel_all(struct engine *e);

@@ -4,8 +4,8 @@
 // change of interest, which would cost two system calls a request. That is safe only because every connection's
 // descriptor is made and closed through callbacks here; what curl opens elsewhere (its resolver) is dropped as soon as
 // curl says so.
-#ifndef SEEP_LOAD_SOCKETS_H
-#define SEEP_LOAD_SOCKETS_H
+#ifndef SEEP_LOAD_CURL_LOOP_H
+#define SEEP_LOAD_CURL_LOOP_H
 
 #include "base/err.h"
 #include <curl/curl.h>
@@ -15,28 +15,28 @@
 
 struct socket_watch;
 
-struct sockets {
+struct curl_loop {
     uv_loop_t *loop; // not owned
     CURLM *multi;
     struct socket_watch **watch; // by descriptor, n_watch
     int n_watch;
     int64_t due_ns;  // when curl wants to be called next; INT64_MAX: not at all
     uint64_t opened; // connections so far
-    long max_connections;
+    long max_connections, streams;
 };
 
-// max_connections: how many idle ones are kept.
-int sockets_open(struct sockets *s, uv_loop_t *loop, long max_connections, struct seep_err *err);
+// max_connections: how many idle ones are kept. streams: how many HTTP/2 exchanges share a connection; 1: none do.
+int curl_loop_open(struct curl_loop *s, uv_loop_t *loop, long max_connections, long streams, struct seep_err *err);
 // All handles must have been removed from s->multi. The loop must run once more for libuv to let go.
-void sockets_close(struct sockets *s);
+void curl_loop_close(struct curl_loop *s);
 
 // Closes all connections, kept ones too, and goes on afresh. No handle may be under way.
-void sockets_restart(struct sockets *s);
+void curl_loop_restart(struct curl_loop *s);
 
 // For a handle that is to be added: its connections become known here.
-int sockets_attach(struct sockets *s, CURL *easy);
+int curl_loop_attach(struct curl_loop *s, CURL *easy);
 
 // Calls curl when its timer is due. True when it was.
-bool sockets_timeout(struct sockets *s, int64_t now_ns);
+bool curl_loop_timeout(struct curl_loop *s, int64_t now_ns);
 
 #endif

@@ -1,5 +1,5 @@
-// curl on libuv: see sockets.h. Everything runs on the one loop of the worker.
-#include "load/sockets.h"
+// curl on libuv: see curl_loop.h. Everything runs on the one loop of the worker.
+#include "load/curl_loop.h"
 #include "base/clock.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 struct socket_watch {
     uv_poll_t poll;
-    struct sockets *owner;
+    struct curl_loop *owner;
     curl_socket_t fd;
     int events;  // what libuv watches for now
     bool wanted; // curl wants to be told
@@ -21,7 +21,7 @@ static void watch_freed(uv_handle_t *handle)
     free(handle->data);
 }
 
-static void watch_drop(struct sockets *s, curl_socket_t fd)
+static void watch_drop(struct curl_loop *s, curl_socket_t fd)
 {
     if (fd < 0 || fd >= s->n_watch || !s->watch[fd])
         return;
@@ -51,7 +51,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
     curl_multi_socket_action(w->owner->multi, w->fd, what, &running);
 }
 
-static bool grow(struct sockets *s, int fd)
+static bool grow(struct curl_loop *s, int fd)
 {
     if (fd < s->n_watch)
         return true;
@@ -67,7 +67,7 @@ static bool grow(struct sockets *s, int fd)
     return true;
 }
 
-static struct socket_watch *watch_of(struct sockets *s, curl_socket_t fd, bool ours)
+static struct socket_watch *watch_of(struct curl_loop *s, curl_socket_t fd, bool ours)
 {
     if (fd < 0 || !grow(s, fd))
         return NULL;
@@ -91,7 +91,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *pe
 {
     (void)easy;
     (void)per_socket;
-    struct sockets *s = ctx;
+    struct curl_loop *s = ctx;
     struct socket_watch *w = fd >= 0 && fd < s->n_watch ? s->watch[fd] : NULL;
     if (what == CURL_POLL_REMOVE) {
         if (w && w->ours)
@@ -114,7 +114,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *pe
 static int on_timer(CURLM *multi, long timeout_ms, void *ctx)
 {
     (void)multi;
-    struct sockets *s = ctx;
+    struct curl_loop *s = ctx;
     s->due_ns = timeout_ms < 0 ? INT64_MAX : clock_mono_ns() + timeout_ms * 1000000;
     return 0;
 }
@@ -122,7 +122,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *ctx)
 static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)purpose;
-    struct sockets *s = ctx;
+    struct curl_loop *s = ctx;
     int fd = socket(address->family, address->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
@@ -140,7 +140,7 @@ static int close_socket(void *ctx, curl_socket_t fd)
     return close(fd);
 }
 
-int sockets_attach(struct sockets *s, CURL *easy)
+int curl_loop_attach(struct curl_loop *s, CURL *easy)
 {
     CURLcode bad = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, s);
@@ -149,7 +149,7 @@ int sockets_attach(struct sockets *s, CURL *easy)
     return bad == CURLE_OK ? 0 : -1;
 }
 
-static CURLM *multi_new(struct sockets *s)
+static CURLM *multi_new(struct curl_loop *s)
 {
     CURLM *multi = curl_multi_init();
     if (!multi)
@@ -159,20 +159,24 @@ static CURLM *multi_new(struct sockets *s)
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(multi, CURLMOPT_TIMERDATA, s);
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, s->max_connections);
-    curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    curl_multi_setopt(multi, CURLMOPT_PIPELINING, s->streams > 1 ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING);
+    if (s->streams > 1) { // without a limit curl would open a connection whenever all streams are in use
+        curl_multi_setopt(multi, CURLMOPT_MAX_CONCURRENT_STREAMS, s->streams);
+        curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (s->max_connections + s->streams - 1) / s->streams);
+    }
     return multi;
 }
 
-int sockets_open(struct sockets *s, uv_loop_t *loop, long max_connections, struct seep_err *err)
+int curl_loop_open(struct curl_loop *s, uv_loop_t *loop, long max_connections, long streams, struct seep_err *err)
 {
-    *s = (struct sockets){.loop = loop, .due_ns = INT64_MAX, .max_connections = max_connections};
+    *s = (struct curl_loop){.loop = loop, .due_ns = INT64_MAX, .max_connections = max_connections, .streams = streams};
     s->multi = multi_new(s);
     if (!s->multi)
         return seep_fail(err, SEEP_E_SYSTEM, "libcurl could not be started: no memory.");
     return 0;
 }
 
-void sockets_restart(struct sockets *s)
+void curl_loop_restart(struct curl_loop *s)
 {
     CURLM *fresh = multi_new(s);
     if (!fresh)
@@ -182,7 +186,7 @@ void sockets_restart(struct sockets *s)
     s->due_ns = INT64_MAX;
 }
 
-void sockets_close(struct sockets *s)
+void curl_loop_close(struct curl_loop *s)
 {
     if (s->multi)
         curl_multi_cleanup(s->multi);
@@ -194,7 +198,7 @@ void sockets_close(struct sockets *s)
     s->multi = NULL;
 }
 
-bool sockets_timeout(struct sockets *s, int64_t now_ns)
+bool curl_loop_timeout(struct curl_loop *s, int64_t now_ns)
 {
     if (s->due_ns > now_ns)
         return false;
