@@ -76,7 +76,7 @@ struct windows {
     uint64_t *bucket;            // WINDOWS x HIST_COARSE, per line after each other
     struct load_hist *last;      // per line: the histogram at the end of the last window
     struct load_counts *last_counts;
-    int lines; // scenarios, then all of them
+    int lines; // the rows of the load's series table
 };
 
 struct driver {
@@ -93,10 +93,10 @@ struct driver {
 
 // ---- windows --------------------------------------------------------------------------------------------------------
 
-static int windows_open(struct windows *w, int scenarios, struct seep_err *err)
+static int windows_open(struct windows *w, int series, struct seep_err *err)
 {
-    size_t lines = (size_t)scenarios + 1;
-    *w = (struct windows){.lines = scenarios + 1, .every_s = 1};
+    size_t lines = (size_t)series;
+    *w = (struct windows){.lines = series, .every_s = 1};
     w->requests = calloc(lines * WINDOWS, sizeof *w->requests);
     w->errors = calloc(lines * WINDOWS, sizeof *w->errors);
     w->bucket = calloc(lines * WINDOWS * HIST_COARSE, sizeof *w->bucket);
@@ -139,9 +139,8 @@ static void windows_halve(struct windows *w)
 
 static void window_line(struct windows *w, const struct load *l, int line, size_t i, struct load_hist *scratch)
 {
-    int scenario = line == w->lines - 1 ? LOAD_ALL : line;
-    const struct load_counts *c = load_counts(l, scenario);
-    const struct load_hist *h = load_hist(l, scenario, LOAD_LATENCY);
+    const struct load_counts *c = load_counts(l, line);
+    const struct load_hist *h = load_hist(l, line, LOAD_LATENCY);
     w->requests[(size_t)line * WINDOWS + i] = c->completed - w->last_counts[line].completed;
     w->errors[(size_t)line * WINDOWS + i] = load_errors(c) - load_errors(&w->last_counts[line]);
     *scratch = *h;
@@ -304,7 +303,7 @@ static int judge(const struct driver *d, const struct load_summary *sum, struct 
     *out = calloc((size_t)d->profile->n_gates + 1, sizeof **out);
     int n = 0;
     for (int i = 0; line && i < w->lines; i++)
-        line[i] = (struct judge_load){.scenario = i == w->lines - 1 ? NULL : load_scenario_name(d->load, i),
+        line[i] = (struct judge_load){.scenario = i == LOAD_ALL ? NULL : load_series_of(d->load)->row[i].name,
                                       .t_s = w->end_s,
                                       .n = w->n,
                                       .requests = w->requests + (size_t)i * WINDOWS,
@@ -435,8 +434,8 @@ static int drive_profile(struct driver *d)
     struct seep_err err = {0};
     struct load_options options_load = {.report_interval_ms = 500};
     d->length_s = d->opts->duration_s > 0 ? d->opts->duration_s : load_duration_s(d->profile);
-    if (windows_open(&d->windows, d->profile->load.n_scenarios, &err) < 0 ||
-        load_start(d->profile, "/proc/self/exe", &options_load, &d->load, &err) < 0)
+    if (load_start(d->profile, "/proc/self/exe", &options_load, &d->load, &err) < 0 ||
+        windows_open(&d->windows, load_series_of(d->load)->n, &err) < 0)
         return cmd_fail(&err);
     int failed = drive(d, &err);
     int status = finish(d);

@@ -267,6 +267,7 @@ static int open_data(struct engine *e, uv_loop_t *loop, struct seep_err *err)
                          e->load->n_scenarios);
     struct transport_setup setup = {.loop = loop, .connections = e->n_slots, .done = engine_done};
     for (int i = 0; i < e->load->n_scenarios; i++) {
+        e->scenario[i].series = load_series_of_step(e->tally->series, 0, i, 0);
         if (open_scenario(e, &e->load->scenarios[i], &e->scenario[i], &setup, err) < 0)
             return -1;
     }
@@ -293,13 +294,14 @@ static void close_data(struct engine *e)
     free(e);
 }
 
-int engine_open(uv_loop_t *loop, const struct profile *p, uint64_t seed, struct engine_hooks hooks, struct engine **out,
-                struct seep_err *err)
+int engine_open(uv_loop_t *loop, const struct profile *p, struct load_tally *tally, uint64_t seed,
+                struct engine_hooks hooks, struct engine **out, struct seep_err *err)
 {
     struct engine *e = calloc(1, sizeof *e);
     if (!e)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the load engine.");
     *e = (struct engine){.load = &p->load,
+                         .tally = tally,
                          .hooks = hooks,
                          .rng = {seed},
                          .first_free = -1,
@@ -344,16 +346,6 @@ void engine_close(struct engine *e)
     uv_close((uv_handle_t *)&e->house, on_closed);
     uv_close((uv_handle_t *)&e->check, on_closed);
     close(e->alarm_fd);
-}
-
-const struct load_counts *engine_counts(const struct engine *e, int scenario)
-{
-    return &e->scenario[scenario].counts;
-}
-
-struct load_hist *engine_delta(struct engine *e, int scenario, enum load_hist_kind kind)
-{
-    return &e->scenario[scenario].delta[kind];
 }
 
 static uint64_t resident_bytes(void)

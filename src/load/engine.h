@@ -1,25 +1,26 @@
 // The engine of the worker: starts requests when the schedule says so, and counts what comes of them.
 //
-// One libuv loop, no threads of ours. Memory is fixed by the profile: a slot per connection, a user per user, counters
-// and two histograms per scenario; what waits for a free connection is not queued but remembered as a position in the
-// schedule.
+// One libuv loop, no threads of ours. Memory is fixed by the profile: a slot per connection and a user per user; what
+// happens is written into the worker's tally (load/tally.h), which is as fixed. What waits for a free connection is not
+// queued but remembered as a position in the schedule.
 #ifndef SEEP_LOAD_ENGINE_H
 #define SEEP_LOAD_ENGINE_H
 
 #include "load/load.h"
+#include "load/tally.h"
 #include <uv.h>
 
 struct engine;
 
-// p stays the caller's and must outlive the engine. on_idle is called when a load that began has ended and nothing is
-// under way any more; on_note tells, once per scenario and kind of error, of its first occurrence.
+// p and tally stay the caller's and must outlive the engine. on_idle is called when a load that began has ended and
+// nothing is under way any more; on_note tells, once per scenario and kind of error, of its first occurrence.
 struct engine_hooks {
     void (*on_idle)(void *ctx);
     void (*on_note)(void *ctx, const char *text);
     void *ctx;
 };
-int engine_open(uv_loop_t *loop, const struct profile *p, uint64_t seed, struct engine_hooks hooks, struct engine **out,
-                struct seep_err *err);
+int engine_open(uv_loop_t *loop, const struct profile *p, struct load_tally *tally, uint64_t seed,
+                struct engine_hooks hooks, struct engine **out, struct seep_err *err);
 // The loop must run until nothing is left before it is closed (handles are closed asynchronously).
 void engine_close(struct engine *e);
 
@@ -27,9 +28,6 @@ void engine_begin(struct engine *e, double from_s);
 void engine_stop(struct engine *e, double grace_s);
 bool engine_running(const struct engine *e);
 
-const struct load_counts *engine_counts(const struct engine *e, int scenario);
-// What was recorded since the caller last reset it.
-struct load_hist *engine_delta(struct engine *e, int scenario, enum load_hist_kind kind);
 void engine_generator(const struct engine *e, struct load_generator *out);
 
 #endif

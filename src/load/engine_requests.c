@@ -29,6 +29,11 @@ static void slot_give(struct engine *e, struct slot *s)
     e->first_free = (int)(s - e->slot);
 }
 
+static struct load_counts *counts_of(struct engine *e, int scenario)
+{
+    return &e->tally->counts[e->scenario[scenario].series];
+}
+
 // ---- the end of a request -------------------------------------------------------------------------------------------
 
 struct result {
@@ -56,7 +61,7 @@ static void note_error(struct engine *e, int scenario, const struct result *r)
 
 static void count_result(struct engine *e, int scenario, const struct result *r)
 {
-    struct load_counts *c = &e->scenario[scenario].counts;
+    struct load_counts *c = counts_of(e, scenario);
     c->completed++;
     if (r->ok)
         c->ok++;
@@ -64,9 +69,11 @@ static void count_result(struct engine *e, int scenario, const struct result *r)
         c->error[r->kind]++;
     int status = r->reply->status;
     if (status > 0)
-        c->status[status >= 100 && status <= 599 ? status / 100 : 0]++;
+        tally_status(e->tally, e->scenario[scenario].series, status);
     c->sent_bytes += r->reply->sent_bytes;
     c->received_bytes += r->reply->header_bytes + r->reply->body_bytes;
+    c->passes++; // a scenario of one step
+    c->passes_failed += !r->ok;
 }
 
 // A user whose requests fail before they reach anything would otherwise fail as fast as the machine can.
@@ -139,8 +146,8 @@ void engine_done(struct exchange *x, enum exchange_end end, int64_t now_ns)
     struct result r = judge(&e->load->scenarios[s->scenario], x, end, now_ns - x->started_ns);
     count_result(e, s->scenario, &r);
     if (r.timed) {
-        hist_record(&st->delta[LOAD_LATENCY], engine_us(now_ns - s->intended_ns));
-        hist_record(&st->delta[LOAD_SERVICE], engine_us(now_ns - x->started_ns));
+        tally_record(e->tally, st->series, LOAD_LATENCY, engine_us(now_ns - s->intended_ns));
+        tally_record(e->tally, st->series, LOAD_SERVICE, engine_us(now_ns - x->started_ns));
     }
     if (!r.ok)
         note_error(e, s->scenario, &r);
@@ -192,7 +199,7 @@ static void start(struct engine *e, int scenario, int user, int64_t intended_ns)
     s->x.origin = st->spec.origin;
     s->x.request = st->spec.constant;
     s->x.started_ns = now_ns;
-    count_start(e, &st->counts, now_ns - intended_ns, intended_ns);
+    count_start(e, counts_of(e, scenario), now_ns - intended_ns, intended_ns);
     if (st->transport->ops->start(st->transport, &s->x) < 0) {
         failed_locally(e, s, now_ns);
         return;
@@ -211,18 +218,19 @@ static bool dropped(struct engine *e, int64_t intended_ns, int64_t now_ns)
     int64_t waited_ns = now_ns - intended_ns;
     if (waited_ns <= (self ? SELF_DROP_NS : st->spec.timeout_ns))
         return false;
-    st->counts.dropped++;
-    st->counts.late++;
+    struct load_counts *c = counts_of(e, e->next_scenario);
+    c->dropped++;
+    c->late++;
     if (self)
-        st->counts.late_self++;
+        c->late_self++;
     else
-        hist_record(&st->delta[LOAD_LATENCY], engine_us(waited_ns));
+        tally_record(e->tally, st->series, LOAD_LATENCY, engine_us(waited_ns));
     return true;
 }
 
 static void next_arrival(struct engine *e)
 {
-    e->scenario[e->next_scenario].counts.offered++;
+    counts_of(e, e->next_scenario)->offered++;
     arrivals_take(&e->next);
     e->next_scenario = -1;
 }
@@ -257,7 +265,7 @@ bool engine_start_users(struct engine *e, int64_t now_ns)
     for (; starts < BATCH && users_first_ns(&e->users) <= now_ns && engine_slot_available(e); starts++) {
         int64_t intended_ns = users_first_ns(&e->users);
         int scenario = pick_next(&e->pick, &e->rng);
-        e->scenario[scenario].counts.offered++;
+        counts_of(e, scenario)->offered++;
         start(e, scenario, users_take(&e->users), intended_ns);
     }
     return starts > 0;
@@ -271,7 +279,7 @@ void engine_cancel_all(struct engine *e)
             continue;
         struct scenario_state *st = &e->scenario[s->scenario];
         st->transport->ops->cancel(st->transport, &s->x);
-        st->counts.cancelled++;
+        counts_of(e, s->scenario)->cancelled++;
         if (s->user >= 0)
             users_wait(&e->users, s->user, 0);
         e->in_flight--;
@@ -285,7 +293,7 @@ void engine_drop_waiting(struct engine *e, int64_t now_ns)
     while (engine_moment(e, e->next.next_s) < now_ns - LATE_NS) {
         if (e->next_scenario < 0)
             e->next_scenario = pick_next(&e->pick, &e->rng);
-        e->scenario[e->next_scenario].counts.dropped++;
+        counts_of(e, e->next_scenario)->dropped++;
         next_arrival(e);
     }
 }

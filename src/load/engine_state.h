@@ -30,13 +30,13 @@ struct scenario_state {
     struct exchange_spec spec;
     struct request_text text;
     struct transport *transport; // one of the engine's
-    struct load_counts counts;
-    struct load_hist delta[LOAD_HIST_KINDS];
-    bool told[LOAD_ERRORS]; // the first error of a kind was noted
+    int series;                  // where its requests are counted
+    bool told[LOAD_ERRORS];      // the first error of a kind was noted
 };
 
 struct engine {
     const struct profile_load *load;
+    struct load_tally *tally; // not owned
     struct engine_hooks hooks;
     uv_check_t check;
     uv_poll_t alarm;

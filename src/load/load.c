@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "load/proto.h"
 #include "load/spawn.h"
+#include "load/tally.h"
 
 #include <errno.h>
 #include <math.h>
@@ -21,9 +22,9 @@ enum { EVENTS = 64, PACKETS_PER_POLL = 512, REAP_WITHIN_MS = 2000 };
 
 static const unsigned load_magic = 0x6c6f6164;
 
-struct scenario {
-    char *name;
+struct series {
     struct load_counts counts;
+    struct load_codes codes;
     struct load_hist hist[LOAD_HIST_KINDS];
 };
 
@@ -36,8 +37,8 @@ struct load {
     unsigned magic;
     enum load_state state;
     struct load_worker worker;
-    struct scenario *scenario; // n + 1: the last is LOAD_ALL
-    int n;
+    struct load_series_table table;
+    struct series *series; // table.n
     struct load_generator generator;
     int64_t heard_ns, silent_ns; // when it spoke last; how long it may be silent
     bool silent;                 // told of
@@ -133,13 +134,14 @@ static const char *take_state(struct load *l, const struct load_proto_head *head
 
 static const char *take_hist(struct load *l, const struct load_proto_head *head)
 {
-    if (head->arg >= (uint32_t)(l->n * LOAD_HIST_KINDS))
-        return "it sent a histogram of a scenario that does not exist";
+    if (head->arg >= (uint32_t)(l->table.n * LOAD_HIST_KINDS))
+        return "it sent a histogram of a series that does not exist";
     struct seep_err err;
     if (hist_unpack(l->packet, head->len, l->scratch, &err) < 0)
         return "it sent a histogram that does not hold together";
-    hist_merge(&l->scenario[head->arg / LOAD_HIST_KINDS].hist[head->arg % LOAD_HIST_KINDS], l->scratch);
-    hist_merge(&l->scenario[l->n].hist[head->arg % LOAD_HIST_KINDS], l->scratch);
+    int series = (int)(head->arg / LOAD_HIST_KINDS), kind = (int)(head->arg % LOAD_HIST_KINDS);
+    for (int at = series; at >= 0; at = kind == LOAD_PASS ? -1 : l->table.row[at].parent)
+        hist_merge(&l->series[at].hist[kind], l->scratch);
     return NULL;
 }
 
@@ -154,30 +156,47 @@ static bool counts_plausible(const struct load_counts *old, const struct load_co
     return new->completed <= new->started &&new->ok + load_errors(new) == new->completed &&new->started <= new->offered;
 }
 
-// LOAD_ALL is the sum of the scenarios, and what waits for one.
+// Everything above a leaf is the sum of what is below; passes stay where they were counted. LOAD_ALL has what waits for
+// a scenario on top.
 static void add_up(struct load *l)
 {
-    _Static_assert(sizeof(struct load_counts) % sizeof(uint64_t) == 0, "load_counts is nothing but counters");
-    uint64_t *sum = (uint64_t *)&l->scenario[l->n].counts;
-    memset(sum, 0, sizeof(struct load_counts));
-    for (int s = 0; s < l->n; s++) {
-        const uint64_t *part = (const uint64_t *)&l->scenario[s].counts;
-        for (size_t i = 0; i < sizeof(struct load_counts) / sizeof *sum; i++)
-            sum[i] += part[i];
+    for (int i = 0; i < l->table.n; i++) {
+        struct load_counts *c = &l->series[i].counts;
+        if (!l->table.row[i].leaf)
+            *c = (struct load_counts){.passes = c->passes, .passes_failed = c->passes_failed};
     }
-    l->scenario[l->n].counts.offered += l->generator.waiting;
+    for (int i = l->table.n - 1; i > 0; i--)
+        load_counts_add(&l->series[l->table.row[i].parent].counts, &l->series[i].counts);
+    l->series[LOAD_ALL].counts.offered += l->generator.waiting;
 }
 
 static const char *take_counts(struct load *l, const struct load_proto_head *head)
 {
     struct load_counts c;
-    if (head->arg >= (uint32_t)l->n || head->len != sizeof c)
-        return "it sent counters of a scenario that does not exist";
+    if (head->arg >= (uint32_t)l->table.n || head->len != sizeof c)
+        return "it sent counters of a series that does not exist";
     memcpy(&c, l->packet, sizeof c);
-    if (!counts_plausible(&l->scenario[head->arg].counts, &c))
+    if (!counts_plausible(&l->series[head->arg].counts, &c))
         return "it sent counters that do not hold together";
-    l->scenario[head->arg].counts = c;
+    l->series[head->arg].counts = c;
     add_up(l);
+    return NULL;
+}
+
+static const char *take_codes(struct load *l, const struct load_proto_head *head)
+{
+    struct load_codes c;
+    if (head->arg >= (uint32_t)l->table.n || head->len != sizeof c || !l->table.row[head->arg].leaf)
+        return "it sent status codes of a series that does not exist";
+    memcpy(&c, l->packet, sizeof c);
+    if (c.n > LOAD_CODES)
+        return "it sent status codes that do not hold together";
+    l->series[head->arg].codes = c;
+    for (int i = 0; i < l->table.n; i++)
+        if (!l->table.row[i].leaf)
+            l->series[i].codes = (struct load_codes){0};
+    for (int i = l->table.n - 1; i > 0; i--)
+        load_codes_merge(&l->series[l->table.row[i].parent].codes, &l->series[i].codes);
     return NULL;
 }
 
@@ -201,6 +220,8 @@ static const char *take(struct load *l, const struct load_proto_head *head)
         return take_hist(l, head);
     case PROTO_COUNTS:
         return take_counts(l, head);
+    case PROTO_CODES:
+        return take_codes(l, head);
     case PROTO_GENERATOR:
         return take_generator(l, head);
     case PROTO_NOTE:
@@ -259,14 +280,15 @@ static int load_allocate(const struct profile *p, struct load **out, struct seep
     *out = l;
     if (!l)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the load.");
-    *l = (struct load){.magic = load_magic, .worker = {.fd = -1, .pidfd = -1}, .n = p->load.n_scenarios};
-    l->scenario = calloc((size_t)l->n + 1, sizeof *l->scenario);
+    *l = (struct load){.magic = load_magic, .worker = {.fd = -1, .pidfd = -1}};
+    if (load_series_build(p, &l->table, err) < 0)
+        return -1;
+    l->series = calloc((size_t)l->table.n, sizeof *l->series);
     l->scratch = calloc(1, sizeof *l->scratch);
     l->packet = malloc(PROTO_PAYLOAD_MAX);
-    bool ok = l->scenario && l->scratch && l->packet;
-    for (int i = 0; ok && i < l->n; i++)
-        ok = (l->scenario[i].name = strdup(p->load.scenarios[i].name)) != NULL;
-    return ok ? 0 : seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the %d scenarios of the load.", l->n);
+    if (l->series && l->scratch && l->packet)
+        return 0;
+    return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the %d series of the load.", l->table.n);
 }
 
 static int say_hello(struct load *l, const struct profile *p, const struct load_options *options, struct seep_err *err)
@@ -350,9 +372,8 @@ void load_free(struct load *l)
         return;
     SEEP_CHECK_OBJ(l, load_magic);
     load_worker_end(&l->worker, 0, REAP_WITHIN_MS, NULL, 0);
-    for (int i = 0; l->scenario && i < l->n; i++)
-        free(l->scenario[i].name);
-    free(l->scenario);
+    free(l->series);
+    load_series_free(&l->table);
     free(l->scratch);
     free(l->packet);
     l->magic = 0;
@@ -361,11 +382,11 @@ void load_free(struct load *l)
 
 // ---- looking --------------------------------------------------------------------------------------------------------
 
-static const struct scenario *scenario_of(const struct load *l, int scenario)
+static const struct series *series_of(const struct load *l, int series)
 {
     SEEP_CHECK_OBJ(l, load_magic);
-    SEEP_CHECK(scenario >= LOAD_ALL && scenario < l->n);
-    return &l->scenario[scenario == LOAD_ALL ? l->n : scenario];
+    SEEP_CHECK(series >= 0 && series < l->table.n);
+    return &l->series[series];
 }
 
 int load_fd(const struct load *l)
@@ -378,9 +399,19 @@ enum load_state load_state(const struct load *l)
     return l->state;
 }
 
-const struct load_counts *load_counts(const struct load *l, int scenario)
+const struct load_series_table *load_series_of(const struct load *l)
 {
-    return &scenario_of(l, scenario)->counts;
+    return &l->table;
+}
+
+const struct load_counts *load_counts(const struct load *l, int series)
+{
+    return &series_of(l, series)->counts;
+}
+
+const struct load_codes *load_codes(const struct load *l, int series)
+{
+    return &series_of(l, series)->codes;
 }
 
 const struct load_generator *load_generator(const struct load *l)
@@ -388,19 +419,9 @@ const struct load_generator *load_generator(const struct load *l)
     return &l->generator;
 }
 
-const struct load_hist *load_hist(const struct load *l, int scenario, enum load_hist_kind kind)
+const struct load_hist *load_hist(const struct load *l, int series, enum load_hist_kind kind)
 {
-    return &scenario_of(l, scenario)->hist[kind];
-}
-
-int load_scenarios(const struct load *l)
-{
-    return l->n;
-}
-
-const char *load_scenario_name(const struct load *l, int scenario)
-{
-    return scenario_of(l, scenario)->name;
+    return &series_of(l, series)->hist[kind];
 }
 
 pid_t load_worker_pid(const struct load *l)
@@ -410,14 +431,17 @@ pid_t load_worker_pid(const struct load *l)
 
 int load_summary(const struct load *l, struct load_summary *out, struct seep_err *err)
 {
-    struct load_summary_part *part = calloc((size_t)l->n + 1, sizeof *part);
+    struct load_summary_part *part = calloc((size_t)l->table.n, sizeof *part);
+    int n = 0;
     if (!part)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the summary of the load.");
-    for (int i = 0; i < l->n; i++) {
-        const struct scenario *s = &l->scenario[i];
-        part[i] = (struct load_summary_part){s->name, &s->counts, &s->hist[LOAD_LATENCY], &s->hist[LOAD_SERVICE]};
+    for (int i = 0; i < l->table.n; i++) {
+        const struct series *s = &l->series[i];
+        if (l->table.row[i].leaf)
+            part[n++] = (struct load_summary_part){l->table.row[i].name, &s->counts, &s->hist[LOAD_LATENCY],
+                                                   &s->hist[LOAD_SERVICE]};
     }
-    int failed = load_summarise(part, l->n, &l->generator, out, err);
+    int failed = load_summarise(part, n, &l->generator, out, err);
     free(part);
     return failed;
 }

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/jsonw.h"
 #include "load/hist.h"
+#include "load/series.h"
 #include "profile/profile.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,8 +66,12 @@ struct load_counts {
     uint64_t late_self;                  // of `late`: though a connection was free, so the generator itself was late
     uint64_t status[6];                  // replies by class; [0]: below 100 or above 599
     uint64_t sent_bytes, received_bytes; // headers and bodies
+    uint64_t passes;        // ways through all steps of a scenario, or through a transaction; only in their own series
+    uint64_t passes_failed; // of them: in which a step failed
 };
 uint64_t load_errors(const struct load_counts *c); // the sum over kinds
+// sum += part, but for the passes, which are of one series only.
+void load_counts_add(struct load_counts *sum, const struct load_counts *part);
 
 // The generator itself; cumulative while requests arrive.
 struct load_generator {
@@ -84,9 +89,23 @@ struct load_generator {
     uint64_t rss_bytes;       // of the worker
 };
 
-enum load_hist_kind { LOAD_LATENCY, LOAD_SERVICE, LOAD_HIST_KINDS };
+// Status codes of replies, each with its count; what comes after LOAD_CODES different ones is `other`. Cumulative.
+enum { LOAD_CODES = 32 };
+struct load_codes {
+    uint32_t n, zero;
+    int32_t code[LOAD_CODES];
+    uint64_t count[LOAD_CODES];
+    uint64_t other;
+};
 
-enum { LOAD_ALL = -1 }; // as scenario: all of them together
+enum load_hist_kind {
+    LOAD_LATENCY, // of requests, from the intended start
+    LOAD_SERVICE, // of requests, from the real start
+    LOAD_PASS,    // of passes through a scenario of several steps or through a transaction
+    LOAD_HIST_KINDS
+};
+
+enum { LOAD_ALL = 0 }; // the row of the series table (load/series.h) that is the whole
 
 struct load_options {
     int report_interval_ms; // how often the worker reports: 50..10000; 0: 1000. Not longer than the run's tick.
@@ -128,16 +147,16 @@ int load_stop(struct load *l, double grace_s, struct seep_err *err);
 // Asks for a report now; it arrives through load_poll(), and load_generator()->at_ns then advances.
 void load_ask(struct load *l);
 
-// As last reported; scenario is an index into the profile's, or LOAD_ALL. Owned by `l`, valid until
-// load_poll/load_free.
-const struct load_counts *load_counts(const struct load *l, int scenario);
+// What is counted apart; owned by `l`. `series` below is a row of it, LOAD_ALL the whole.
+const struct load_series_table *load_series_of(const struct load *l);
+
+// As last reported, sums of what is below them. Owned by `l`, valid until load_poll/load_free.
+const struct load_counts *load_counts(const struct load *l, int series);
+const struct load_codes *load_codes(const struct load *l, int series);
 const struct load_generator *load_generator(const struct load *l);
 
-// Cumulative over all begins. For a window, copy and hist_subtract().
-const struct load_hist *load_hist(const struct load *l, int scenario, enum load_hist_kind kind);
-
-int load_scenarios(const struct load *l);
-const char *load_scenario_name(const struct load *l, int scenario);
+// Cumulative over all begins; empty where nothing of that kind is recorded. For a window, copy and hist_subtract().
+const struct load_hist *load_hist(const struct load *l, int series, enum load_hist_kind kind);
 
 pid_t load_worker_pid(const struct load *l); // 0 once reaped
 

@@ -15,8 +15,9 @@ enum load_proto_type {
     PROTO_ASK,       // report now
     // to the supervisor
     PROTO_STATE = 16, // arg: enum load_state
-    PROTO_HIST,       // arg: scenario * LOAD_HIST_KINDS + kind; hist_pack() of what is new since the last one
-    PROTO_COUNTS,     // arg: scenario; struct load_counts, cumulative
+    PROTO_HIST,       // arg: series * LOAD_HIST_KINDS + kind; hist_pack() of what is new since the last one
+    PROTO_COUNTS,     // arg: series, a leaf or one with passes; struct load_counts, cumulative
+    PROTO_CODES,      // arg: series, a leaf; struct load_codes, cumulative
     PROTO_GENERATOR,  // struct load_generator; the last of a report
     PROTO_NOTE,       // arg: level; text
     PROTO_FAILED,     // text: the worker ends

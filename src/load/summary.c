@@ -26,12 +26,16 @@ static void row(struct load_summary_row *r, const char *name, const struct load_
     hist_figures(service ? service : &empty, &r->service);
 }
 
-static void add_counts(struct load_counts *sum, const struct load_counts *part)
+void load_counts_add(struct load_counts *sum, const struct load_counts *part)
 {
+    _Static_assert(sizeof *sum % sizeof(uint64_t) == 0, "load_counts is nothing but counters");
+    const uint64_t passes = sum->passes, failed = sum->passes_failed;
     uint64_t *a = (uint64_t *)sum;
     const uint64_t *b = (const uint64_t *)part;
     for (size_t i = 0; i < sizeof *sum / sizeof *a; i++)
         a[i] += b[i];
+    sum->passes = passes;
+    sum->passes_failed = failed;
 }
 
 static int sum_up(const struct load_summary_part *part, int n, uint32_t waiting, struct load_summary *out,
@@ -42,7 +46,7 @@ static int sum_up(const struct load_summary_part *part, int n, uint32_t waiting,
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the summary of the load.");
     struct load_counts sum = {0};
     for (int i = 0; i < n; i++) {
-        add_counts(&sum, part[i].counts);
+        load_counts_add(&sum, part[i].counts);
         if (part[i].latency)
             hist_merge(&hist[0], part[i].latency);
         if (part[i].service)

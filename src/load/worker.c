@@ -27,6 +27,8 @@ struct worker {
     uv_poll_t channel;
     uv_timer_t timer;
     struct profile *profile;
+    struct load_series_table series;
+    struct load_tally tally;
     struct engine *engine;
     struct seep_buf blob;
     bool watching_write;
@@ -35,7 +37,7 @@ struct worker {
     char note[NOTES][PROTO_TEXT_MAX];
     int n_notes, notes_lost;
     bool reporting;
-    int step; // of the report: a histogram or a scenario's counters each
+    int step; // of the report: a histogram, a series' counters, or its status codes each
     bool state_due;
     enum load_state state;
 };
@@ -64,8 +66,8 @@ static bool send_note(struct worker *w)
 
 static bool send_hist(struct worker *w, int which)
 {
-    struct load_hist *h = engine_delta(w->engine, which / LOAD_HIST_KINDS, which % LOAD_HIST_KINDS);
-    if (h->count == 0)
+    struct load_hist *h = w->tally.hist[which];
+    if (!h || h->count == 0)
         return true;
     buf_clear(&w->blob);
     hist_pack(h, &w->blob);
@@ -77,16 +79,30 @@ static bool send_hist(struct worker *w, int which)
     return true;
 }
 
+static bool send_counts(struct worker *w, int series)
+{
+    const struct load_series *s = &w->series.row[series];
+    const struct load_counts *c = &w->tally.counts[series];
+    return !(s->leaf || s->passes) || load_proto_send(w->fd, PROTO_COUNTS, (uint32_t)series, c, sizeof *c, -1) == 0;
+}
+
+static bool send_codes(struct worker *w, int series)
+{
+    const struct load_codes *c = &w->tally.codes[series];
+    return c->n == 0 || load_proto_send(w->fd, PROTO_CODES, (uint32_t)series, c, sizeof *c, -1) == 0;
+}
+
 // One step; false: the supervisor does not read at present.
 static bool send_step(struct worker *w)
 {
-    int hists = w->profile->load.n_scenarios * LOAD_HIST_KINDS, scenario = w->step - hists;
-    if (w->step < hists)
-        return send_hist(w, w->step);
-    if (scenario < w->profile->load.n_scenarios) {
-        const struct load_counts *c = engine_counts(w->engine, scenario);
-        return load_proto_send(w->fd, PROTO_COUNTS, (uint32_t)scenario, c, sizeof *c, -1) == 0;
-    }
+    int step = w->step, series = w->series.n;
+    if (step < series * LOAD_HIST_KINDS)
+        return send_hist(w, step);
+    step -= series * LOAD_HIST_KINDS;
+    if (step < series)
+        return send_counts(w, step);
+    if (step < 2 * series)
+        return send_codes(w, step - series);
     struct load_generator g;
     engine_generator(w->engine, &g);
     if (load_proto_send(w->fd, PROTO_GENERATOR, 0, &g, sizeof g, -1) < 0)
@@ -248,7 +264,8 @@ static int open_worker(struct worker *w, struct seep_err *err)
     if (receive_hello(w, &hello, err) < 0)
         return -1;
     struct engine_hooks hooks = {.on_idle = on_idle, .on_note = on_note, .ctx = w};
-    if (engine_open(&w->loop, w->profile, hello.seed, hooks, &w->engine, err) < 0)
+    if (load_series_build(w->profile, &w->series, err) < 0 || tally_open(&w->series, &w->tally, err) < 0 ||
+        engine_open(&w->loop, w->profile, &w->tally, hello.seed, hooks, &w->engine, err) < 0)
         return -1;
     uv_poll_init(&w->loop, &w->channel, w->fd);
     uv_timer_init(&w->loop, &w->timer);
@@ -268,6 +285,8 @@ static void close_worker(struct worker *w)
         uv_run(&w->loop, UV_RUN_DEFAULT);
     }
     uv_loop_close(&w->loop);
+    tally_close(&w->tally);
+    load_series_free(&w->series);
     profile_free(w->profile);
     buf_free(&w->blob);
 }

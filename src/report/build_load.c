@@ -67,12 +67,9 @@ static int read_hist(struct build *b, const char *name, const char *labels, stru
     return 0;
 }
 
-static void window_labels(char *out, size_t size, const char *scenario, int64_t tick)
+static void window_labels(char *out, size_t size, const char *labels, int64_t tick)
 {
-    if (scenario == NULL)
-        snprintf(out, size, H_WINDOW_LABELS_ALL, (long long)tick);
-    else
-        snprintf(out, size, H_WINDOW_LABELS, scenario, (long long)tick);
+    snprintf(out, size, H_WINDOW_LABELS, labels, labels[0] ? "," : "", (long long)tick);
 }
 
 static const double *coarse_edges_s(struct build *b)
@@ -92,7 +89,7 @@ static size_t choose_rows(struct build *b, size_t *rows, bool *windows, struct s
         char labels[64];
         void *blob = NULL;
         size_t len;
-        window_labels(labels, sizeof labels, NULL, b->ticks.index[i]);
+        window_labels(labels, sizeof labels, "", b->ticks.index[i]);
         if (store_read_histogram(b->st, H_HTTP_WINDOW, labels, &blob, &len, err) != 0)
             return SIZE_MAX;
         if (blob != NULL)
@@ -126,7 +123,7 @@ static int fill_counts(struct build *b, const char *labels, const size_t *rows, 
                : -1;
 }
 
-static int fill_windows(struct build *b, const size_t *rows, struct judge_load *l, struct seep_err *err)
+static int fill_windows(struct build *b, const char *of, const size_t *rows, struct judge_load *l, struct seep_err *err)
 {
     uint64_t *bucket = report_alloc(b->arena, l->n * HIST_COARSE, sizeof *bucket);
     struct load_hist *h = malloc(sizeof *h);
@@ -134,7 +131,7 @@ static int fill_windows(struct build *b, const size_t *rows, struct judge_load *
     for (size_t i = 0; !failed && i < l->n; i++) {
         char labels[256];
         bool found;
-        window_labels(labels, sizeof labels, l->scenario, b->ticks.index[rows[i]]);
+        window_labels(labels, sizeof labels, of, b->ticks.index[rows[i]]);
         failed = read_hist(b, H_HTTP_WINDOW, labels, h, &found, err);
         if (!failed && found)
             hist_rebin(h, hist_coarse_edges_us(), HIST_COARSE, bucket + i * HIST_COARSE);
@@ -191,7 +188,7 @@ static int fill_loads(struct build *b, const char *const *labels, size_t n, cons
             return -1;
         if (fill_whole(b, l, load, &b->loads_whole[i], err) != 0)
             return -1;
-        if (windows && fill_windows(b, rows, load, err) != 0)
+        if (windows && fill_windows(b, l, rows, load, err) != 0)
             return -1;
         b->n_loads++;
     }

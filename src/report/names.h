@@ -64,8 +64,8 @@
 #define S_SEEP_RSS      "seep.rss"      // bytes, gauge: the supervisor itself
 #define S_SEEP_CPU      "seep.cpu"      // seconds, counter
 
-// Load, per scenario: labels "scenario=NAME"; the whole load has labels "". The counters are those of struct
-// load_counts.
+// Load, by the rows of load/series.h: labels "scenario=NAME" and the like; the whole load has labels "". The counters
+// are those of struct load_counts.
 #define S_HTTP_REQUESTS     "http.requests"  // count, counter: completed, well or not
 #define S_HTTP_ERRORS       "http.errors"    // count, counter: the sum of all kinds
 #define S_HTTP_OK           "http.ok"        // count, counter
@@ -97,11 +97,10 @@
 #define H_HTTP_LATENCY "http.latency"
 #define H_HTTP_SERVICE "http.service"
 // The same kind of blob for a window: the latencies of the requests finished since the window before, ending at tick
-// INDEX. At most some 300 windows a run. Labels H_WINDOW_LABELS of scenario and index; for the whole load
-// H_WINDOW_LABELS_ALL. Gates with `over: last 5m` or `each` on a quantile need them.
-#define H_HTTP_WINDOW       "http.latency.window"
-#define H_WINDOW_LABELS     "scenario=%s,tick=%lld"
-#define H_WINDOW_LABELS_ALL "tick=%lld"
+// INDEX. At most some 300 windows a run. Labels H_WINDOW_LABELS of the series' labels, "," unless those are "", and
+// index. Gates with `over: last 5m` or `each` on a quantile need them.
+#define H_HTTP_WINDOW   "http.latency.window"
+#define H_WINDOW_LABELS "%s%stick=%lld"
 
 // ---- stacks ---------------------------------------------------------------------------------------------------
 // Stack points go with every k-th tick, k chosen so that a planned run has 48 to 96 of them (at least 24 in short
@@ -160,8 +159,8 @@
 #define M_SEALED   "sealed"
 #define M_BASELINE "baseline"
 
-// What gates with "vs: baseline" are compared with: JSON {"run", "values": [{"gate", "over", "over_s", "value"}]}, taken
-// from the baseline run when this one began, so that the verdict can be recomputed without it.
+// What gates with "vs: baseline" are compared with: JSON {"run", "values": [{"gate", "over", "over_s", "value"}]},
+// taken from the baseline run when this one began, so that the verdict can be recomputed without it.
 #define M_BASELINE_VALUES "baseline.values"
 
 // Facts of the shutdown; the report judges them by the profile.

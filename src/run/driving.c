@@ -47,7 +47,7 @@ void run_load_look(struct run *r)
 
 // ---- what a tick takes of the load
 
-// Per scenario + 1 (all): the cumulative latencies at the last tick and at the end of the last window.
+// Per series: the cumulative latencies at the last tick and at the end of the last window.
 struct run_windows {
     int n;
     struct load_hist *tick, *window;
@@ -59,7 +59,7 @@ static bool make_windows(struct run *r)
     struct run_windows *w = calloc(1, sizeof *w);
     if (!w)
         return false;
-    w->n = load_scenarios(r->load) + 1;
+    w->n = load_series_of(r->load)->n;
     w->tick = malloc((size_t)w->n * sizeof *w->tick);
     w->window = malloc((size_t)w->n * sizeof *w->window);
     r->windows = w;
@@ -101,17 +101,15 @@ static void fill_one(struct run *r, int i, bool window_ends, struct tick_load *l
     static const double q[TICK_QUANTILES] = {0.5, 0.9, 0.95, 0.99, 0.999};
     struct run_windows *w = r->windows;
     const struct load_hist *now = load_hist(r->load, i, LOAD_LATENCY);
-    l->scenario = i < 0 ? NULL : load_scenario_name(r->load, i);
+    l->labels = load_series_of(r->load)->row[i].labels;
     l->counts = *load_counts(r->load, i);
     for (int k = 0; k < TICK_QUANTILES; k++)
         l->quantile_s[k] = NAN;
     buf_init(&l->window, 1u << 20);
-    if (!now || i + 1 >= w->n)
-        return;
-    if (since(w, now, &w->tick[i + 1]))
+    if (since(w, now, &w->tick[i]))
         for (int k = 0; k < TICK_QUANTILES; k++)
             l->quantile_s[k] = hist_quantile(&w->scratch, q[k]) / 1e6;
-    if (window_ends && since(w, now, &w->window[i + 1]))
+    if (window_ends && since(w, now, &w->window[i]))
         hist_pack(&w->scratch, &l->window);
 }
 
@@ -120,16 +118,16 @@ void run_fill_load(struct run *r, struct run_tick *t)
     if (!r->load)
         return;
     load_poll(r->load);
-    int n = load_scenarios(r->load);
+    int n = load_series_of(r->load)->n;
     if (!r->windows && !make_windows(r))
         return;
-    t->loads = calloc((size_t)n + 1, sizeof *t->loads);
+    t->loads = calloc((size_t)n, sizeof *t->loads);
     if (!t->loads)
         return;
-    t->n_loads = (size_t)n + 1;
+    t->n_loads = (size_t)n;
     t->generator = *load_generator(r->load);
     int64_t every = (int64_t)(r->duration_s / r->interval_s / 288);
     bool window_ends = t->phase == PHASE_MEASURE && (every <= 1 || t->index % every == 0);
-    for (int i = LOAD_ALL; i < n; i++)
-        fill_one(r, i, window_ends, &t->loads[i + 1]);
+    for (int i = 0; i < n; i++)
+        fill_one(r, i, window_ends, &t->loads[i]);
 }

@@ -156,21 +156,16 @@ static void write_ages(struct run *r)
     }
 }
 
-static void write_histogram(struct run *r, int scenario, enum load_hist_kind kind)
+static void write_histogram(struct run *r, int series, enum load_hist_kind kind)
 {
     struct seep_err err;
     struct seep_buf blob;
-    char labels[160] = "";
-    const struct load_hist *h = load_hist(r->load, scenario, kind);
-    if (!h)
-        return;
-    if (scenario >= 0)
-        snprintf(labels, sizeof labels, "scenario=%.140s", load_scenario_name(r->load, scenario));
+    const struct load_hist *h = load_hist(r->load, series, kind);
     buf_init(&blob, 4u << 20);
     hist_pack(h, &blob);
     if (!blob.failed && blob.len)
-        store_histogram(r->store, kind == LOAD_LATENCY ? H_HTTP_LATENCY : H_HTTP_SERVICE, labels, blob.data, blob.len,
-                        &err);
+        store_histogram(r->store, kind == LOAD_LATENCY ? H_HTTP_LATENCY : H_HTTP_SERVICE,
+                        load_series_of(r->load)->row[series].labels, blob.data, blob.len, &err);
     buf_free(&blob);
 }
 
@@ -180,7 +175,7 @@ static void write_load(struct run *r)
     struct seep_err err;
     if (!r->load)
         return;
-    for (int i = LOAD_ALL; i < load_scenarios(r->load); i++) {
+    for (int i = 0; i < load_series_of(r->load)->n; i++) {
         write_histogram(r, i, LOAD_LATENCY);
         write_histogram(r, i, LOAD_SERVICE);
     }

@@ -69,8 +69,8 @@ extern const struct run_series_info run_series_table[RUN_SERIES_N];
 
 enum { TICK_QUANTILES = 5 }; // p50 p90 p95 p99 p999
 
-struct tick_load {        // of one scenario, or of all: cumulative counts, and what finished within this tick
-    const char *scenario; // the profile's; NULL: all
+struct tick_load {      // of one series of the load: cumulative counts, and what finished within this tick
+    const char *labels; // of its row in the series table; "" for all
     struct load_counts counts;
     double quantile_s[TICK_QUANTILES];
     struct seep_buf window; // histogram blob of this window of ticks; empty: none ends here

@@ -199,10 +199,7 @@ static void write_window(struct run_writer *w, const struct run_tick *t, const s
     char labels[200];
     if (!l->window.len || l->window.failed)
         return;
-    if (l->scenario)
-        snprintf(labels, sizeof labels, H_WINDOW_LABELS, l->scenario, (long long)t->index);
-    else
-        snprintf(labels, sizeof labels, H_WINDOW_LABELS_ALL, (long long)t->index);
+    snprintf(labels, sizeof labels, H_WINDOW_LABELS, l->labels, l->labels[0] ? "," : "", (long long)t->index);
     store_histogram(w->store, H_HTTP_WINDOW, labels, l->window.data, l->window.len, &w->err);
 }
 
@@ -210,12 +207,9 @@ static void load_points(struct run_writer *w, const struct run_tick *t, const st
                         struct store_point *points, size_t *n)
 {
     static const char *const quantiles[TICK_QUANTILES] = {S_HTTP_P50, S_HTTP_P90, S_HTTP_P95, S_HTTP_P99, S_HTTP_P999};
-    char labels[160] = "";
-    if (l->scenario)
-        snprintf(labels, sizeof labels, "scenario=%.140s", l->scenario);
-    count_points(w, &l->counts, labels, points, n);
+    count_points(w, &l->counts, l->labels, points, n);
     for (int q = 0; q < TICK_QUANTILES; q++)
-        add_point(w, points, n, NULL, quantiles[q], labels, UNIT_SECONDS, SERIES_GAUGE, l->quantile_s[q]);
+        add_point(w, points, n, NULL, quantiles[q], l->labels, UNIT_SECONDS, SERIES_GAUGE, l->quantile_s[q]);
     write_window(w, t, l);
 }
 
