@@ -42,18 +42,21 @@ void run_host_facts(struct run *r)
     run_meta(r, "host.boot_id", host.boot_id);
 }
 
-void run_exe_facts(struct run *r, const struct linux_exe *exe)
+static void exe_facts(struct run *r, const char *path, const struct linux_exe *exe)
 {
     char hex[2 * 64 + 1];
-    run_meta(r, M_TARGET_EXE, r->exec_path);
+    run_meta(r, M_TARGET_EXE, path);
     if (exe->have_sha256) {
         linux_hex(exe->sha256, sizeof exe->sha256, hex);
         run_meta(r, M_TARGET_SHA256, hex);
     }
-    if (exe->build_id_len) {
-        linux_hex(exe->build_id, exe->build_id_len, hex);
-        run_meta(r, M_TARGET_BUILD_ID, hex);
-    }
+    linux_hex(exe->build_id, exe->build_id_len, hex);
+    run_meta(r, M_TARGET_BUILD_ID, exe->build_id_len ? hex : NULL);
+}
+
+void run_exe_facts(struct run *r, const struct linux_exe *exe)
+{
+    exe_facts(r, r->exec_path, exe);
 }
 
 static void argv_fact(struct run *r)
@@ -94,30 +97,27 @@ void run_plan_facts(struct run *r)
     run_meta_f(r, M_DURATION, "%.17g", r->duration_s);
 }
 
-// Which program really runs, once the target is up: after exec chains and wrappers it is another than the command
-// named.
+// Which program really runs: after exec chains and wrappers it is another than the command named.
+void run_program_facts(struct run *r)
+{
+    char name[16] = "", path[LINUX_EXE_PATH_MAX] = "";
+    struct seep_err err;
+    if (r->identity.json.data)
+        run_meta(r, M_TARGET_IDENTITY, r->identity.json.data);
+    if (r->identity.known)
+        exe_facts(r, r->identity.path, &r->identity.exe);
+    if (linux_allocator_of(r->sampler.proc_fd, r->target_pid, name, path, &err) == 0)
+        run_meta_f(r, M_TARGET_ALLOCATOR, "%s%s%s", name, path[0] ? " " : "", path);
+}
+
 void run_target_facts(struct run *r)
 {
-    char name[16] = "", path[LINUX_EXE_PATH_MAX] = "", exe_path[LINUX_EXE_PATH_MAX] = "", hex[129];
-    struct linux_exe exe;
-    struct seep_err err;
     static const char *const kinds[] = {"", "http", "tcp", "log", "command"};
-    if (r->identity.data)
-        run_meta(r, M_TARGET_IDENTITY, r->identity.data);
     enum profile_ready kind = r->profile->target.ready.kind;
     if (kind != READY_NONE && !r->adopting) {
         run_meta_f(r, M_READY_S, "%.6f", r->ready.after_s);
         run_meta_f(r, M_READY_HOW, "%s %s", kinds[kind],
                    r->profile->target.ready.what ? r->profile->target.ready.what : "");
     }
-    if (linux_allocator_of(r->sampler.proc_fd, r->target_pid, name, path, &err) == 0)
-        run_meta_f(r, M_TARGET_ALLOCATOR, "%s%s%s", name, path[0] ? " " : "", path);
-    if (linux_exe_of(r->sampler.proc_fd, r->target_pid, true, &exe, exe_path, &err) == 0) {
-        run_meta(r, M_TARGET_EXE, exe_path);
-        linux_hex(exe.sha256, sizeof exe.sha256, hex);
-        if (exe.have_sha256)
-            run_meta(r, M_TARGET_SHA256, hex);
-        linux_hex(exe.build_id, exe.build_id_len, hex);
-        run_meta(r, M_TARGET_BUILD_ID, hex);
-    }
+    run_program_facts(r);
 }

@@ -26,6 +26,11 @@ static void sample_job(uv_work_t *req)
 {
     struct run *r = req->data;
     sampler_take(&r->sampler);
+    r->identity_anew = identity_changed(&r->identity, r->sampler.proc_fd, r->target_pid);
+    if (!r->identity_anew)
+        return;
+    identity_free(&r->identity);
+    identity_read(r->sampler.proc_fd, r->target_pid, r->profile, &r->identity, NULL);
 }
 
 // Time in which the target stood still (SIGSTOP) or the machine slept is a row, and is cut out of every fit.
@@ -136,6 +141,8 @@ static void sample_done(uv_work_t *req, int status)
     r->sampler.tick = NULL;
     r->sampling = false;
     note_stillness(r, t);
+    if (r->identity_anew)
+        run_program_facts(r);
     release_regions(r);
     start_checking(r);
     run_start_scan(r);

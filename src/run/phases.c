@@ -78,9 +78,7 @@ static void ready_job(uv_work_t *req)
     run_ready_wait(&r->ready);
     if (!r->ready.ready)
         return;
-    buf_init(&r->identity, 1u << 20);
-    if (identity_json(r->sampler.proc_fd, r->target_pid, r->profile, &r->identity, NULL))
-        buf_free(&r->identity);
+    identity_read(r->sampler.proc_fd, r->target_pid, r->profile, &r->identity, NULL);
 }
 
 static void ready_done(uv_work_t *req, int status)

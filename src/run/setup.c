@@ -486,7 +486,7 @@ void run_setup_free(struct run *r)
         free(r->envp[i]);
     free(r->envp);
     free(r->exec_path);
-    buf_free(&r->identity);
+    identity_free(&r->identity);
     free(r->report_text);
     profile_free(r->own_profile);
     if (r->dir_fd >= 0)

@@ -11,6 +11,7 @@
 #include "load/load.h"
 #include "report/report.h"
 #include "run/control.h"
+#include "run/identity.h"
 #include "run/live.h"
 #include "run/machine.h"
 #include "run/ready.h"
@@ -74,7 +75,8 @@ struct run {
     struct crosscheck_item *check_items; // the check job's
     struct run_writer writer;            // its queue is locked inside
     struct run_ready ready;              // the ready job's while `readying`
-    struct seep_buf identity;            // made by the ready job
+    struct run_identity identity;        // the ready job's while `readying`, the sample job's while `sampling`
+    bool identity_anew;                  // the last sample found another program in the target's process
     struct run_live live;
     struct run_shutdown shutdown;
     struct load *load;   // NULL: no load
@@ -203,6 +205,7 @@ struct linux_exe;
 void run_plan_facts(struct run *r);
 void run_host_facts(struct run *r);
 void run_exe_facts(struct run *r, const struct linux_exe *exe);
+void run_program_facts(struct run *r);            // which program the target runs, by `identity`
 void run_target_facts(struct run *r);             // once the target is ready: executable, allocator, identity
 int run_end(struct run *r, struct seep_err *err); // worker thread: facts, names, report, verdict
 

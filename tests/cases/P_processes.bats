@@ -20,6 +20,14 @@ grows_in() { # grows_in NAME REGEX: one of the first five growing stacks goes th
     valid_verdict chain
     said chain 'leak_c.* is attributed\.'
     grows_in chain 'audit_record_new'
+    sum=$(sha256sum "$TARGETS/leak_c" | cut -d' ' -f1)
+    verdict chain "v['target']['sha256'] == '$sum' and v['target']['identity'][0]['sha256'] == '$sum'"
+}
+
+@test "P01b the identity is that of the program which runs, however late it came" {
+    run "$SEEP" run -q --name late --duration 3s -o run.interval=250ms -- sh -c "sleep 1; exec '$TARGETS/leak_c' 0"
+    sum=$(sha256sum "$TARGETS/leak_c" | cut -d' ' -f1)
+    verdict late "v['target']['sha256'] == '$sum' and v['target']['identity'][0]['sha256'] == '$sum'"
 }
 
 @test "P02 a child whose environment was cleared, and a static one, are named with the reason" {
