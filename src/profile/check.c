@@ -149,5 +149,5 @@ int profile_check(const struct load_context *ctx, const struct node *root, struc
 {
     if (check_target(ctx, root, p) || check_run(ctx, root, p) || check_load(ctx, root, p))
         return -1;
-    return check_gates(ctx, root, p);
+    return check_gates(ctx, root, p) || profile_check_faults(ctx, root, p) ? -1 : 0;
 }

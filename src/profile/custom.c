@@ -53,11 +53,11 @@ struct words {
 
 static int ready_read(const struct load_context *ctx, const struct schema_key *key, const struct node *n, void *object)
 {
-    struct profile_target *t = object;
-    if (t->ready.kind != READY_NONE)
+    struct profile_ready *t = object;
+    if (t->kind != READY_NONE)
         return node_fail(ctx->err, n, "target.ready has two conditions; set the other to null, or take it out.");
-    t->ready.kind = (enum profile_ready)key->arg;
-    if (t->ready.kind == READY_COMMAND) {
+    t->kind = (enum profile_ready_kind)key->arg;
+    if (t->kind == READY_COMMAND) {
         struct words words = {0};
         static const struct schema_key list = {
             .type = KEY_TEXTS, .offset = offsetof(struct words, argv), .count = offsetof(struct words, count)};
@@ -65,33 +65,33 @@ static int ready_read(const struct load_context *ctx, const struct schema_key *k
             return -1;
         if (words.count == 0 || !*words.argv[0])
             return node_fail(ctx->err, n, "target.ready.command is empty.");
-        t->ready.argv = words.argv;
-        t->ready.what = joined(ctx, words.argv);
-        return t->ready.what ? 0 : no_memory(ctx);
+        t->argv = words.argv;
+        t->what = joined(ctx, words.argv);
+        return t->what ? 0 : no_memory(ctx);
     }
     const char *text = schema_text(ctx, n, "target.ready");
     if (!text)
         return -1;
     if (!*text)
         return node_fail(ctx->err, n, "target.ready.%s is empty.", key->name);
-    if (t->ready.kind == READY_TCP && !strstr(text, "${") && check_host_port(ctx, n, text))
+    if (t->kind == READY_TCP && !strstr(text, "${") && check_host_port(ctx, n, text))
         return -1;
-    t->ready.what = arena_text(ctx->arena, text, strlen(text));
-    return t->ready.what ? 0 : no_memory(ctx);
+    t->what = arena_text(ctx->arena, text, strlen(text));
+    return t->what ? 0 : no_memory(ctx);
 }
 
 static void ready_write(struct jsonw *w, const struct schema_key *key, const void *object, bool redact)
 {
-    const struct profile_target *t = object;
-    if (t->ready.kind != (enum profile_ready)key->arg)
+    const struct profile_ready *t = object;
+    if (t->kind != (enum profile_ready_kind)key->arg)
         return;
-    if (t->ready.kind != READY_COMMAND) {
-        schema_write_text(w, key->name, "", t->ready.what, redact);
+    if (t->kind != READY_COMMAND) {
+        schema_write_text(w, key->name, "", t->what, redact);
         return;
     }
     jsonw_array(w, key->name);
-    for (int i = 0; t->ready.argv[i]; i++)
-        schema_write_text(w, NULL, i ? t->ready.argv[i - 1] : "", t->ready.argv[i], redact);
+    for (int i = 0; t->argv[i]; i++)
+        schema_write_text(w, NULL, i ? t->argv[i - 1] : "", t->argv[i], redact);
     jsonw_end_array(w);
 }
 

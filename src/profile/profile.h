@@ -9,6 +9,7 @@
 #define SEEP_PROFILE_PROFILE_H
 
 #include "base/err.h"
+#include "profile/faults.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,19 +17,8 @@
 #define PROFILE_AUTO (-1.0) // durations and sizes: the program chooses
 
 enum profile_life { LIFE_JOB, LIFE_SERVICE, LIFE_TREE };
-enum profile_ready { READY_NONE, READY_HTTP, READY_TCP, READY_LOG, READY_COMMAND };
 enum profile_attribution { ATTRIBUTION_AUTO, ATTRIBUTION_EXACT, ATTRIBUTION_SAMPLED, ATTRIBUTION_OFF };
 enum profile_signal_exit { EXIT_CODE, EXIT_SIGNAL }; // what an entry of shutdown.exit accepts
-
-// Where something stands in a file, for messages: "ours.yaml:12:5".
-struct profile_where {
-    const char *file; // the profile's own copy; "-o" for overrides, "(default)" for defaults
-    int line, column; // from 1; 0 when there is no file
-};
-
-struct profile_pair {
-    char *key, *value;
-};
 
 struct profile_limit { // target.limits: an rlimit by its name, e.g. nofile, as, core
     char *name;
@@ -48,12 +38,7 @@ struct profile_target {
     bool restart;    // start it again after a crash (counted, and shown)
     char **identity; // further files whose SHA-256 is the target's identity
     int n_identity;
-    struct {
-        enum profile_ready kind;
-        char *what;      // URL, "host:port", text to find in the log, or the command line's text
-        char **argv;     // READY_COMMAND: NULL-terminated
-        double within_s; // > 0
-    } ready;
+    struct profile_ready ready;
 };
 
 struct profile_run {
@@ -180,6 +165,16 @@ struct profile {
     struct profile_shutdown shutdown;
     struct profile_allow *allow;
     int n_allow;
+    struct profile_dependency *dependencies;
+    int n_dependencies;
+    struct profile_proxy *proxies;
+    int n_proxies;
+    struct profile_fault *faults;
+    int n_faults;
+    struct profile_probe *probes;
+    int n_probes;
+    struct profile_scrape *scrapes;
+    int n_scrapes;
 };
 
 // One source of a profile: a shipped name ("pr-10m"), or a path (anything with a '/' or ending in .yaml/.yml/.json).

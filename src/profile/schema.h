@@ -64,6 +64,11 @@ extern const struct schema_key schema_profile[];                                
 extern const struct schema_key schema_gate[], schema_requirements[], schema_allow[]; // schema_gates.c
 extern const struct schema_key schema_load[];                                        // schema_load.c
 
+extern const struct schema_key schema_ready[], schema_dependency[], schema_proxy[], schema_fault[], schema_probe[],
+    schema_scrape[]; // schema_faults.c
+
+extern const struct key_ops key_named; // named.c: a map of free names to maps by `sub`, item_size bytes each
+
 // Operations of the KEY_CUSTOM rows: custom.c.
 extern const struct key_ops key_ready, key_limits, key_signal, key_exit, key_statuses, key_think, key_shutdown,
     key_model_number, key_stage_to, key_date;
@@ -94,6 +99,8 @@ const char *schema_type_text(const struct schema_key *key, char *out, size_t siz
 
 // What holds between keys: check.c.
 int profile_check(const struct load_context *ctx, const struct node *root, struct profile *p);
+// Of it, faults and what goes with them: check_faults.c.
+int profile_check_faults(const struct load_context *ctx, const struct node *root, struct profile *p);
 
 // Whether a value under this name is a secret (password, token, key, ...), and a text with the secrets in it replaced.
 bool redact_name(const char *name);

@@ -1,7 +1,8 @@
 // Inside profile/: how the rows of the table of keys are written. See schema.h.
 //
 // The table is one, in a file for each of its larger sections: schema.c (the top level, target, run, attribution,
-// shutdown), schema_gates.c (gates, requirements, allowed stacks) and schema_load.c (the load).
+// shutdown), schema_gates.c (gates, requirements, allowed stacks), schema_load.c (the load)
+// and schema_faults.c (faults, dependencies, proxies, probes, scraped endpoints).
 #ifndef SEEP_PROFILE_SCHEMA_ROWS_H
 #define SEEP_PROFILE_SCHEMA_ROWS_H
 

@@ -113,7 +113,7 @@ void run_program_facts(struct run *r)
 void run_target_facts(struct run *r)
 {
     static const char *const kinds[] = {"", "http", "tcp", "log", "command"};
-    enum profile_ready kind = r->profile->target.ready.kind;
+    enum profile_ready_kind kind = r->profile->target.ready.kind;
     if (kind != READY_NONE && !r->adopting) {
         run_meta_f(r, M_READY_S, "%.6f", r->ready.after_s);
         run_meta_f(r, M_READY_HOW, "%s %s", kinds[kind],

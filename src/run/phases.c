@@ -99,7 +99,7 @@ void run_act_readying(struct run *r)
         run_feed(r, RUN_EV_READY);
         return;
     }
-    r->ready.profile = r->profile;
+    r->ready.want = &r->profile->target.ready;
     r->ready.dir_fd = r->dir_fd;
     atomic_store(&r->ready.cancel, false);
     r->readying = true;

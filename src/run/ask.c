@@ -1,0 +1,214 @@
+// Asking once whether something is well: see ask.h.
+#include "run/ask.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "load/http_check.h"
+#include "profile/profile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BODY_LIMIT   (1u << 20)
+#define OUTPUT_LIMIT (64u << 10)
+#define LOOK_MS      10
+
+extern char **environ;
+
+static bool say(char why[RUN_ASK_WHY], const char *what, const char *reason)
+{
+    snprintf(why, RUN_ASK_WHY, "%.120s: %.120s.", what, reason);
+    return false;
+}
+
+// ---- HTTP
+
+static bool accepted(const struct run_ask_http *ask, int status)
+{
+    for (int i = 0; i < ask->n_status; i++)
+        if (ask->status[i] == status)
+            return true;
+    return ask->n_status == 0 && status >= 200 && status < 400;
+}
+
+static bool holds(const struct seep_buf *text, const char *wanted)
+{
+    return text->len > 0 && memmem(text->data, text->len, wanted, strlen(wanted)) != NULL;
+}
+
+bool run_ask_http(const struct run_ask_http *ask, char why[RUN_ASK_WHY])
+{
+    struct seep_err err = {0};
+    struct seep_buf body;
+    int status = 0;
+    char *url = profile_expand_env(ask->url, &err), text[40];
+    if (!url) {
+        snprintf(why, RUN_ASK_WHY, "%.250s", err.text);
+        return false;
+    }
+    buf_init(&body, BODY_LIMIT);
+    int rc = ask->contains ? load_http_get(url, NULL, ask->within_s, &status, &body, &err)
+                           : load_http_check(url, ask->within_s, &status, &err);
+    bool ok = false;
+    snprintf(text, sizeof text, "status %d", status);
+    if (rc && err.code != SEEP_E_LIMIT)
+        snprintf(why, RUN_ASK_WHY, "%.250s", err.text);
+    else if (!accepted(ask, status))
+        say(why, ask->url, text);
+    else if (ask->contains && !holds(&body, ask->contains))
+        say(why, ask->url, "the body does not hold the text that is wanted");
+    else
+        ok = true;
+    buf_free(&body);
+    free(url);
+    return ok;
+}
+
+// ---- a connection
+
+static bool connect_to(const struct addrinfo *ai, double within_s, const char **reason)
+{
+    int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, ai->ai_protocol);
+    if (fd < 0)
+        return false;
+    int rc = connect(fd, ai->ai_addr, ai->ai_addrlen), code = rc ? errno : 0;
+    if (rc && code == EINPROGRESS) {
+        struct pollfd p = {.fd = fd, .events = POLLOUT};
+        socklen_t len = sizeof code;
+        if (poll(&p, 1, (int)(within_s * 1000)) == 1)
+            getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len);
+        else
+            code = ETIMEDOUT;
+    }
+    close(fd);
+    if (code)
+        *reason = strerrordesc_np(code);
+    return code == 0;
+}
+
+bool run_ask_tcp(const char *where, double within_s, char why[RUN_ASK_WHY])
+{
+    char host[256];
+    const char *colon = strrchr(where, ':'), *reason = "no address";
+    size_t len = colon ? (size_t)(colon - where) : 0;
+    if (!colon || len >= sizeof host)
+        return say(why, where, "is not host:port");
+    bool bracketed = len >= 2 && where[0] == '[' && where[len - 1] == ']';
+    snprintf(host, sizeof host, "%.*s", (int)(bracketed ? len - 2 : len), where + bracketed);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
+    int rc = getaddrinfo(host[0] ? host : "127.0.0.1", colon + 1, &hints, &list);
+    if (rc)
+        return say(why, where, gai_strerror(rc));
+    bool ok = false;
+    for (const struct addrinfo *ai = list; ai && !ok; ai = ai->ai_next)
+        ok = connect_to(ai, within_s, &reason);
+    freeaddrinfo(list);
+    return ok || say(why, where, reason ? reason : "unknown error");
+}
+
+// ---- a command
+
+static pid_t spawn(char *const *argv, int out, int *rc)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attr;
+    pid_t pid = -1;
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    if (out >= 0)
+        posix_spawn_file_actions_adddup2(&files, out, 1);
+    else
+        posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_adddup2(&files, 1, 2);
+    posix_spawnattr_init(&attr);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP); // its children go with it when it takes too long
+    *rc = posix_spawnp(&pid, argv[0], &files, &attr, argv, environ);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&files);
+    return pid;
+}
+
+// What is past the ceiling is read all the same: a command must not hang because nobody listens.
+static void drain(int fd, struct seep_buf *out)
+{
+    char chunk[4096];
+    ssize_t got;
+    while (fd >= 0 && (got = read(fd, chunk, sizeof chunk)) > 0)
+        buf_add(out, chunk, (size_t)got < OUTPUT_LIMIT - out->len ? (size_t)got : OUTPUT_LIMIT - out->len);
+}
+
+static bool cancelled(const struct run_ask_command *ask)
+{
+    return ask->cancel && atomic_load(ask->cancel);
+}
+
+// Waits for the end of the command's own process; false when it had to be killed. Its group is killed in either case:
+// what it left behind is of no use to anybody.
+static bool wait_for(const struct run_ask_command *ask, pid_t pid, int fd, struct seep_buf *out, int *status)
+{
+    bool ended;
+    siginfo_t info;
+    for (;;) {
+        drain(fd, out);
+        info.si_pid = 0;
+        ended = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+        if (ended || clock_mono_ns() > ask->last_ns || cancelled(ask))
+            break;
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        poll(&p, 1, LOOK_MS);
+    }
+    kill(-pid, SIGKILL); // not reaped yet, so the group is still its own
+    waitpid(pid, status, 0);
+    drain(fd, out);
+    return ended;
+}
+
+static bool judge_end(const struct run_ask_command *ask, int status, const struct seep_buf *out, char *why)
+{
+    char text[40];
+    bool exited = WIFEXITED(status);
+    snprintf(text, sizeof text, exited ? "exited with status %d" : "died of signal %d",
+             exited ? WEXITSTATUS(status) : WTERMSIG(status));
+    if (!exited || WEXITSTATUS(status) != ask->exit_code)
+        return say(why, ask->argv[0], text);
+    if (ask->contains && !holds(out, ask->contains))
+        return say(why, ask->argv[0], "its output does not hold the text that is wanted");
+    return true;
+}
+
+bool run_ask_command(const struct run_ask_command *ask, bool *cut, char why[RUN_ASK_WHY])
+{
+    int rc = 0, status = 0, ends[2] = {-1, -1};
+    *cut = false;
+    if (ask->contains && pipe2(ends, O_CLOEXEC))
+        return say(why, ask->argv[0], "no pipe can be made");
+    if (ends[0] >= 0)
+        fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    pid_t pid = spawn(ask->argv, ends[1], &rc);
+    if (ends[1] >= 0)
+        close(ends[1]);
+    struct seep_buf out;
+    buf_init(&out, OUTPUT_LIMIT);
+    bool ok = false;
+    if (rc) {
+        say(why, ask->argv[0], strerrordesc_np(rc));
+    } else if (!wait_for(ask, pid, ends[0], &out, &status)) {
+        *cut = true;
+        say(why, ask->argv[0], "took too long and was killed");
+    } else {
+        ok = judge_end(ask, status, &out, why);
+    }
+    if (ends[0] >= 0)
+        close(ends[0]);
+    buf_free(&out);
+    return ok;
+}
