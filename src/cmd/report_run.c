@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "cmd/command.h"
 #include "cmd/find_run.h"
+#include "run/run.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,24 +12,29 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static int is_live(struct store *st, bool *live, struct seep_err *err)
+// An end that is not stored was not reached yet, or was lost with a damaged file, or with everybody who could have
+// written it.
+static int look_at_end(struct store *st, const char *dir, struct report_options *options, struct seep_err *err)
 {
     bool found = false;
     struct seep_time when;
+    struct run_look look;
     char *reason = NULL, *json = NULL;
     int exit_code;
     int failed = store_read_end(st, &found, &when, &reason, &exit_code, &json, err);
-    *live = !found;
+    options->live = !found;
+    options->cut = !found && (run_look(dir, &look, NULL) || look.alive == RUN_BROKEN || look.alive == RUN_ENDED);
     free(reason);
     free(json);
     return failed;
 }
 
-static int build(struct store *st, const struct report_options *wanted, struct report **out, struct seep_err *err)
+static int build(struct store *st, const char *dir, const struct report_options *wanted, struct report **out,
+                 struct seep_err *err)
 {
     struct report_options options = *wanted;
     struct resolve_options ropt = {.exe = "/proc/self/exe"};
-    if (is_live(st, &options.live, err))
+    if (look_at_end(st, dir, &options, err))
         return -1;
     // Names that the run could not find then may be found now; without a resolver frames stay module+offset.
     options.resolver = options.skip & REPORT_SKIP_FRAMES ? NULL : resolve_start(&ropt, NULL);
@@ -43,14 +49,13 @@ int cmd_build_report(const char *results, const char *word, unsigned skip, struc
     return cmd_build_report_with(results, word, &options, out, err);
 }
 
-// Opens the store of a run for reading; the caller closes it.
-static int open_run(const char *results, const char *word, struct store **st, struct seep_err *err)
+// Opens the store of a run for reading, and says where the run is; the caller closes the one and frees the other.
+static int open_run(const char *results, const char *word, struct store **st, char **dir, struct seep_err *err)
 {
-    char *dir = cmd_find_run(cmd_results_dir(results), word, err);
-    if (!dir)
+    *dir = cmd_find_run(cmd_results_dir(results), word, err);
+    if (!*dir)
         return -1;
-    int fd = fs_open_dir(dir, false, err);
-    free(dir);
+    int fd = fs_open_dir(*dir, false, err);
     if (fd < 0)
         return -1;
     int failed = store_open_read(fd, st, err);
@@ -62,10 +67,12 @@ int cmd_build_report_with(const char *results, const char *word, const struct re
                           struct report **out, struct seep_err *err)
 {
     struct store *st = NULL;
-    int failed = open_run(results, word, &st, err);
+    char *dir;
+    int failed = open_run(results, word, &st, &dir, err);
     if (!failed)
-        failed = build(st, options, out, err);
+        failed = build(st, dir, options, out, err);
     store_close(st);
+    free(dir);
     return failed;
 }
 
@@ -73,13 +80,14 @@ int cmd_stored_verdict(const char *results, const char *word, char **json, struc
 {
     struct store *st = NULL;
     struct seep_time when;
-    char *reason = NULL;
+    char *reason = NULL, *dir;
     bool found;
-    int exit_code, failed = open_run(results, word, &st, err);
+    int exit_code, failed = open_run(results, word, &st, &dir, err);
     *json = NULL;
     if (!failed)
         failed = store_read_end(st, &found, &when, &reason, &exit_code, json, err);
     free(reason);
+    free(dir);
     store_close(st);
     return failed;
 }

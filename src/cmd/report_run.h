@@ -10,7 +10,7 @@
 // goes on. *out is the caller's. -1 with err.
 int cmd_build_report(const char *results, const char *word, unsigned skip, struct report **out, struct seep_err *err);
 
-// The same with more to say about what is wanted; live and resolver of `options` are set here.
+// The same with more to say about what is wanted; live, cut and resolver of `options` are set here.
 int cmd_build_report_with(const char *results, const char *word, const struct report_options *options,
                           struct report **out, struct seep_err *err);
 

@@ -72,6 +72,7 @@ int report_build(struct store *st, const struct report_options *options, struct 
     if (options != NULL)
         b->opt = *options;
     r->live = b->opt.live;
+    r->cut = b->opt.cut;
     int failed = load_profile(b, err);
     for (size_t i = 0; !failed && i < sizeof steps / sizeof steps[0]; i++)
         failed = steps[i](b, err);

@@ -33,7 +33,7 @@ void html_header(const struct report *r, struct seep_buf *out)
                "<p class=\"brand\">seep</p>\n<h1><span class=\"badge %s\">",
                klass, klass);
     put_word(judge_final_name(r->final.verdict), out);
-    buf_printf(out, "%s</span> <span class=\"headline\">", r->live ? " so far" : "");
+    buf_printf(out, "%s</span> <span class=\"headline\">", report_verdict_note(r));
     html_name(out, r->headline);
     buf_str(out, "</span></h1>\n<p class=\"cmd\"><code>");
     for (int i = 0; i < r->target.argc; i++) {

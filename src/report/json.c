@@ -494,7 +494,7 @@ static void put_head(struct jsonw *w, const struct report *r)
     jsonw_string(w, "run", r->run);
     jsonw_string(w, "seep_version", r->version);
     jsonw_string(w, "profile", r->profile_name);
-    jsonw_string(w, "state", r->live ? "running" : "ended");
+    jsonw_string(w, "state", r->cut ? "cut" : r->live ? "running" : "ended");
     jsonw_string(w, "verdict", judge_final_name(r->final.verdict));
     jsonw_int(w, "exit_code", r->final.exit_code);
     jsonw_string(w, "headline", r->headline);

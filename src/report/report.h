@@ -42,6 +42,7 @@ enum report_skip {
 struct report_options {
     unsigned skip;                 // enum report_skip
     bool live;                     // the run goes on: no shutdown check yet, the verdict is "so far"
+    bool cut;                      // with live: nobody works on it, and its end is not in the store
     double t_scale;                // multiplies the t quantile (2 for looks at early stop); 0 means 1
     size_t max_stacks;             // most stacks listed, the rest is summed; 0: REPORT_STACKS_DEFAULT
     struct resolve *resolver;      // names frames that have no name in the store yet; NULL: only names from the store
@@ -259,7 +260,7 @@ struct report_arena; // owns everything below; private
 struct report {
     unsigned magic;
     struct report_arena *arena;
-    bool live; // the verdict is "so far"
+    bool live, cut; // as in the options
 
     const char *run, *profile_name, *version, *redacted;
     int64_t started_ns, ended_ns; // real clock, SEEP_UNKNOWN
@@ -323,6 +324,9 @@ struct report {
 // memory ran out.
 int report_build(struct store *st, const struct report_options *options, struct report **out, struct seep_err *err);
 void report_free(struct report *r); // NULL is allowed
+
+// What stands behind the verdict's word when the run's end is not stored; "" for a run that ended.
+const char *report_verdict_note(const struct report *r);
 
 // Finds a growth by name ("heap", "rss"); NULL when it was not measured.
 const struct report_growth *report_find_growth(const struct report *r, const char *name);

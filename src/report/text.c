@@ -17,12 +17,18 @@ static void put_label(struct text *t, const char *label)
     text_pad(t, LABEL_COLUMN);
 }
 
+const char *report_verdict_note(const struct report *r)
+{
+    return r->cut ? " as far as stored" : r->live ? " so far" : "";
+}
+
 static void put_head(struct text *t, const struct report *r)
 {
     char word[32];
     text_upper(word, sizeof word, judge_final_name(r->final.verdict));
     text_put(t, final_colour(r->final.verdict), word);
-    text_put(t, TEXT_PLAIN, r->live ? " so far  " : "  ");
+    text_put(t, TEXT_PLAIN, report_verdict_note(r));
+    text_put(t, TEXT_PLAIN, "  ");
     text_wrapped(t, TEXT_BOLD, r->headline, t->column);
     char end[256];
     snprintf(end, sizeof end, "run %s   exit %d", r->run == NULL ? "unknown" : r->run, r->final.exit_code);

@@ -104,3 +104,30 @@ teardown() { seep_teardown; }
     "$SEEP" stop held
     "$SEEP" wait held || true
 }
+
+@test "G09 a run whose end is lost is reported as far as stored; a newer and an empty database are refused" {
+    "$SEEP" run -q --name whole --duration 3s -o target.life=service -- "$TARGETS/leak_c" 0 || true
+    local kind
+    for kind in cut newer empty; do
+        cp -r results/whole "results/$kind"
+    done
+    python3 - <<'PY'
+import sqlite3
+for name, change in (("cut", "delete from end_record"), ("newer", "pragma user_version = 99")):
+    with sqlite3.connect(f"results/{name}/run.db") as db:
+        db.execute(change)
+PY
+    : >results/empty/run.db
+    "$SEEP" report whole >whole.txt
+    ! grep -q 'as far as stored' whole.txt
+    "$SEEP" report cut >cut.txt
+    cat cut.txt
+    grep -q '^INCONCLUSIVE as far as stored' cut.txt
+    "$SEEP" report cut -f json | grep -q '"state": *"cut"'
+    run "$SEEP" report newer
+    [ "$status" -eq 3 ]
+    [[ "$output" == *'schema 99'* ]]
+    run "$SEEP" report empty
+    [ "$status" -eq 6 ]
+    [[ "$output" == *empty* ]]
+}
