@@ -50,8 +50,13 @@ struct load {
 };
 
 static const char *const state_names[] = {"starting", "ready", "running", "stopping", "stopped", "lost"};
-static const char *const error_names[LOAD_ERRORS] = {"dns",      "connect", "tls",    "reset", "timeout",
-                                                     "protocol", "body",    "status", "slow",  "local"};
+static const char *const error_names[LOAD_ERRORS] = {
+    [LOAD_ERR_DNS] = "dns",         [LOAD_ERR_CONNECT] = "connect", [LOAD_ERR_TLS] = "tls",
+    [LOAD_ERR_RESET] = "reset",     [LOAD_ERR_TIMEOUT] = "timeout", [LOAD_ERR_PROTOCOL] = "protocol",
+    [LOAD_ERR_BODY] = "body",       [LOAD_ERR_HOST] = "host",       [LOAD_ERR_STATUS] = "status",
+    [LOAD_ERR_CHECK] = "check",     [LOAD_ERR_EXTRACT] = "extract", [LOAD_ERR_SLOW] = "slow",
+    [LOAD_ERR_REQUEST] = "request", [LOAD_ERR_LOCAL] = "local",
+};
 
 const char *load_state_name(enum load_state state)
 {

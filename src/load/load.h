@@ -44,8 +44,12 @@ enum load_error {
     LOAD_ERR_TIMEOUT,  // no whole reply within the scenario's timeout
     LOAD_ERR_PROTOCOL, // what came is not HTTP, or its header is larger than 256 KiB
     LOAD_ERR_BODY,     // reply body above 64 MiB
-    LOAD_ERR_STATUS,   // a status that the scenario does not expect
-    LOAD_ERR_SLOW,     // service time above the scenario's `under`
+    LOAD_ERR_HOST,     // a redirect to a host that the profile does not name, or too many of them: not followed
+    LOAD_ERR_STATUS,   // a status that the step does not expect
+    LOAD_ERR_CHECK,    // something else of the reply that the step does not expect
+    LOAD_ERR_EXTRACT,  // a value that was to be taken from the reply is not in it
+    LOAD_ERR_SLOW,     // service time above the step's `under`
+    LOAD_ERR_REQUEST,  // not sent: a value for it is missing, or does not fit where it is to stand
     LOAD_ERR_LOCAL,    // the generator's own machine: no descriptors, ports or memory left
     LOAD_ERRORS
 };
