@@ -56,7 +56,8 @@ static void on_house(uv_timer_t *timer)
     if (!engine_slot_available(e))
         g->full_us += HOUSE_MS * 1000;
     if (!is_open_model(e))
-        users_set(&e->users, (int)lround(schedule_value(&e->schedule, schedule_now(e, now_ns))), USERS_STEP, now_ns);
+        users_set(&e->users, share_part(e->share, (int)lround(schedule_value(&e->schedule, schedule_now(e, now_ns)))),
+                  USERS_STEP, now_ns);
 }
 
 static void idle(struct engine *e)
@@ -90,20 +91,20 @@ bool engine_running(const struct engine *e)
     return e->phase == ENGINE_RUNNING;
 }
 
-void engine_begin(struct engine *e, double from_s)
+void engine_begin(struct engine *e, double from_s, int64_t at_ns, uint64_t seed)
 {
     if (e->phase != ENGINE_IDLE)
         return;
     e->phase = ENGINE_RUNNING;
     e->from_s = from_s;
-    e->begin_ns = e->house_ns = clock_mono_ns();
+    e->begin_ns = at_ns;
+    e->house_ns = clock_mono_ns();
     e->cpu_begin_us = cpu_us();
     e->full_ns = 0;
     e->end_ns = e->load->duration_s > 0 ? engine_moment(e, e->load->duration_s) : INT64_MAX;
-    uint64_t seed = rng_next(&e->rng);
     if (is_open_model(e)) {
-        arrivals_start(&e->due, &e->schedule, e->load->poisson, from_s, seed);
-        arrivals_start(&e->next, &e->schedule, e->load->poisson, from_s, seed);
+        arrivals_start(&e->due, &e->schedule, e->load->poisson, e->share, from_s, seed);
+        arrivals_start(&e->next, &e->schedule, e->load->poisson, e->share, from_s, seed);
     }
     e->next_scenario = -1;
     uv_timer_start(&e->house, on_house, 0, HOUSE_MS);
@@ -186,7 +187,8 @@ static int count_slots(const struct engine *e, int *out, struct seep_err *err)
     struct rlimit fds;
     getrlimit(RLIMIT_NOFILE, &fds);
     double most = fds.rlim_cur > SPARE_FDS ? (double)(fds.rlim_cur - SPARE_FDS) : 1;
-    double wanted = is_open_model(e) ? e->load->connections : ceil(schedule_max(&e->schedule));
+    double whole = is_open_model(e) ? e->load->connections : ceil(schedule_max(&e->schedule));
+    double wanted = whole < 1e9 ? share_part(e->share, (int)whole) : whole;
     if (wanted < 1)
         wanted = 1;
     if (wanted > most)
@@ -294,7 +296,7 @@ static void close_data(struct engine *e)
     free(e);
 }
 
-int engine_open(uv_loop_t *loop, const struct profile *p, struct load_tally *tally, uint64_t seed,
+int engine_open(uv_loop_t *loop, const struct profile *p, struct load_tally *tally, const struct engine_part *part,
                 struct engine_hooks hooks, struct engine **out, struct seep_err *err)
 {
     struct engine *e = calloc(1, sizeof *e);
@@ -303,7 +305,9 @@ int engine_open(uv_loop_t *loop, const struct profile *p, struct load_tally *tal
     *e = (struct engine){.load = &p->load,
                          .tally = tally,
                          .hooks = hooks,
-                         .rng = {seed},
+                         .rng = {part->seed},
+                         .share =
+                             share_of_load(0, share_split(&p->load, part->processes), part->process, part->processes),
                          .first_free = -1,
                          .alarm_ns = INT64_MAX,
                          .deadline_ns = INT64_MAX,

@@ -12,19 +12,26 @@
 
 struct engine;
 
-// p and tally stay the caller's and must outlive the engine. on_idle is called when a load that began has ended and
+// p and tally stay the caller's and must outlive the engine. It drives the share of process `process` of `processes` of
+// every load; seed is of choices. on_idle is called when a load that began has ended and
 // nothing is under way any more; on_note tells, once per scenario and kind of error, of its first occurrence.
 struct engine_hooks {
     void (*on_idle)(void *ctx);
     void (*on_note)(void *ctx, const char *text);
     void *ctx;
 };
-int engine_open(uv_loop_t *loop, const struct profile *p, struct load_tally *tally, uint64_t seed,
+struct engine_part {
+    int process, processes;
+    uint64_t seed;
+};
+int engine_open(uv_loop_t *loop, const struct profile *p, struct load_tally *tally, const struct engine_part *part,
                 struct engine_hooks hooks, struct engine **out, struct seep_err *err);
 // The loop must run until nothing is left before it is closed (handles are closed asynchronously).
 void engine_close(struct engine *e);
 
-void engine_begin(struct engine *e, double from_s);
+// at_ns: the moment (CLOCK_MONOTONIC) at which the schedule stands at from_s; seed: of arrivals, the same in all
+// processes.
+void engine_begin(struct engine *e, double from_s, int64_t at_ns, uint64_t seed);
 void engine_stop(struct engine *e, double grace_s);
 bool engine_running(const struct engine *e);
 

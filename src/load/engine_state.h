@@ -37,6 +37,7 @@ struct scenario_state {
 struct engine {
     const struct profile_load *load;
     struct load_tally *tally; // not owned
+    struct load_share share;
     struct engine_hooks hooks;
     uv_check_t check;
     uv_poll_t alarm;

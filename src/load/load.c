@@ -1,12 +1,14 @@
-// The supervisor's side of the load: starts the worker, takes in what it says, notices when it is gone.
+// The supervisor's side of the load: starts the workers, adds up what they say, notices when they are gone.
 //
-// Nothing the worker sends is trusted: sizes, indices and histograms are checked, the amount taken per call is bounded,
-// and the first packet that does not hold together ends the worker. The counts then stay what they were.
+// Each worker is a link (link.h), which checks what it says; here their parts come together. The workers' sockets hang
+// on one epoll descriptor, so that there is one to poll however many there are.
 #include "load/load.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "load/link.h"
+#include "load/minutes.h"
 #include "load/proto.h"
-#include "load/spawn.h"
+#include "load/rng.h"
 #include "load/tally.h"
 
 #include <errno.h>
@@ -14,15 +16,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, PACKETS_PER_POLL = 512, REAP_WITHIN_MS = 2000 };
-#define SILENT_NS 5000000000 // a worker that says nothing for longer is told of
+enum { EVENTS = 64, NOTES_SEEN = 256 };
+#define HEAD_START_NS 50000000 // with several workers: so that each has its word to begin before the moment comes
 
 static const unsigned load_magic = 0x6c6f6164;
 
-struct series {
+struct series { // sums over the workers
     struct load_counts counts;
     struct load_codes codes;
     struct load_hist hist[LOAD_HIST_KINDS];
@@ -36,17 +39,19 @@ struct event {
 struct load {
     unsigned magic;
     enum load_state state;
-    struct load_worker worker;
+    struct load_link *link;
+    int n_links, lost;
+    int epoll_fd; // -1 once all are lost
     struct load_series_table table;
     struct series *series; // table.n
     struct load_generator generator;
-    int64_t heard_ns, silent_ns; // when it spoke last; how long it may be silent
-    bool silent;                 // told of
+    struct load_minutes minutes;
     struct event event[EVENTS], told;
     int first_event, n_events;
     unsigned events_lost;
-    struct load_hist *scratch;
-    unsigned char *packet; // PROTO_PAYLOAD_MAX
+    uint64_t note[NOTES_SEEN]; // hashes of what workers said, so that all of them saying it makes one event
+    int n_notes;
+    struct load_rng rng;
 };
 
 static const char *const state_names[] = {"starting", "ready", "running", "stopping", "stopped", "lost"};
@@ -79,6 +84,11 @@ uint64_t load_errors(const struct load_counts *c)
 double load_duration_s(const struct profile *p)
 {
     return p->load.duration_s > 0 ? p->load.duration_s : p->run.duration_s;
+}
+
+int load_processes(const struct profile *p)
+{
+    return p->load.present ? 1 : 0;
 }
 
 // ---- events ---------------------------------------------------------------------------------------------------------
@@ -114,230 +124,230 @@ bool load_next_event(struct load *l, struct load_event *event)
     return true;
 }
 
-// The worker is of no more use. why: a sentence without the full stop, or NULL for what its exit says.
-static void lose(struct load *l, const char *why)
+static uint64_t hash_of(const char *text)
 {
-    char how[160];
-    pid_t pid = l->worker.pid;
-    load_worker_end(&l->worker, why ? 0 : 200, REAP_WITHIN_MS, how, sizeof how);
-    if (why)
-        tell(l, 1, "The load worker (pid %d) was ended: %s.", (int)pid, why);
-    else
-        tell(l, 1, "The load worker (pid %d) is gone: %s. No load from here on.", (int)pid, how);
-    l->state = LOAD_LOST;
+    uint64_t h = 14695981039346656037u; // FNV-1a
+    for (; *text; text++)
+        h = (h ^ (unsigned char)*text) * 1099511628211u;
+    return h;
 }
 
-// ---- what the worker says -------------------------------------------------------------------------------------------
-
-static const char *take_state(struct load *l, const struct load_proto_head *head)
+static bool said_before(struct load *l, const char *text)
 {
-    if (head->len != 0 || head->arg < LOAD_READY || head->arg > LOAD_STOPPED)
-        return "it named a state that does not exist";
-    l->state = (enum load_state)head->arg;
-    return NULL;
+    uint64_t h = hash_of(text);
+    for (int i = 0; i < l->n_notes; i++)
+        if (l->note[i] == h)
+            return true;
+    if (l->n_notes < NOTES_SEEN)
+        l->note[l->n_notes++] = h;
+    return false;
 }
 
-static const char *take_hist(struct load *l, const struct load_proto_head *head)
+static void on_text(void *ctx, int level, const char *text)
 {
-    if (head->arg >= (uint32_t)(l->table.n * LOAD_HIST_KINDS))
-        return "it sent a histogram of a series that does not exist";
-    struct seep_err err;
-    if (hist_unpack(l->packet, head->len, l->scratch, &err) < 0)
-        return "it sent a histogram that does not hold together";
-    int series = (int)(head->arg / LOAD_HIST_KINDS), kind = (int)(head->arg % LOAD_HIST_KINDS);
+    struct load *l = ctx;
+    if (l->n_links == 1 || !said_before(l, text))
+        tell(l, level, "%s", text);
+}
+
+// ---- adding up ------------------------------------------------------------------------------------------------------
+
+static void on_hist(void *ctx, int series, int kind, const struct load_hist *h)
+{
+    struct load *l = ctx;
     for (int at = series; at >= 0; at = kind == LOAD_PASS ? -1 : l->table.row[at].parent)
-        hist_merge(&l->series[at].hist[kind], l->scratch);
-    return NULL;
+        hist_merge(&l->series[at].hist[kind], h);
 }
 
-// Cumulative counters never fall, and what is finished was started.
-static bool counts_plausible(const struct load_counts *old, const struct load_counts *new)
+static void add_generator(struct load_generator *sum, const struct load_generator *g)
 {
-    const uint64_t *a = (const uint64_t *)old, *b = (const uint64_t *)new;
-    for (size_t i = 0; i < sizeof *old / sizeof *a; i++) {
-        if (b[i] < a[i])
-            return false;
-    }
-    return new->completed <= new->started &&new->ok + load_errors(new) == new->completed &&new->started <= new->offered;
+    sum->running_ns = g->running_ns > sum->running_ns ? g->running_ns : sum->running_ns;
+    sum->busiest_us = g->cpu_us > sum->busiest_us ? g->cpu_us : sum->busiest_us;
+    sum->lag_max_us = g->lag_max_us > sum->lag_max_us ? g->lag_max_us : sum->lag_max_us;
+    sum->full_us = g->full_us > sum->full_us ? g->full_us : sum->full_us;
+    sum->cpu_us += g->cpu_us;
+    sum->connections += g->connections;
+    sum->lag_count += g->lag_count;
+    sum->lag_sum_us += g->lag_sum_us;
 }
 
-// Everything above a leaf is the sum of what is below; passes stay where they were counted. LOAD_ALL has what waits for
-// a scenario on top.
+// What a worker has at the moment; of a lost one nothing.
+static void add_present(struct load_generator *sum, const struct load_generator *g)
+{
+    sum->in_flight += g->in_flight;
+    sum->waiting += g->waiting;
+    sum->users += g->users;
+    sum->rss_bytes += g->rss_bytes;
+    if (!isnan(g->target_rate_per_s))
+        sum->target_rate_per_s = (isnan(sum->target_rate_per_s) ? 0 : sum->target_rate_per_s) + g->target_rate_per_s;
+}
+
+static void add_up_generator(struct load *l)
+{
+    struct load_generator sum = {.target_rate_per_s = NAN, .at_ns = INT64_MAX, .workers = (uint32_t)l->n_links};
+    for (int i = 0; i < l->n_links; i++) {
+        const struct load_link *k = &l->link[i];
+        add_generator(&sum, &k->generator);
+        if (k->state == LOAD_LOST) {
+            sum.lost++;
+            continue;
+        }
+        add_present(&sum, &k->generator);
+        if (k->generator.at_ns < sum.at_ns)
+            sum.at_ns = k->generator.at_ns;
+    }
+    if (sum.at_ns == INT64_MAX) // all are lost: the last that was known
+        sum.at_ns = l->generator.at_ns;
+    l->generator = sum;
+}
+
+// A leaf is the sum over the workers, what is above it the sum of what is below. Passes stay where they were counted.
 static void add_up(struct load *l)
 {
     for (int i = 0; i < l->table.n; i++) {
-        struct load_counts *c = &l->series[i].counts;
-        if (!l->table.row[i].leaf)
-            *c = (struct load_counts){.passes = c->passes, .passes_failed = c->passes_failed};
+        struct series *s = &l->series[i];
+        s->counts = (struct load_counts){0};
+        s->codes = (struct load_codes){0};
+        for (int w = 0; w < l->n_links; w++) {
+            const struct load_counts *c = &l->link[w].counts[i];
+            load_counts_add(&s->counts, c);
+            s->counts.passes += c->passes;
+            s->counts.passes_failed += c->passes_failed;
+            load_codes_merge(&s->codes, &l->link[w].codes[i]);
+        }
     }
-    for (int i = l->table.n - 1; i > 0; i--)
-        load_counts_add(&l->series[l->table.row[i].parent].counts, &l->series[i].counts);
+    for (int i = l->table.n - 1; i > 0; i--) {
+        struct series *above = &l->series[l->table.row[i].parent];
+        load_counts_add(&above->counts, &l->series[i].counts);
+        load_codes_merge(&above->codes, &l->series[i].codes);
+    }
+    add_up_generator(l);
     l->series[LOAD_ALL].counts.offered += l->generator.waiting;
 }
 
-static const char *take_counts(struct load *l, const struct load_proto_head *head)
+// As far as the one that is furthest behind, in this order.
+static enum load_state state_of_all(const struct load *l)
 {
-    struct load_counts c;
-    if (head->arg >= (uint32_t)l->table.n || head->len != sizeof c)
-        return "it sent counters of a series that does not exist";
-    memcpy(&c, l->packet, sizeof c);
-    if (!counts_plausible(&l->series[head->arg].counts, &c))
-        return "it sent counters that do not hold together";
-    l->series[head->arg].counts = c;
-    add_up(l);
-    return NULL;
+    static const enum load_state order[] = {LOAD_STARTING, LOAD_RUNNING, LOAD_STOPPING, LOAD_READY, LOAD_STOPPED};
+    for (size_t o = 0; o < sizeof order / sizeof *order; o++)
+        for (int i = 0; i < l->n_links; i++)
+            if (l->link[i].state == order[o])
+                return order[o];
+    return LOAD_LOST;
 }
 
-static const char *take_codes(struct load *l, const struct load_proto_head *head)
+static void look_at_states(struct load *l)
 {
-    struct load_codes c;
-    if (head->arg >= (uint32_t)l->table.n || head->len != sizeof c || !l->table.row[head->arg].leaf)
-        return "it sent status codes of a series that does not exist";
-    memcpy(&c, l->packet, sizeof c);
-    if (c.n > LOAD_CODES)
-        return "it sent status codes that do not hold together";
-    l->series[head->arg].codes = c;
-    for (int i = 0; i < l->table.n; i++)
-        if (!l->table.row[i].leaf)
-            l->series[i].codes = (struct load_codes){0};
-    for (int i = l->table.n - 1; i > 0; i--)
-        load_codes_merge(&l->series[l->table.row[i].parent].codes, &l->series[i].codes);
-    return NULL;
-}
-
-static const char *take_generator(struct load *l, const struct load_proto_head *head)
-{
-    if (head->len != sizeof l->generator)
-        return "it sent a report of the wrong size";
-    memcpy(&l->generator, l->packet, sizeof l->generator);
-    add_up(l);
-    return NULL;
-}
-
-// Returns what is wrong with the packet, or NULL.
-static const char *take(struct load *l, const struct load_proto_head *head)
-{
-    int text_len = head->len < PROTO_TEXT_MAX ? (int)head->len : PROTO_TEXT_MAX;
-    switch (head->type) {
-    case PROTO_STATE:
-        return take_state(l, head);
-    case PROTO_HIST:
-        return take_hist(l, head);
-    case PROTO_COUNTS:
-        return take_counts(l, head);
-    case PROTO_CODES:
-        return take_codes(l, head);
-    case PROTO_GENERATOR:
-        return take_generator(l, head);
-    case PROTO_NOTE:
-        tell(l, 0, "%.*s", text_len, (const char *)l->packet);
-        return NULL;
-    case PROTO_FAILED:
-        tell(l, 1, "%.*s", text_len, (const char *)l->packet);
-        return NULL;
-    default:
-        return "it sent a message that does not exist";
+    l->state = state_of_all(l);
+    int lost = 0;
+    for (int i = 0; i < l->n_links; i++)
+        lost += l->link[i].state == LOAD_LOST;
+    if (lost > l->lost && lost < l->n_links)
+        tell(l, 1,
+             "%d of %d load workers are gone; the others drive their own shares on, so less than the profile asks.",
+             lost, l->n_links);
+    l->lost = lost;
+    if (l->state == LOAD_LOST && l->epoll_fd >= 0) {
+        close(l->epoll_fd);
+        l->epoll_fd = -1;
     }
 }
 
-static void watch_silence(struct load *l, bool heard)
+static void look_at_minutes(struct load *l)
 {
-    int64_t now_ns = clock_mono_ns();
-    if (heard) {
-        if (l->silent)
-            tell(l, 0, "The load worker speaks again after %.1f s.", (double)(now_ns - l->heard_ns) / 1e9);
-        l->heard_ns = now_ns;
-        l->silent = false;
-    } else if (!l->silent && (l->state == LOAD_STARTING || l->state == LOAD_RUNNING || l->state == LOAD_STOPPING) &&
-               now_ns - l->heard_ns > l->silent_ns) {
-        l->silent = true;
-        tell(l, 1, "The load worker (pid %d) has said nothing for %.1f s.", (int)l->worker.pid,
-             (double)(now_ns - l->heard_ns) / 1e9);
-    }
+    const struct series *all = &l->series[LOAD_ALL];
+    if (l->generator.at_ns > 0)
+        minutes_look(&l->minutes, clock_read(), &all->counts, &all->hist[LOAD_LATENCY], &l->generator);
 }
 
 int load_poll(struct load *l)
 {
     SEEP_CHECK_OBJ(l, load_magic);
     int taken = 0;
-    while (taken < PACKETS_PER_POLL && l->state != LOAD_LOST) {
-        struct load_proto_head head;
-        int got = load_proto_receive(l->worker.fd, &head, l->packet, PROTO_PAYLOAD_MAX, NULL);
-        if (got < 0 && errno == EAGAIN)
-            break;
-        const char *wrong = got < 0 && errno != ECONNRESET ? "it sent a packet that is not one of ours" : NULL;
-        if (got == 1)
-            wrong = take(l, &head);
-        if (wrong || got != 1)
-            lose(l, wrong);
-        taken++;
-    }
-    if (l->state != LOAD_LOST)
-        watch_silence(l, taken > 0);
+    for (int i = 0; i < l->n_links; i++)
+        taken += link_poll(&l->link[i]);
+    if (taken > 0)
+        add_up(l);
+    look_at_states(l);
+    look_at_minutes(l);
     return taken;
 }
 
 // ---- starting, commanding, ending -----------------------------------------------------------------------------------
 
-static int load_allocate(const struct profile *p, struct load **out, struct seep_err *err)
+static int load_allocate(const struct profile *p, const struct load_options *options, struct load **out,
+                         struct seep_err *err)
 {
     struct load *l = calloc(1, sizeof *l);
     *out = l;
     if (!l)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the load.");
-    *l = (struct load){.magic = load_magic, .worker = {.fd = -1, .pidfd = -1}};
+    l->magic = load_magic;
+    l->epoll_fd = -1;
+    l->generator.target_rate_per_s = NAN;
     if (load_series_build(p, &l->table, err) < 0)
         return -1;
+    int workers = options && options->workers > 0 ? options->workers : load_processes(p);
     l->series = calloc((size_t)l->table.n, sizeof *l->series);
-    l->scratch = calloc(1, sizeof *l->scratch);
-    l->packet = malloc(PROTO_PAYLOAD_MAX);
-    if (l->series && l->scratch && l->packet)
-        return 0;
-    return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the %d series of the load.", l->table.n);
+    l->link = calloc((size_t)workers, sizeof *l->link);
+    if (!l->series || !l->link)
+        return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the %d series of the load.", l->table.n);
+    l->rng.state = options ? options->seed : 0;
+    if (l->rng.state == 0 && getrandom(&l->rng.state, sizeof l->rng.state, 0) != (ssize_t)sizeof l->rng.state)
+        return seep_fail_errno(err, errno, "The kernel gives no random numbers");
+    if ((l->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0)
+        return seep_fail_errno(err, errno, "The load's descriptors cannot be watched");
+    l->generator.workers = (uint32_t)workers;
+    return workers;
 }
 
-static int say_hello(struct load *l, const struct profile *p, const struct load_options *options, struct seep_err *err)
+static int start_worker(struct load *l, const char *self_exe, struct load_proto_hello *hello, int profile_fd,
+                        struct seep_err *err)
 {
-    int interval_ms = options && options->report_interval_ms ? options->report_interval_ms : 1000;
-    SEEP_CHECK(interval_ms >= 50 && interval_ms <= 10000);
-    struct load_proto_hello hello = {.report_interval_ms = (uint32_t)interval_ms, .seed = options ? options->seed : 0};
-    if (hello.seed == 0 && getrandom(&hello.seed, sizeof hello.seed, 0) != (ssize_t)sizeof hello.seed)
-        return seep_fail_errno(err, errno, "The kernel gives no random numbers");
-    l->silent_ns = SILENT_NS > 5000000LL * interval_ms ? SILENT_NS : 5000000LL * interval_ms;
+    struct load_link *k = &l->link[l->n_links];
+    const struct link_hooks hooks = {.on_hist = on_hist, .on_text = on_text, .ctx = l};
+    hello->process = (uint32_t)l->n_links;
+    hello->seed = rng_next(&l->rng);
+    if (link_open(self_exe, &l->table, hello, profile_fd, hooks, k, err) < 0)
+        return -1;
+    l->n_links++;
+    struct epoll_event ev = {.events = EPOLLIN};
+    if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, k->worker.fd, &ev) == 0)
+        return 0;
+    return seep_fail_errno(err, errno, "The load worker's socket cannot be watched");
+}
+
+static int start_workers(struct load *l, int n, const struct profile *p, const char *self_exe, int report_interval_ms,
+                         struct seep_err *err)
+{
+    struct load_proto_hello hello = {.report_interval_ms = (uint32_t)report_interval_ms, .processes = (uint32_t)n};
     char *text = profile_dump(p, false);
     if (!text)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the text of the profile.");
-    int memfd = load_profile_fd(text, err);
+    int profile_fd = load_profile_fd(text, err), failed = profile_fd < 0;
     free(text);
-    if (memfd < 0)
-        return -1;
-    int sent = load_proto_send(l->worker.fd, PROTO_HELLO, 0, &hello, sizeof hello, memfd);
-    int saved = errno;
-    close(memfd);
-    return sent == 0 ? 0 : seep_fail_errno(err, saved, "The load worker does not take its profile");
+    for (int i = 0; !failed && i < n; i++)
+        failed = start_worker(l, self_exe, &hello, profile_fd, err);
+    if (profile_fd >= 0)
+        close(profile_fd);
+    return failed ? -1 : 0;
 }
 
 int load_start(const struct profile *p, const char *self_exe, const struct load_options *options, struct load **out,
                struct seep_err *err)
 {
     SEEP_CHECK(p->load.present && p->load.n_scenarios > 0);
+    int interval_ms = options && options->report_interval_ms ? options->report_interval_ms : 1000;
+    SEEP_CHECK(interval_ms >= 50 && interval_ms <= 10000);
     struct load *l;
-    if (load_allocate(p, &l, err) < 0 || load_worker_spawn(self_exe, PROTO_SNDBUF, &l->worker, err) < 0 ||
-        say_hello(l, p, options, err) < 0) {
+    int workers = load_allocate(p, options, &l, err);
+    if (workers < 0 || start_workers(l, workers, p, self_exe, interval_ms, err) < 0) {
         load_free(l);
         *out = NULL;
         return -1;
     }
-    l->heard_ns = clock_mono_ns();
     *out = l;
     return 0;
-}
-
-static int say(struct load *l, enum load_proto_type type, const void *payload, size_t len, struct seep_err *err)
-{
-    if (load_proto_send(l->worker.fd, type, 0, payload, len, -1) == 0)
-        return 0;
-    return seep_fail_errno(err, errno, "The load worker (pid %d) takes no commands", (int)l->worker.pid);
 }
 
 int load_begin(struct load *l, double from_s, struct seep_err *err)
@@ -345,11 +355,19 @@ int load_begin(struct load *l, double from_s, struct seep_err *err)
     SEEP_CHECK_OBJ(l, load_magic);
     if (l->state != LOAD_READY && l->state != LOAD_STOPPED)
         return seep_fail(err, SEEP_E_SYSTEM, "The load cannot begin: its worker is %s.", load_state_name(l->state));
-    struct load_proto_begin begin = {.from_s = from_s > 0 ? from_s : 0};
-    if (say(l, PROTO_BEGIN, &begin, sizeof begin, err) < 0)
-        return -1;
+    struct load_proto_begin begin = {.from_s = from_s > 0 ? from_s : 0,
+                                     .at_ns = clock_mono_ns() + (l->n_links > 1 ? HEAD_START_NS : 0),
+                                     .seed = rng_next(&l->rng)};
+    for (int i = 0; i < l->n_links; i++) {
+        struct load_link *k = &l->link[i];
+        if (k->state == LOAD_LOST)
+            continue;
+        if (link_say(k, PROTO_BEGIN, &begin, sizeof begin, err) < 0)
+            return -1;
+        k->state = LOAD_RUNNING;
+        k->heard_ns = clock_mono_ns();
+    }
     l->state = LOAD_RUNNING;
-    l->heard_ns = clock_mono_ns();
     return 0;
 }
 
@@ -359,16 +377,25 @@ int load_stop(struct load *l, double grace_s, struct seep_err *err)
     if (l->state != LOAD_RUNNING)
         return 0;
     struct load_proto_stop stop = {.grace_s = grace_s > 0 ? grace_s : 0};
-    if (say(l, PROTO_STOP, &stop, sizeof stop, err) < 0)
-        return -1;
-    l->state = LOAD_STOPPING;
-    return 0;
+    int failed = 0;
+    for (int i = 0; i < l->n_links; i++) {
+        struct load_link *k = &l->link[i];
+        if (k->state != LOAD_RUNNING)
+            continue;
+        if (link_say(k, PROTO_STOP, &stop, sizeof stop, err) < 0)
+            failed = -1; // the others are to stop all the same
+        else
+            k->state = LOAD_STOPPING;
+    }
+    l->state = state_of_all(l);
+    return failed;
 }
 
 void load_ask(struct load *l)
 {
-    if (l->state != LOAD_LOST)
-        say(l, PROTO_ASK, NULL, 0, NULL);
+    for (int i = 0; i < l->n_links; i++)
+        if (l->link[i].state != LOAD_LOST)
+            link_say(&l->link[i], PROTO_ASK, NULL, 0, NULL);
 }
 
 void load_free(struct load *l)
@@ -376,11 +403,13 @@ void load_free(struct load *l)
     if (!l)
         return;
     SEEP_CHECK_OBJ(l, load_magic);
-    load_worker_end(&l->worker, 0, REAP_WITHIN_MS, NULL, 0);
+    for (int i = 0; i < l->n_links; i++)
+        link_close(&l->link[i]);
+    if (l->epoll_fd >= 0)
+        close(l->epoll_fd);
+    free(l->link);
     free(l->series);
     load_series_free(&l->table);
-    free(l->scratch);
-    free(l->packet);
     l->magic = 0;
     free(l);
 }
@@ -396,7 +425,7 @@ static const struct series *series_of(const struct load *l, int series)
 
 int load_fd(const struct load *l)
 {
-    return l->worker.fd;
+    return l->epoll_fd;
 }
 
 enum load_state load_state(const struct load *l)
@@ -429,9 +458,21 @@ const struct load_hist *load_hist(const struct load *l, int series, enum load_hi
     return &series_of(l, series)->hist[kind];
 }
 
-pid_t load_worker_pid(const struct load *l)
+int load_last_hour(struct load *l, struct load_minute *out)
 {
-    return l->worker.pid;
+    const struct series *all = &l->series[LOAD_ALL];
+    return minutes_read(&l->minutes, clock_read(), &all->counts, &all->hist[LOAD_LATENCY], &l->generator, out);
+}
+
+int load_workers(const struct load *l)
+{
+    return l->n_links;
+}
+
+pid_t load_worker_pid(const struct load *l, int worker)
+{
+    SEEP_CHECK(worker >= 0 && worker < l->n_links);
+    return l->link[worker].worker.pid;
 }
 
 int load_summary(const struct load *l, struct load_summary *out, struct seep_err *err)

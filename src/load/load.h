@@ -1,9 +1,10 @@
-// Load: drives the target over HTTP from a process of its own, and tells what happened.
+// Load: drives the target from processes of its own, and tells what happened.
 //
-// This is the supervisor's side. The worker (load/worker.h) runs as `seep load-worker`, is given the profile as text
-// and sends cumulative counters and histograms over one socket, which the supervisor polls; nothing here blocks or
-// waits, and there is no event loop in this interface. What the worker sends is checked like any foreign data: the
-// worker talks to hostile servers, and may be wrong, stuck or dead; then that is an event, and the run goes on.
+// This is the supervisor's side. The workers (load/worker.h; `load.workers`, usually one) run as `seep load-worker`,
+// are given the profile as text and send cumulative counters and histograms over a socket each, which the supervisor
+// polls; nothing here blocks or waits, and there is no event loop in this interface. Each drives its exact share of the
+// load (load/share.h), and what they tell is added up exactly. What a worker sends is checked like any foreign data: it
+// talks to hostile servers, and may be wrong, stuck or dead; then that is an event, and the others and the run go on.
 //
 //   load_start -> (poll load_fd, load_poll) READY -> load_begin -> RUNNING -> load_stop -> STOPPED [-> load_begin ...]
 //
@@ -26,12 +27,12 @@
 struct load;
 
 enum load_state {
-    LOAD_STARTING, // the worker reads the profile
-    LOAD_READY,    // it may begin
+    LOAD_STARTING, // a worker reads the profile
+    LOAD_READY,    // all that live may begin
     LOAD_RUNNING,  // requests arrive
     LOAD_STOPPING, // no new requests; those under way may finish
     LOAD_STOPPED,  // none under way, all connections closed; may begin again
-    LOAD_LOST,     // the worker is gone or broke the protocol; counts are the last ones it told
+    LOAD_LOST,     // the last worker is gone or broke the protocol; counts are the last ones they told
 };
 const char *load_state_name(enum load_state state);
 
@@ -77,20 +78,23 @@ uint64_t load_errors(const struct load_counts *c); // the sum over kinds
 // sum += part, but for the passes, which are of one series only.
 void load_counts_add(struct load_counts *sum, const struct load_counts *part);
 
-// The generator itself; cumulative while requests arrive.
+// The generator itself; cumulative while requests arrive. Of all workers together.
 struct load_generator {
-    int64_t at_ns;        // CLOCK_MONOTONIC of this report; 0 before the first
+    int64_t at_ns;        // CLOCK_MONOTONIC of this report, of the worker that reported longest ago; 0: not all have
     int64_t running_ns;   // time with the load on
-    uint64_t cpu_us;      // user and system time of the worker while the load was on
+    uint64_t cpu_us;      // user and system time of the workers while the load was on
+    uint64_t busiest_us;  // of the worker that used most
     uint64_t connections; // opened so far
     uint64_t lag_count;   // loop lag, probed every 20 ms: how late the loop woke
     uint64_t lag_sum_us, lag_max_us;
-    uint64_t full_us;         // time during which all connections were in use
+    uint64_t full_us;         // time during which all connections were in use (of the worker in which it was longest)
     uint32_t in_flight;       // now
     uint32_t waiting;         // now: due, and not yet started
     uint32_t users;           // now (closed model)
     double target_rate_per_s; // of the schedule, now; NaN in the closed model
-    uint64_t rss_bytes;       // of the worker
+    uint64_t rss_bytes;       // of the workers
+    uint32_t workers;         // that there were
+    uint32_t lost;            // of them: gone before their time, so that their share of the load was not driven
 };
 
 // Status codes of replies, each with its count; what comes after LOAD_CODES different ones is `other`. Cumulative.
@@ -111,17 +115,29 @@ enum load_hist_kind {
 
 enum { LOAD_ALL = 0 }; // the row of the series table (load/series.h) that is the whole
 
+// A minute of the load. Times in the real clock's nanoseconds; figures that are not known are NaN.
+struct load_minute {
+    int64_t end_ns;
+    double seconds; // 60, or less for the one going on, or more when nobody looked
+    uint64_t requests, errors;
+    double mean_us, p50_us, p95_us, p99_us; // latency
+    uint32_t in_flight, users;              // at its end
+    uint64_t rss_bytes;                     // of the generator, at its end
+    double cpu_ratio;                       // of the generator, 1.0 = one core
+};
+
 struct load_options {
     int report_interval_ms; // how often the worker reports: 50..10000; 0: 1000. Not longer than the run's tick.
     uint64_t seed;          // of arrivals and choices; 0: from the kernel
+    int workers;            // processes; 0: what the profile says
 };
 
-// Starts the worker (`self_exe load-worker 3`, self_exe e.g. "/proc/self/exe") and hands it `p`, which is copied. Waits
-// for nothing. p->load.present must hold. -1 when the process cannot be made; a worker that fails later is LOAD_LOST.
+// Starts the workers (`self_exe load-worker 3`, self_exe e.g. "/proc/self/exe") and hands them `p`, which is copied.
+// Waits for nothing. p->load.present must hold. -1 when a process cannot be made; a worker that fails later is lost.
 int load_start(const struct profile *p, const char *self_exe, const struct load_options *options, struct load **out,
                struct seep_err *err);
 
-// Readable when load_poll() has something to do; also at hang-up. -1 once lost: do not poll it any more.
+// Readable when load_poll() has something to do; also when a worker hangs up. -1 once lost: do not poll it any more.
 int load_fd(const struct load *l);
 
 // Takes in what has arrived (a bounded amount; the fd stays readable for the rest) and notices a worker that is gone or
@@ -162,13 +178,20 @@ const struct load_generator *load_generator(const struct load *l);
 // Cumulative over all begins; empty where nothing of that kind is recorded. For a window, copy and hist_subtract().
 const struct load_hist *load_hist(const struct load *l, int series, enum load_hist_kind kind);
 
-pid_t load_worker_pid(const struct load *l); // 0 once reaped
+// The last hour: `out` has room for LOAD_MINUTES + 1 (load/minutes.h); returns how many were filled, in order of time.
+int load_last_hour(struct load *l, struct load_minute *out);
 
-// Ends the worker (by its pidfd) and reaps it, at most 2 s. NULL is allowed.
+int load_workers(const struct load *l);
+pid_t load_worker_pid(const struct load *l, int worker); // 0 once reaped; worker < load_workers()
+
+// Ends the workers (by their pidfds) and reaps them, at most 2 s each. NULL is allowed.
 void load_free(struct load *l);
 
 // What of the profile says how long the load lasts: load.duration, else run.duration.
 double load_duration_s(const struct profile *p);
+
+// How many processes the profile's loads ask for.
+int load_processes(const struct profile *p);
 
 // ---- the summary for people and for JSON; pure ----------------------------------------------------------------------
 
@@ -188,9 +211,12 @@ struct load_summary {
     double offered_rate_per_s;      // NaN unknown
     double achieved_rate_per_s;     // started
     double cpu_ratio;               // of the generator, 1.0 = one core; NaN unknown
+    double busiest_ratio;           // of its busiest worker
+    uint32_t workers, lost;         // processes, and how many of them went before their time
     double lag_mean_ms, lag_max_ms; // NaN unknown
     uint64_t connections, rss_bytes;
-    bool saturated; // the generator, not the target, was the bottleneck: http gates are then inconclusive
+    // The generator, not the target, was the bottleneck, or part of it was lost: http gates are then inconclusive.
+    bool saturated;
     char why_saturated[160];
 };
 

@@ -42,12 +42,16 @@ struct load_proto_head {
 };
 
 struct load_proto_hello {
-    uint32_t report_interval_ms, zero;
-    uint64_t seed;
+    uint32_t report_interval_ms;
+    uint32_t process, processes; // which worker this is, from 0, of how many
+    uint32_t zero;
+    uint64_t seed; // of choices; another one for each worker
 };
 
 struct load_proto_begin {
     double from_s;
+    int64_t at_ns; // CLOCK_MONOTONIC: when the load begins, in all workers at once
+    uint64_t seed; // of arrivals; the same for all workers
 };
 
 struct load_proto_stop {

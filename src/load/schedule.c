@@ -91,24 +91,33 @@ double schedule_when(const struct load_schedule *s, double count)
 
 static void aim(struct load_arrivals *a)
 {
-    double at = a->poisson ? a->passed : (double)a->taken + 0.5;
-    a->next_s = schedule_when(a->schedule, a->from + at);
+    double number = (double)a->taken * a->share.of + a->share.index;
+    double at = a->poisson ? a->passed : number + 0.5;
+    a->next_s = a->share.index >= a->share.of ? INFINITY : schedule_when(a->schedule, a->from + at);
 }
 
-void arrivals_start(struct load_arrivals *a, const struct load_schedule *s, bool poisson, double from_s, uint64_t seed)
+static void pass(struct load_arrivals *a, int starts)
 {
-    *a = (struct load_arrivals){
-        .schedule = s, .poisson = poisson, .rng = {seed}, .from = schedule_count(s, from_s < 0 ? 0 : from_s)};
-    if (poisson)
-        a->passed = rng_exponential(&a->rng);
+    for (int i = 0; a->poisson && i < starts; i++)
+        a->passed += rng_exponential(&a->rng);
+}
+
+void arrivals_start(struct load_arrivals *a, const struct load_schedule *s, bool poisson, struct load_share share,
+                    double from_s, uint64_t seed)
+{
+    *a = (struct load_arrivals){.schedule = s,
+                                .poisson = poisson,
+                                .share = share,
+                                .rng = {seed},
+                                .from = schedule_count(s, from_s < 0 ? 0 : from_s)};
+    pass(a, share.index + 1);
     aim(a);
 }
 
 void arrivals_take(struct load_arrivals *a)
 {
     a->taken++;
-    if (a->poisson)
-        a->passed += rng_exponential(&a->rng);
+    pass(a, a->share.of);
     aim(a);
 }
 

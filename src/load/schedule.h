@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "load/rng.h"
+#include "load/share.h"
 #include "profile/profile.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,17 +33,20 @@ double schedule_when(const struct load_schedule *s, double count);
 // A cursor over the starts of an open model. Evenly spaced: the k-th start is where the integral passes k + 1/2.
 // Poisson: the integral between two starts is exponential with mean 1, so that the rate is followed exactly (time
 // rescaling). Two cursors with the same seed yield the same starts, whenever they are asked: one counts what is due
-// while another, behind it, says what to start; nothing needs to be queued.
+// while another, behind it, says what to start; nothing needs to be queued. A share takes every share.of-th of them
+// from share.index on: the parts of one schedule and seed together are its starts, each once.
 struct load_arrivals {
     const struct load_schedule *schedule; // not owned
     bool poisson;
+    struct load_share share;
     struct load_rng rng;
-    double from;   // the integral where the cursor began
-    double passed; // Poisson: the integral at the next start, relative to `from`
-    uint64_t taken;
-    double next_s; // the next start; INFINITY: none
+    double from;    // the integral where the cursor began
+    double passed;  // Poisson: the integral at the next start, relative to `from`
+    uint64_t taken; // of the share
+    double next_s;  // the next start; INFINITY: none
 };
-void arrivals_start(struct load_arrivals *a, const struct load_schedule *s, bool poisson, double from_s, uint64_t seed);
+void arrivals_start(struct load_arrivals *a, const struct load_schedule *s, bool poisson, struct load_share share,
+                    double from_s, uint64_t seed);
 void arrivals_take(struct load_arrivals *a); // on to the one after next_s
 
 // A weighted choice: index i with probability weight[i] / sum.

@@ -60,11 +60,14 @@ static int sum_up(const struct load_summary_part *part, int n, uint32_t waiting,
 
 static void generator_figures(const struct load_generator *g, struct load_summary *out)
 {
-    out->seconds = out->cpu_ratio = out->lag_mean_ms = out->lag_max_ms = NAN;
+    out->seconds = out->cpu_ratio = out->busiest_ratio = out->lag_mean_ms = out->lag_max_ms = NAN;
     if (!g || g->at_ns == 0)
         return;
     out->seconds = (double)g->running_ns / 1e9;
     out->cpu_ratio = ratio((double)g->cpu_us / 1e6, out->seconds);
+    out->busiest_ratio = ratio((double)g->busiest_us / 1e6, out->seconds);
+    out->workers = g->workers;
+    out->lost = g->lost;
     out->lag_mean_ms = ratio((double)g->lag_sum_us / 1e3, (double)g->lag_count);
     out->lag_max_ms = g->lag_count ? (double)g->lag_max_us / 1e3 : NAN;
     out->connections = g->connections;
@@ -77,17 +80,21 @@ static void judge_generator(struct load_summary *s)
     double late = ratio((double)c->late_self, (double)(c->started + c->dropped));
     double local = ratio((double)c->error[LOAD_ERR_LOCAL], (double)c->completed);
     double short_of = ratio((double)c->offered - (double)c->started, (double)c->offered);
-    if (late > late_share_max)
+    if (s->lost > 0)
+        snprintf(s->why_saturated, sizeof s->why_saturated,
+                 "%u of %u load workers were lost, and their share of the load with them", s->lost, s->workers);
+    else if (late > late_share_max)
         snprintf(s->why_saturated, sizeof s->why_saturated,
                  "the generator started %.1f %% of the requests late though it had a free connection", late * 100);
     else if (local > local_share_max)
         snprintf(s->why_saturated, sizeof s->why_saturated,
                  "%.1f %% of the requests failed for want of descriptors, ports or memory on the generator's side",
                  local * 100);
-    else if (s->cpu_ratio > cpu_max && short_of > shortfall_max)
-        snprintf(s->why_saturated, sizeof s->why_saturated,
-                 "the generator used %.0f %% of a core and started %.1f %% less than it was to", s->cpu_ratio * 100,
-                 short_of * 100);
+    else if (s->busiest_ratio > cpu_max && short_of > shortfall_max)
+        snprintf(
+            s->why_saturated, sizeof s->why_saturated,
+            "the generator's busiest worker used %.0f %% of a core and the load started %.1f %% less than it was to",
+            s->busiest_ratio * 100, short_of * 100);
     s->saturated = s->why_saturated[0] != 0;
 }
 
@@ -173,9 +180,12 @@ static void json_row(struct jsonw *w, const struct load_summary_row *r)
 static void json_generator(struct jsonw *w, const struct load_summary *s)
 {
     jsonw_object(w, "generator");
-    jsonw_string(w, "status", s->saturated ? "saturated" : "ok");
+    jsonw_string(w, "status", s->lost ? "lost" : s->saturated ? "saturated" : "ok");
     jsonw_string(w, "reason", s->saturated ? s->why_saturated : NULL);
     jsonw_double(w, "cpu", s->cpu_ratio);
+    jsonw_double(w, "cpu_busiest_worker", s->busiest_ratio);
+    jsonw_int(w, "workers", s->workers);
+    jsonw_int(w, "workers_lost", s->lost);
     jsonw_double(w, "lag_mean_ms", s->lag_mean_ms);
     jsonw_double(w, "lag_max_ms", s->lag_max_ms);
     jsonw_int(w, "late", (int64_t)s->all.counts.late_self);

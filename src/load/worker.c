@@ -4,6 +4,7 @@
 // supervisor does not read, nothing is queued: counters are cumulative and histograms keep collecting until they can be
 // sent.
 #include "load/worker.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "load/engine.h"
 #include "load/proto.h"
@@ -25,7 +26,8 @@ struct worker {
     int fd;
     uv_loop_t loop;
     uv_poll_t channel;
-    uv_timer_t timer;
+    uv_timer_t timer, start;
+    struct load_proto_begin begin; // for `start`
     struct profile *profile;
     struct load_series_table series;
     struct load_tally tally;
@@ -176,16 +178,32 @@ static void on_timer(uv_timer_t *timer)
     report(w);
 }
 
+static void on_start(uv_timer_t *timer)
+{
+    struct worker *w = timer->data;
+    engine_begin(w->engine, w->begin.from_s, w->begin.at_ns, w->begin.seed);
+    uv_timer_again(&w->timer);
+}
+
 static void begin(struct worker *w, const struct load_proto_begin *b)
 {
-    engine_begin(w->engine, b->from_s);
-    uv_timer_again(&w->timer);
+    w->begin = *b;
+    int64_t wait_ns = b->at_ns - clock_mono_ns();
+    if (wait_ns > 0)
+        uv_timer_start(&w->start, on_start, (uint64_t)((wait_ns + 999999) / 1000000), 0);
+    else
+        on_start(&w->start);
     tell_state(w, LOAD_RUNNING);
     pump(w);
 }
 
 static void stop(struct worker *w, const struct load_proto_stop *s)
 {
+    if (uv_is_active((uv_handle_t *)&w->start)) { // not yet begun
+        uv_timer_stop(&w->start);
+        on_idle(w);
+        return;
+    }
     if (!engine_running(w->engine))
         return;
     engine_stop(w->engine, s->grace_s);
@@ -263,13 +281,16 @@ static int open_worker(struct worker *w, struct seep_err *err)
     struct load_proto_hello hello;
     if (receive_hello(w, &hello, err) < 0)
         return -1;
+    const struct engine_part part = {
+        .process = (int)hello.process, .processes = (int)hello.processes, .seed = hello.seed};
     struct engine_hooks hooks = {.on_idle = on_idle, .on_note = on_note, .ctx = w};
     if (load_series_build(w->profile, &w->series, err) < 0 || tally_open(&w->series, &w->tally, err) < 0 ||
-        engine_open(&w->loop, w->profile, &w->tally, hello.seed, hooks, &w->engine, err) < 0)
+        engine_open(&w->loop, w->profile, &w->tally, &part, hooks, &w->engine, err) < 0)
         return -1;
     uv_poll_init(&w->loop, &w->channel, w->fd);
     uv_timer_init(&w->loop, &w->timer);
-    w->channel.data = w->timer.data = w;
+    uv_timer_init(&w->loop, &w->start);
+    w->channel.data = w->timer.data = w->start.data = w;
     uv_timer_start(&w->timer, on_timer, hello.report_interval_ms, hello.report_interval_ms);
     uv_timer_stop(&w->timer); // uv_timer_again() starts it with this interval
     uv_poll_start(&w->channel, UV_READABLE, on_channel);
@@ -282,6 +303,7 @@ static void close_worker(struct worker *w)
         engine_close(w->engine);
         uv_close((uv_handle_t *)&w->channel, NULL);
         uv_close((uv_handle_t *)&w->timer, NULL);
+        uv_close((uv_handle_t *)&w->start, NULL);
         uv_run(&w->loop, UV_RUN_DEFAULT);
     }
     uv_loop_close(&w->loop);

@@ -288,14 +288,14 @@ static void a_killed_worker_is_told_of(void **s)
         rig_begin(rig_profile(demo.port, "version: 1\nname: t\nload:\n  rate: 200/s\n  scenarios:\n"
                                          "  - {name: a, weight: 1, request: {url: 'http://127.0.0.1:@/health'}}\n"));
     assert_true(rig_wait(l, rig_completed, 20, 20));
-    kill(load_worker_pid(l), SIGKILL);
+    kill(load_worker_pid(l, 0), SIGKILL);
     assert_true(rig_wait(l, rig_is, LOAD_LOST, 20));
     struct load_event e;
     assert_true(load_next_event(l, &e));
     assert_int_equal(e.level, 1);
     assert_non_null(strstr(e.text, "killed by signal 9"));
     assert_int_equal(load_fd(l), -1);
-    assert_int_equal(load_worker_pid(l), 0);
+    assert_int_equal(load_worker_pid(l, 0), 0);
     assert_true(load_counts(l, 0)->completed >= 20); // what it told stays
     assert_int_equal(load_poll(l), 0);
     struct seep_err err;

@@ -10,8 +10,10 @@
 
 #include <cmocka.h>
 
+static const struct load_share whole = {0, 1};
+
 static struct profile_stage ramp[] = {{.for_s = 10, .to = 100}, {.for_s = 5, .to = 100}, {.for_s = 0, .to = 20},
-                                       {.for_s = 4, .to = 0},    {.for_s = 3, .to = 0},   {.for_s = 2, .to = 50}};
+                                      {.for_s = 4, .to = 0},    {.for_s = 3, .to = 0},   {.for_s = 2, .to = 50}};
 static const struct profile_load ramped = {.open_model = true, .rate_per_s = 40, .stages = ramp, .n_stages = 6};
 
 static void ramps_are_straight_and_the_last_value_holds(void **s)
@@ -55,7 +57,7 @@ static void a_rate_that_ends_has_no_next_start(void **s)
     struct load_schedule sch;
     struct load_arrivals a;
     assert_int_equal(schedule_build(&load, &sch, NULL), 0);
-    arrivals_start(&a, &sch, false, 0, 1);
+    arrivals_start(&a, &sch, false, whole, 0, 1);
     int n = 0;
     for (; isfinite(a.next_s); n++) {
         assert_true(a.next_s <= 2);
@@ -65,7 +67,7 @@ static void a_rate_that_ends_has_no_next_start(void **s)
     schedule_free(&sch);
     load = (struct profile_load){.open_model = true, .rate_per_s = 0};
     assert_int_equal(schedule_build(&load, &sch, NULL), 0);
-    arrivals_start(&a, &sch, false, 0, 1);
+    arrivals_start(&a, &sch, false, whole, 0, 1);
     assert_true(isinf(a.next_s));
     schedule_free(&sch);
 }
@@ -77,7 +79,7 @@ static void constant_arrivals_are_evenly_spaced_and_resume_where_told(void **s)
     struct load_schedule sch;
     struct load_arrivals a;
     assert_int_equal(schedule_build(&load, &sch, NULL), 0);
-    arrivals_start(&a, &sch, false, 86400, 1); // a day in: no drift
+    arrivals_start(&a, &sch, false, whole, 86400, 1); // a day in: no drift
     for (int k = 0; k < 10000; k++) {
         assert_true(fabs(a.next_s - (86400 + (k + 0.5) / 2000)) < 1e-8);
         arrivals_take(&a);
@@ -92,8 +94,8 @@ static void poisson_arrivals_have_their_rate_and_spread(void **s)
     struct load_schedule sch;
     struct load_arrivals a, again;
     assert_int_equal(schedule_build(&load, &sch, NULL), 0);
-    arrivals_start(&a, &sch, true, 0, 7);
-    arrivals_start(&again, &sch, true, 0, 7);
+    arrivals_start(&a, &sch, true, whole, 0, 7);
+    arrivals_start(&again, &sch, true, whole, 0, 7);
     int n = 200000;
     double last = 0, sum = 0, squares = 0;
     for (int i = 0; i < n; i++) {
