@@ -4,7 +4,7 @@
 extern const struct cmd_command cmd_run, cmd_attach, cmd_status, cmd_wait, cmd_stop, cmd_resume, cmd_finish;
 extern const struct cmd_command cmd_report, cmd_stacks, cmd_compare, cmd_runs;
 extern const struct cmd_command cmd_analyze, cmd_load, cmd_profiles, cmd_doctor, cmd_help, cmd_man, cmd_completion;
-extern const struct cmd_command cmd_resolver, cmd_load_worker, cmd_scan_worker, cmd_doctor_leak;
+extern const struct cmd_command cmd_resolver, cmd_load_worker, cmd_scan_worker, cmd_proxy_worker, cmd_doctor_leak;
 
 const struct cmd_command *const cmd_commands[] = {
     &cmd_run,
@@ -27,6 +27,7 @@ const struct cmd_command *const cmd_commands[] = {
     &cmd_resolver,
     &cmd_load_worker,
     &cmd_scan_worker,
+    &cmd_proxy_worker,
     &cmd_doctor_leak,
     &cmd_man,
     &cmd_completion,

@@ -1,5 +1,6 @@
 // The hidden verbs: processes of seep's own that it starts from itself. Each has one descriptor and no options.
 #include "cmd/command.h"
+#include "fault/proxy.h"
 #include "load/worker.h"
 #include "resolve/resolve.h"
 #include "scan/scan.h"
@@ -40,3 +41,17 @@ const struct cmd_command cmd_scan_worker = {.name = "scan-worker",
                                             .run = scan_worker,
                                             .hidden = true,
                                             .raw = true};
+
+// argv: whom to follow, by pid and start time.
+static int proxy_worker(int argc, char **argv, void *opts)
+{
+    (void)opts;
+    long pid = argc == 2 ? strtol(argv[0], NULL, 10) : 0;
+    return pid > 0 ? fault_proxy_main((pid_t)pid, strtoull(argv[1], NULL, 10)) : CMD_USAGE;
+}
+
+const struct cmd_command cmd_proxy_worker = {.name = "proxy-worker",
+                                             .summary = "carries connections for a supervisor, and disturbs them",
+                                             .run = proxy_worker,
+                                             .hidden = true,
+                                             .raw = true};
