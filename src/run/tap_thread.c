@@ -1,0 +1,214 @@
+// The thread that watches a running program's heap: reads the kernel's rings, puts the calls into order, counts them,
+// and follows children. See tap.h.
+//
+// Order. Every processor has a ring of its own, and only within a ring records come in order. A record written before a
+// reading began is in that reading, so after two readings everything older than the beginning of the first one is
+// there: that much is sorted and counted, the rest waits one round.
+#include "base/clock.h"
+#include "run/tap_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENTS_MAX   (1u << 20) // waiting for their turn
+#define YOUNG_NS     500000000ll
+#define OVER_SECONDS 3 // so many in a row above the budget end it
+
+static void forget_code(struct run_tap *t, const struct linux_uprobe_record *r)
+{
+    if (r->type != LINUX_UPROBE_MAPPED && r->type != LINUX_UPROBE_EXEC)
+        return;
+    t->families[(uint32_t)r->pid % FAMILIES_MAX] = (struct family){r->pid, r->pid};
+    t->n_texts = 0;
+    tap_stacks_forget(t->stacks);
+}
+
+pid_t tap_like(const struct run_tap *t, pid_t pid)
+{
+    const struct family *f = &t->families[(uint32_t)pid % FAMILIES_MAX];
+    return f->pid == pid ? f->like : pid;
+}
+
+// A process ended: most children do so before they are worth watching.
+static void note_exit(struct run_tap *t, const struct linux_uprobe_record *r)
+{
+    if (r->tid != r->pid || !t->all_watched)
+        return;
+    for (size_t i = 0; i < t->n_young; i++)
+        if (t->young[i].pid == r->pid) {
+            t->young[i] = t->young[--t->n_young];
+            return;
+        }
+    linux_uprobes_drop(t->probes, r->pid);
+}
+
+// Children that have lived for a while are watched from then on; what they allocated before counts as from before.
+static void watch_young(struct run_tap *t)
+{
+    int64_t now = clock_mono_ns();
+    for (size_t i = 0; i < t->n_young;) {
+        if (now - t->young[i].born_ns < YOUNG_NS) {
+            i++;
+            continue;
+        }
+        linux_uprobes_add_child(t->probes, t->young[i].pid, NULL); // it may be gone
+        t->young[i] = t->young[--t->n_young];
+    }
+}
+
+// Somebody was started. A new thread is part of its process with BPF, and what it does cannot be seen without.
+static void note_fork(struct run_tap *t, const struct linux_uprobe_record *r)
+{
+    if (t->forked && t->n_forked < TASKS_MAX)
+        t->forked[t->n_forked++] = r->tid;
+    if (!t->all_watched)
+        return;
+    if (r->tid == r->pid)
+        t->families[(uint32_t)r->pid % FAMILIES_MAX] = (struct family){r->pid, tap_like(t, r->parent)};
+    if (r->tid == r->pid && t->n_young < YOUNG_MAX)
+        t->young[t->n_young++] = (struct young){r->pid, clock_mono_ns()};
+    else if (r->tid != r->pid && !linux_uprobes_follows(t->probes))
+        t->thread_began = true;
+}
+
+void tap_take_record(const struct linux_uprobe_record *r, void *arg)
+{
+    struct run_tap *t = arg;
+    forget_code(t, r);
+    if (r->type == LINUX_UPROBE_FORK)
+        note_fork(t, r);
+    if (r->type == LINUX_UPROBE_EXIT)
+        note_exit(t, r);
+    if (t->n_events == t->cap_events) {
+        size_t cap = t->cap_events ? 2 * t->cap_events : 4096;
+        struct call_event *grown = cap <= EVENTS_MAX ? realloc(t->events, cap * sizeof *grown) : NULL;
+        if (!grown) {
+            t->missing++;
+            return;
+        }
+        t->events = grown;
+        t->cap_events = cap;
+    }
+    const struct tap_point *p = &t->points.what[r->point];
+    bool begins = r->type == LINUX_UPROBE_HIT && t->points.where[r->point].kind == LINUX_UPROBE_ENTRY_STACK;
+    uint64_t caller = 0;
+    if (r->type == LINUX_UPROBE_HIT && r->stack_bytes >= sizeof caller)
+        memcpy(&caller, r->stack, sizeof caller);
+    t->events[t->n_events++] = (struct call_event){
+        .time_ns = r->time_ns ? r->time_ns : clock_mono_ns(),
+        .sequence = t->sequence++,
+        .rax = r->value[0],
+        .rdi = r->value[5],
+        .rsi = r->value[4],
+        .rdx = r->value[1],
+        .rsp = r->value[7],
+        .pid = r->pid,
+        .tid = r->tid,
+        .point = r->point,
+        .caller = caller,
+        .slot = begins ? tap_stacks_slot(t->stacks, r, p->function, tap_like(t, r->pid)) : TAP_SLOT_OTHER,
+        .lost = r->lost > UINT32_MAX ? UINT32_MAX : (uint32_t)r->lost,
+        .type = (uint8_t)r->type};
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct call_event *x = a, *y = b;
+    if (x->time_ns != y->time_ns)
+        return x->time_ns < y->time_ns ? -1 : 1;
+    return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
+}
+
+static void count_one(struct run_tap *t, const struct call_event *e)
+{
+    struct linux_uprobe_record r = {
+        .type = e->type, .time_ns = e->time_ns, .pid = e->pid, .tid = e->tid, .point = e->point, .lost = e->lost};
+    r.value[0] = e->rax;
+    r.value[1] = e->rdx;
+    r.value[4] = e->rsi;
+    r.value[5] = e->rdi;
+    r.value[7] = e->rsp;
+    if (e->time_ns < t->flushed_ns && e->type == LINUX_UPROBE_HIT)
+        t->late++;
+    t->second_hits += e->type == LINUX_UPROBE_HIT;
+    tap_live_take(t->live, &r, &t->points.what[e->point], e->slot, e->caller);
+}
+
+// Counts everything up to the horizon, in order. all: there is nothing more to come.
+static void count_events(struct run_tap *t, bool all)
+{
+    size_t n = 0;
+    qsort(t->events, t->n_events, sizeof *t->events, by_time);
+    pthread_mutex_lock(&t->lock);
+    for (; n < t->n_events && (all || t->events[n].time_ns < t->horizon_ns); n++) {
+        count_one(t, &t->events[n]);
+        if (t->events[n].time_ns > t->flushed_ns)
+            t->flushed_ns = t->events[n].time_ns;
+    }
+    pthread_mutex_unlock(&t->lock);
+    t->n_events -= n;
+    if (n)
+        memmove(t->events, t->events + n, t->n_events * sizeof *t->events);
+}
+
+static void read_round(struct run_tap *t)
+{
+    int64_t began = clock_mono_ns();
+    linux_uprobes_read(t->probes, tap_take_record, t);
+    if (t->n_events)
+        count_events(t, false);
+    t->horizon_ns = began;
+}
+
+static void end_watching(struct run_tap *t, const char *why)
+{
+    linux_uprobes_free(t->probes);
+    t->probes = NULL;
+    pthread_mutex_lock(&t->lock);
+    t->ended = true;
+    t->ended_ns = clock_mono_ns();
+    snprintf(t->why, sizeof t->why, "%s", why);
+    pthread_mutex_unlock(&t->lock);
+}
+
+// Each call costs the target some microseconds: past the budget the harm outweighs what is learned.
+static bool over_budget(struct run_tap *t)
+{
+    int64_t now = clock_mono_ns();
+    double seconds = (double)(now - t->second_ns) / 1e9;
+    if (seconds < 1)
+        return false;
+    double per_s = (double)t->second_hits / seconds;
+    t->over = per_s > t->budget_per_s ? t->over + 1 : 0;
+    t->second_ns = now;
+    t->second_hits = 0;
+    if (t->over < OVER_SECONDS)
+        return false;
+    char why[240];
+    snprintf(why, sizeof why,
+             "The target's allocator is called too often to be watched from outside: %.0f calls and returns a second, "
+             "budget %.0f (attribution.events).",
+             per_s, t->budget_per_s);
+    end_watching(t, why);
+    return true;
+}
+
+void *tap_watch(void *arg)
+{
+    struct run_tap *t = arg;
+    t->second_ns = clock_mono_ns();
+    while (!atomic_load(&t->stop)) {
+        linux_uprobes_wait(t->probes, TAP_ROUND_MS);
+        read_round(t);
+        watch_young(t);
+        if (t->thread_began) {
+            end_watching(t, "The target started a thread, which this kernel cannot watch from its beginning (BPF "
+                            "uprobes of Linux 6.6 and the right to load BPF programs would be needed).");
+            return NULL;
+        }
+        if (over_budget(t))
+            return NULL;
+    }
+    return NULL;
+}
