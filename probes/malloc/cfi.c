@@ -161,7 +161,7 @@ static int parse_cie(const struct probe_object *o, const uint8_t *at, struct cie
     return 0;
 }
 
-#define REMEMBER_MAX 4
+#define REMEMBER_MAX 2 // compilers nest none; each costs 150 bytes of the program's stack
 struct machine {
     const struct probe_object *o;
     const struct cie *cie;

@@ -152,8 +152,9 @@ static int shape_of(const struct probe_path *path, struct seep_shape *out)
     memset(out, 0, sizeof *out);
     if (!path->values || path->values + path->pointers + 2u > SEEP_SHAPE_SLOTS)
         return -1;
-    out->values = fill_even(out->offset, path->value, path->values);
-    out->pointers = fill_even(out->offset + out->values, path->pointer, path->pointers);
+    out->values = fill_even(out->offset, path->offset, path->values);
+    out->pointers =
+        fill_even(out->offset + out->values, path->offset + SEEP_SHAPE_SLOTS - path->pointers, path->pointers);
     out->frame = path->frame;
     uint64_t h = (uint64_t)out->values << 32 | (uint64_t)out->pointers << 16 | out->frame;
     for (unsigned i = 0; i < out->values + (unsigned)out->pointers; i++) {

@@ -223,12 +223,12 @@ struct probe_start {
     uint64_t sp, bp;
     unsigned klass;
 };
-// What a walk read that decided where it went, as offsets from sp in words.
-#define PROBE_PATH_SLOTS (SEEP_FRAMES_MAX + 2)
+// What a walk read that decided where it went, as offsets from sp in words: values from the front of the array,
+// pointers from its back, latest first.
 struct probe_path {
     uint16_t values, pointers, frame;
     uint16_t keep; // 0: this walk is not one to remember
-    uint16_t value[PROBE_PATH_SLOTS], pointer[PROBE_PATH_SLOTS];
+    uint16_t offset[SEEP_SHAPE_SLOTS];
 };
 // The id of the stack if it is known under the shape this start had last, SEEP_STACK_NONE otherwise. high: up to where
 // the stack can be read.

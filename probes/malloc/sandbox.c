@@ -140,21 +140,25 @@ static long status_number(const char *text, const char *name)
     return -1;
 }
 
-// Asked once for each program image, by calls that its loader had to make as well.
+// Asked once for each program image, by calls that its loader had to make as well. In pieces: what a program has of
+// stack is its own.
 int probe_is_locked_in(uint32_t filters_of_seep)
 {
-    char text[4096];
-    long fd = sys6(SYS_openat, AT_FDCWD, (long)"/proc/self/status", O_RDONLY | O_CLOEXEC, 0, 0, 0), n = 0, got = 1;
+    char text[512];
+    long fd = sys6(SYS_openat, AT_FDCWD, (long)"/proc/self/status", O_RDONLY | O_CLOEXEC, 0, 0, 0), n = 0, got;
+    long filters = -1, mode = -1;
     if (sys_failed(fd)) // no /proc here: a question that only the strictest filters answer by killing
         return sys6(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) != 0;
-    while (n < (long)sizeof text - 1 && got > 0) {
-        got = sys3(SYS_read, fd, (long)text + n, (long)sizeof text - 1 - n);
-        n += got > 0 ? got : 0;
+    while ((got = sys3(SYS_read, fd, (long)text + n, (long)sizeof text - 1 - n)) > 0) {
+        text[n + got] = 0;
+        long new_filters = status_number(text, "Seccomp_filters:"), new_mode = status_number(text, "Seccomp:");
+        filters = new_filters >= 0 ? new_filters : filters;
+        mode = new_mode >= 0 ? new_mode : mode;
+        const char *last = strrchr(text, '\n'); // a line that goes on in the next piece is looked at again
+        n = last ? text + n + got - last : 0;
+        n = n == (long)sizeof text - 1 ? 0 : n; // longer than that is none of ours
+        memmove(text, last ? last : text, (size_t)n);
     }
     sys3(SYS_close, fd, 0, 0);
-    text[n] = 0;
-    long filters = status_number(text, "Seccomp_filters:");
-    if (filters < 0)
-        filters = status_number(text, "Seccomp:") > 0;
-    return filters > (long)filters_of_seep;
+    return (filters >= 0 ? filters : mode > 0) > (long)filters_of_seep;
 }

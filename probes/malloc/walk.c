@@ -66,10 +66,15 @@ static void bounds_find(struct probe_walk *w, uintptr_t sp)
         w->map_generation = 0;
 }
 
+static inline int bounds_fresh(const struct probe_tls *t)
+{
+    return t->stack_high && (!t->map_generation || t->map_generation == load_relaxed(&probe_map_generation));
+}
+
 void probe_bounds(struct probe_walk *w, uintptr_t sp)
 {
     struct probe_tls *t = &probe_tls;
-    int fresh = t->stack_high && (!t->map_generation || t->map_generation == load_relaxed(&probe_map_generation));
+    int fresh = bounds_fresh(t);
     if (likely(fresh && sp >= t->stack_low && sp < t->stack_high)) {
         w->low = t->stack_low;
         w->high = t->stack_high;
@@ -213,24 +218,27 @@ struct recorder {
     uintptr_t bp_from; // slot the current bp was loaded from, 0: the caller's own, 1: already recorded
 };
 
-static void record_slot(struct recorder *rec, uintptr_t address, uint16_t *list, uint16_t *n)
+static void record_slot(struct recorder *rec, uintptr_t address, int is_pointer)
 {
+    struct probe_path *path = rec->path;
     uintptr_t offset = (address - rec->base) / 8;
-    if (*n >= PROBE_PATH_SLOTS || offset > UINT16_MAX)
-        rec->path->keep = 0;
+    if (path->values + path->pointers >= (int)SEEP_SHAPE_SLOTS || offset > UINT16_MAX)
+        path->keep = 0;
+    else if (is_pointer)
+        path->offset[SEEP_SHAPE_SLOTS - ++path->pointers] = (uint16_t)offset;
     else
-        list[(*n)++] = (uint16_t)offset;
+        path->offset[path->values++] = (uint16_t)offset;
 }
 
 static inline void record_value(struct recorder *rec, uintptr_t address)
 {
-    record_slot(rec, address, rec->path->value, &rec->path->values);
+    record_slot(rec, address, 0);
 }
 
 // A word that is an address within the stack.
 static inline void record_pointer(struct recorder *rec, uintptr_t address)
 {
-    record_slot(rec, address, rec->path->pointer, &rec->path->pointers);
+    record_slot(rec, address, 1);
 }
 
 static void record_bp(struct recorder *rec)
@@ -426,32 +434,44 @@ static __attribute__((noinline)) uint32_t walk_whole(struct probe_region *r, str
     return id;
 }
 
-uint32_t probe_stack_id(struct probe_region *r, const uintptr_t *hook_frame, unsigned klass, unsigned *flags)
+// Apart from probe_stack_id because of what it takes of the program's stack. id: what the guess said, asked: it was
+// made.
+static __attribute__((noinline)) uint32_t look_further(struct probe_region *r, const struct probe_start *start,
+                                                       uint32_t id, int asked, int turn, unsigned *flags)
 {
-    struct probe_start start = {hook_frame[1], (uintptr_t)(hook_frame + 2), hook_frame[0], klass};
-    int turn = (++probe_tls.walks & 1023) == 0; // now and then a stack is walked although it is remembered
     struct probe_walk w;
-    w.flags = 0;
-    probe_bounds(&w, start.sp);
-    uint32_t id = probe_known_guess(r, &start, w.high);
-    if (likely(id && !turn)) {
-        *flags = WALK_HIT;
-        return id;
-    }
     uintptr_t pc[3];
+    w.flags = 0;
+    probe_bounds(&w, start->sp);
+    if (!asked)
+        id = probe_known_guess(r, start, w.high);
     probe_cold_begin(r);
-    int plain = first_three(r, &w, (struct place){.pc = start.pc, .sp = start.sp, .bp = start.bp}, pc) == 0;
+    int plain = first_three(r, &w, (struct place){.pc = start->pc, .sp = start->sp, .bp = start->bp}, pc) == 0;
     if (plain && !id)
-        id = probe_known_look(r, &start, pc, w.high);
+        id = probe_known_look(r, start, pc, w.high);
     if (id && !turn) {
         probe_cold_end(r);
         *flags = WALK_HIT;
         return id;
     }
-    uint32_t walked = walk_whole(r, &w, &start, plain ? pc : NULL, turn);
+    uint32_t walked = walk_whole(r, &w, start, plain ? pc : NULL, turn);
     probe_cold_end(r);
     if (unlikely(id && id != walked))
         add_relaxed(&r->header->known_wrong, 1);
     *flags = w.flags;
     return walked;
+}
+
+uint32_t probe_stack_id(struct probe_region *r, const uintptr_t *hook_frame, unsigned klass, unsigned *flags)
+{
+    struct probe_start start = {hook_frame[1], (uintptr_t)(hook_frame + 2), hook_frame[0], klass};
+    struct probe_tls *t = &probe_tls;
+    int turn = (++t->walks & 1023) == 0; // now and then a stack is walked although it is remembered
+    int bounded = bounds_fresh(t) && start.sp >= t->stack_low && start.sp < t->stack_high;
+    uint32_t id = likely(bounded) ? probe_known_guess(r, &start, t->stack_high) : SEEP_STACK_NONE;
+    if (likely(id && !turn)) {
+        *flags = WALK_HIT;
+        return id;
+    }
+    return look_further(r, &start, id, bounded, turn, flags);
 }
