@@ -79,6 +79,7 @@ enum seep_off_reason {
     SEEP_OFF_VERSION = 2, // keeper and probe differ
     SEEP_OFF_STALLED = 3, // the supervisor saw a thread hang in the probe
     SEEP_OFF_CONTROL = 4, // the supervisor asked
+    SEEP_OFF_LOCKED = 5,  // the program locks its memory, and its limit has no room for the region
 };
 enum seep_alloc_kind {
     SEEP_ALLOC_UNKNOWN = 0,
@@ -171,8 +172,9 @@ struct seep_header {
     uint64_t heritage;             // enum seep_heritage
     uint64_t inherited_frees;      // frees of inherited blocks that are not known one by one ...
     uint64_t inherited_free_bytes; // ... and their usable bytes
-    uint64_t stack_overflow; // allocations counted under (other) because there was no room for another stack
-    uint64_t reserved2[8];
+    uint64_t stack_overflow;       // allocations counted under (other) because there was no room for another stack
+    uint64_t unseen_frees;         // blocks whose address came again although nobody was seen to free them
+    uint64_t reserved2[7];
     uint64_t entry_points[SEEP_EP_COUNT];
     struct seep_allocator_stats allocator;
     char exe_path[512];

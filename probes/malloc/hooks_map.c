@@ -122,6 +122,24 @@ PROBE_EXPORT void *sbrk(intptr_t by)
     return (void *)-1;
 }
 
+// A program with a limit may lock all it has mapped, or not: the region must not be what makes the difference. Its
+// pages need no lock either.
+PROBE_EXPORT int mlockall(int flags)
+{
+    probe_need_real();
+    if (unlikely(!probe_real.mlockall)) {
+        errno = ENOSYS;
+        return -1;
+    }
+    int ret = probe_real.mlockall(flags);
+    struct probe_region *r = probe_ready();
+    if (ret == 0 && r && !probe_no_syscalls)
+        sys3(SYS_munlock, (long)r->header, (long)r->mapped_bytes, 0);
+    if (ret == 0 || errno != ENOMEM || !r || probe_leave_alone(SEEP_OFF_LOCKED) < 0)
+        return ret;
+    return probe_real.mlockall(flags);
+}
+
 // Not dlopen: who wraps it breaks the caller's RPATH.
 PROBE_EXPORT int dlclose(void *handle)
 {

@@ -176,14 +176,16 @@ static void drop(struct heir *h, uintptr_t address, unsigned table)
 
 static int put(struct heir *h, uintptr_t address, const struct probe_block *was, unsigned table)
 {
-    struct probe_block b = *was;
+    struct probe_block b = *was, gone = {.stack = SEEP_STACK_NONE};
     int maps = table == SEEP_JOURNAL_MAPS;
     uint64_t mean = maps ? 0 : mean_of(h, b.epoch);
     b.stack = translate(h, was->stack);
     b.inherited = 1;
     if ((maps ? probe_side_insert(h->to->maps, h->to->layout.maps, address, &b)
-              : probe_live_insert(h->to, address, &b)) < 0)
+              : probe_live_insert(h->to, address, &b, &gone)) < 0)
         return -1;
+    if (gone.stack)
+        count_inherited(h, &gone, mean_of(h, gone.epoch), -1);
     count_inherited(h, &b, mean, 1);
     if (mean)
         probe_filter_add(h->to, address, 1);

@@ -137,8 +137,27 @@ int probe_live_put(uint64_t *cell, uintptr_t address, const struct probe_block *
     return 0;
 }
 
-int probe_live_insert(struct probe_region *r, uintptr_t address, const struct probe_block *b)
+static void block_of(uint64_t word, struct probe_block *b)
 {
+    *b = (struct probe_block){.size = SEEP_LIVE_SIZE(word),
+                              .stack = SEEP_LIVE_STACK(word),
+                              .epoch = SEEP_LIVE_EPOCH(word),
+                              .slack = SEEP_LIVE_SLACK(word),
+                              .inherited = (word & SEEP_LIVE_INHERITED) != 0};
+}
+
+// Code that binds to the allocator itself (RTLD_DEEPBIND, another namespace) frees blocks that were allocated through
+// us, and their addresses come again. What is in the way at the very place of the new block is found for nothing;
+// once that has happened every place is looked at.
+static inline void unseen_before(struct probe_region *r, uintptr_t address, struct probe_block *gone)
+{
+    if (likely(!load_relaxed(&r->header->unseen_frees)) || probe_live_remove(r, address, gone) < 0)
+        gone->stack = SEEP_STACK_NONE;
+}
+
+int probe_live_insert(struct probe_region *r, uintptr_t address, const struct probe_block *b, struct probe_block *gone)
+{
+    unseen_before(r, address, gone);
     if (b->size >= SEEP_LARGE_BYTES || (address & 7))
         return probe_side_insert(r->side, r->layout.side, address, b);
     uint64_t key = (address >> SEEP_RANGE_SHIFT) + 1;
@@ -154,7 +173,13 @@ int probe_live_insert(struct probe_region *r, uintptr_t address, const struct pr
         if (unlikely(!chunk))
             break;
         uint64_t *cell = (uint64_t *)probe_chunk(r, chunk) + granule, empty = 0;
-        if (load_relaxed(cell))
+        uint64_t have = load_relaxed(cell);
+        if (have && SEEP_LIVE_SUB(have) == (address >> 3 & 3)) { // nobody else can have this address: a plain store
+            block_of(have, gone);
+            store_release(cell, word);
+            return 0;
+        }
+        if (have)
             continue;
         if (likely(__atomic_compare_exchange_n(cell, &empty, word, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
             return 0;
@@ -187,11 +212,7 @@ int probe_live_remove(struct probe_region *r, uintptr_t address, struct probe_bl
     uint64_t *cell = address & 7 ? NULL : cell_find(r, address, &word);
     if (unlikely(!cell))
         return probe_side_remove(r->side, r->layout.side, address, b);
-    b->size = SEEP_LIVE_SIZE(word);
-    b->stack = SEEP_LIVE_STACK(word);
-    b->epoch = SEEP_LIVE_EPOCH(word);
-    b->slack = SEEP_LIVE_SLACK(word);
-    b->inherited = (word & SEEP_LIVE_INHERITED) != 0;
+    block_of(word, b);
     if (unlikely(load_relaxed(&probe_journal_on)))
         probe_journal(r, address, b, SEEP_JOURNAL_LIVE);
     // Not an exchange: only a double free by the program itself could race here, and that is undefined already.

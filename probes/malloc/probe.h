@@ -101,6 +101,8 @@ static inline struct probe_region *probe_ready(void)
     return likely(page && load_acquire(&page->phase) == PROBE_ON) ? &probe_region : NULL;
 }
 void probe_turn_off(uint32_t reason);
+// The same, and the region leaves the address space. Only where no other thread can be in the probe. -1: not now.
+int probe_leave_alone(uint32_t reason);
 
 // ---- sandbox.c ----
 
@@ -134,8 +136,9 @@ struct probe_block {
 uint64_t *probe_live_ahead(struct probe_region *r, uintptr_t address, size_t size);
 // Takes that word without a locked instruction. 0, or -1 when it is in use.
 int probe_live_put(uint64_t *cell, uintptr_t address, const struct probe_block *b);
-// 0, or -1 when there is no room.
-int probe_live_insert(struct probe_region *r, uintptr_t address, const struct probe_block *b);
+// 0, or -1 when there is no room. *gone: what stood at this address and was not seen to be freed, size 0 and stack
+// SEEP_STACK_NONE for nothing.
+int probe_live_insert(struct probe_region *r, uintptr_t address, const struct probe_block *b, struct probe_block *gone);
 // 0 and the block, or -1 when the address is not known.
 int probe_live_remove(struct probe_region *r, uintptr_t address, struct probe_block *b);
 int probe_side_insert(struct seep_side_block *table, uint32_t entries, uintptr_t address, const struct probe_block *b);
@@ -367,6 +370,7 @@ struct probe_real {
     void *(*mremap)(void *, size_t, size_t, int, ...);
     int (*brk)(void *);
     void *(*sbrk)(intptr_t);
+    int (*mlockall)(int);
     int (*prctl)(int, ...);
     long (*syscall)(long, ...);
     uintptr_t allocator_start, allocator_end; // the object malloc lives in

@@ -84,6 +84,7 @@ void probe_real_init(void)
     resolve(&real.mremap, "mremap");
     resolve(&real.brk, "brk");
     resolve(&real.sbrk, "sbrk");
+    resolve(&real.mlockall, "mlockall");
     resolve(&real.prctl, "prctl");
     resolve(&real.syscall, "syscall");
     void (*real_free)(void *) = NULL;

@@ -191,10 +191,31 @@ static inline int filtered_out(struct probe_region *r, const void *p)
 
 // ---- a block is born ----
 
+// Somebody freed this block by a way that does not pass by us.
+static __attribute__((noinline)) void count_unseen(struct probe_region *r, void *p, const struct probe_block *gone,
+                                                   int nested)
+{
+    uint64_t mean = load_relaxed(&r->control->mean_of_epoch[gone->epoch % SEEP_EPOCHS]);
+    add_relaxed(&r->header->unseen_frees, 1);
+    count_total(r, gone->size + (gone->slack < SEEP_SLACK_UNKNOWN ? gone->slack : 0), COUNT_FREE, nested);
+    probe_count(r, gone->stack, mean, gone->size, COUNT_FREE, nested);
+    if (mean)
+        probe_filter_add(r, (uintptr_t)p, -1);
+}
+
+static int insert_slowly(struct probe_region *r, void *p, const struct probe_block *b, int nested)
+{
+    struct probe_block gone;
+    int ret = probe_live_insert(r, (uintptr_t)p, b, &gone);
+    if (unlikely(gone.stack))
+        count_unseen(r, p, &gone, nested);
+    return ret;
+}
+
 static void insert_block(struct probe_region *r, void *p, size_t usable, const struct probe_block *b, uint64_t *cell,
                          uint64_t mean, int nested)
 {
-    if (likely((cell && probe_live_put(cell, (uintptr_t)p, b) == 0) || probe_live_insert(r, (uintptr_t)p, b) == 0)) {
+    if (likely((cell && probe_live_put(cell, (uintptr_t)p, b) == 0) || insert_slowly(r, p, b, nested) == 0)) {
         if (mean)
             probe_filter_add(r, (uintptr_t)p, 1);
         probe_count(r, b->stack, mean, b->size, COUNT_ALLOC, nested);
@@ -383,7 +404,8 @@ void probe_undo_free(void *p, const void *frame, const struct probe_freed *f)
     count_total(r, f->usable, COUNT_UNFREE, nested);
     if (f->known) {
         uint64_t mean = load_relaxed(&r->control->mean_of_epoch[f->block.epoch % SEEP_EPOCHS]);
-        if (probe_live_insert(r, (uintptr_t)p, &f->block) == 0) {
+        struct probe_block gone; // nothing: it has just been taken out
+        if (probe_live_insert(r, (uintptr_t)p, &f->block, &gone) == 0) {
             probe_count(r, f->block.stack, mean, f->block.size, COUNT_UNFREE, nested);
             if (mean)
                 probe_filter_add(r, (uintptr_t)p, 1);

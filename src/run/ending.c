@@ -66,12 +66,12 @@ static void attribution_facts(struct run *r)
     if (!r->sampler.heap)
         return;
     heap_evidence(r->sampler.heap, &ev);
-    bool failed = !ev.any || ev.main_unseen || ev.main_stalled;
+    bool failed = !ev.any || ev.main_unseen || ev.main_gave_up;
     if (failed) {
         run_meta(r, M_ATTRIBUTION, "failed");
         run_meta(r, M_ATTRIBUTION_REASON, ev.trouble);
     }
-    if (ev.stalled || (!failed && ev.trouble[0]))
+    if (ev.gave_up || (!failed && ev.trouble[0]))
         run_event_note(r, E_DEGRADED, "%s", ev.trouble);
     char sentence[400];
     for (size_t i = 0; i < heap_processes(r->sampler.heap); i++)

@@ -42,6 +42,7 @@ void followed_note(struct followed *f, int proc_fd, const struct linux_tree_node
     if (!p)
         return;
     bool news = p->looks++ == 1 || state != p->state;
+    news |= state == FOLLOWED_YES && why && why[0] && !p->why[0]; // something was learned of it meanwhile
     p->state = state;
     if (!news)
         return;

@@ -77,8 +77,8 @@ struct heap_evidence {
     size_t processes_seen, processes_attributed;
     uint64_t walks_checked, walks_agreed, truncated, lost;
     bool any;          // at least one region was ever written by a probe
-    bool stalled;      // a probe hung in a process and was turned off ...
-    bool main_stalled; // ... the main one
+    bool gave_up;      // a probe was turned off in a process: it hung there, or stood in the program's way ...
+    bool main_gave_up; // ... in the main one
     bool main_unseen;  // the main process went on as another program, without a probe
     char trouble[320]; // a sentence, or ""
     char allocator[16];

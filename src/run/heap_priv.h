@@ -24,7 +24,9 @@ struct region {
     bool stalled;                // we turned it off: it may not have seen that yet
     uint32_t off_reason;         // enum seep_off_reason
     uint32_t heritage;           // enum seep_heritage
-    bool heir;                   // its parent is gone: what it inherited is nobody else's and counts as its own
+    unsigned looks;
+    bool second_libc; // a namespace of its own, by dlmopen: no probe in there
+    bool heir;        // its parent is gone: what it inherited is nobody else's and counts as its own
     struct wire_snapshot snapshot;
     struct watched *watch; // of heap_watch.c, by slot; NULL: none seen yet
     struct region *next;   // in the list of arrivals
@@ -50,8 +52,9 @@ struct run_heap {
     struct heap_evidence seen;
     struct heap_allocator last_allocator;
     struct followed followed;
-    pid_t stalled_pid; // with seen.stalled
-    bool only_main;    // the profile wants no other process attributed
+    pid_t gave_up_pid; // with seen.gave_up, and why
+    uint32_t gave_up_reason;
+    bool only_main; // the profile wants no other process attributed
 };
 
 // Regions handed over by heap_region_add() since the last call become ours.

@@ -23,7 +23,7 @@ static bool has_its_image(int proc_fd, const struct region *g)
 {
     struct wire_hello hello;
     wire_hello(g->wire, &hello);
-    return !hello.attached || !hello.map_bytes ||
+    return !hello.attached || !hello.map_bytes || hello.off_reason == SEEP_OFF_LOCKED ||
            linux_mapped_there(proc_fd, g->pid, hello.map_address, hello.map_address + hello.map_bytes);
 }
 
@@ -44,6 +44,8 @@ static const char *off_sentence(uint32_t reason)
     switch (reason) {
     case SEEP_OFF_STALLED:
         return "it held up a thread for more than a second";
+    case SEEP_OFF_LOCKED:
+        return "the program locks its memory (mlockall), and its limit has no room for what the probe has mapped";
     case SEEP_OFF_CONTROL:
         return "seep asked it to";
     default:
@@ -51,9 +53,24 @@ static const char *off_sentence(uint32_t reason)
     }
 }
 
+// What an attributed process does that the probe cannot see: the end of a sentence, "" when there is nothing.
+static void blind_spots(const struct region *g, char *text, size_t size)
+{
+    uint64_t unseen = g->snapshot.totals.unseen_frees;
+    text[0] = '\0';
+    if (g->heritage == SEEP_HERITAGE_UNKNOWN)
+        snprintf(text, size, "the blocks it inherited are known in sum only");
+    else if (g->second_libc)
+        snprintf(text, size, "it loaded a library with a C library of its own (dlmopen), whose allocations are not");
+    else if (unseen > 0)
+        snprintf(text, size,
+                 "but code in it allocates and frees past the probe (a plug-in loaded with RTLD_DEEPBIND?)");
+}
+
 // What becomes of each process goes into the report.
 void heap_follow(struct run_heap *h, int proc_fd, const struct linux_tree *tree)
 {
+    char blind[160];
     for (size_t i = 0; i < tree->count; i++) {
         const struct linux_tree_node *n = &tree->nodes[i];
         const struct region *g = NULL;
@@ -66,10 +83,29 @@ void heap_follow(struct run_heap *h, int proc_fd, const struct linux_tree *tree)
             followed_note(&h->followed, proc_fd, n, FOLLOWED_NO, h->only_main ? "attribution.children is off" : NULL);
         else if (g->off)
             followed_note(&h->followed, proc_fd, n, FOLLOWED_OFF, off_sentence(g->off_reason));
-        else
-            followed_note(&h->followed, proc_fd, n, FOLLOWED_YES,
-                          g->heritage == SEEP_HERITAGE_UNKNOWN ? "the blocks it inherited are known in sum only" : "");
+        else {
+            blind_spots(g, blind, sizeof blind);
+            followed_note(&h->followed, proc_fd, n, FOLLOWED_YES, blind);
+        }
     }
+}
+
+static int count_libc(const struct linux_map *map, void *arg)
+{
+    const char *slash = strrchr(map->path, '/');
+    *(unsigned *)arg += map->offset == 0 && slash && !strcmp(slash, "/libc.so.6");
+    return 0;
+}
+
+// Now and then, the more rarely the longer it has been so: plug-ins come early, and reading maps has its price.
+static void look_for_namespaces(struct region *g, int proc_fd)
+{
+    unsigned n = 0;
+    g->looks++;
+    if (!g->alive || g->second_libc || ((g->looks & (g->looks - 1)) && g->looks % 64))
+        return;
+    linux_maps_each(proc_fd, g->pid, count_libc, &n, NULL);
+    g->second_libc = n > 1;
 }
 
 static void look(struct region *g, int proc_fd, const struct linux_tree *tree)
@@ -83,6 +119,7 @@ static void look(struct region *g, int proc_fd, const struct linux_tree *tree)
     g->heritage = hello.heritage;
     g->born_ns = hello.attach_time_ns;
     g->parent_ns = hello.parent_time_ns;
+    look_for_namespaces(g, proc_fd);
 }
 
 // The blocks of a process that is gone pass to the first of its children still there (a daemon goes on as one).
@@ -144,11 +181,16 @@ void heap_evidence(struct run_heap *h, struct heap_evidence *out)
                  "No process of the target ever answered through the probe: the loader did not take it (static, "
                  "setuid, another "
                  "libc, or an environment that was cleared), or it never allocated.");
-    else if (out->stalled)
+    else if (out->gave_up && h->gave_up_reason == SEEP_OFF_LOCKED)
+        snprintf(out->trouble, sizeof out->trouble,
+                 "Process %d locks its memory (mlockall), and its limit has no room for what the probe has mapped: the "
+                 "probe left it, and from then on its allocations are not attributed.",
+                 (int)h->gave_up_pid);
+    else if (out->gave_up)
         snprintf(out->trouble, sizeof out->trouble,
                  "The probe held up a thread of process %d for more than a second and was turned off; from then on its "
                  "allocations are not attributed.",
-                 (int)h->stalled_pid);
+                 (int)h->gave_up_pid);
     else if (out->main_unseen)
         snprintf(out->trouble, sizeof out->trouble,
                  "The main process executed a program that the probe is not in (its environment was cleared, or it is "

@@ -1,11 +1,11 @@
 // The watchdog over the probes: a thread that hangs inside one shall not take the whole program with it.
 //
-// Place: the sample job, at every tick. A thread marks in its slot that it looks for a stack other than its last ones (the
-// one place in the probe that reads tables it did not write). When the mark has not moved since an earlier look, though
-// the thread has used a second of processor time since, the probe hangs there: it is told to stay out of all other
-// threads, and the run goes on without attribution of this process. Processor time, because a program that is stopped,
-// frozen, traced, or has to wait for a processor uses none: that is no fault of the probe's.
-// Trust: slots belong to the target. The worst that lies in them can do is to turn its own attribution off.
+// Place: the sample job, at every tick. A thread marks in its slot that it looks for a stack other than its last ones
+// (the one place in the probe that reads tables it did not write). When the mark has not moved since an earlier look,
+// though the thread has used a second of processor time since, the probe hangs there: it is told to stay out of all
+// other threads, and the run goes on without attribution of this process. Processor time, because a program that is
+// stopped, frozen, traced, or has to wait for a processor uses none: that is no fault of the probe's. Trust: slots
+// belong to the target. The worst that lies in them can do is to turn its own attribution off.
 #include "linux/proc.h"
 #include "run/heap_priv.h"
 #include "seep_wire.h"
@@ -75,10 +75,12 @@ void heap_watch(struct run_heap *h, int proc_fd)
             g->off = g->stalled = true;
             g->off_reason = SEEP_OFF_STALLED;
         }
-        if (!g->off || g->off_reason != SEEP_OFF_STALLED || (h->seen.main_stalled && !g->main))
+        bool gave_up = g->off && (g->off_reason == SEEP_OFF_STALLED || g->off_reason == SEEP_OFF_LOCKED);
+        if (!gave_up || (h->seen.main_gave_up && !g->main))
             continue;
-        h->seen.stalled = true; // perhaps by a supervisor before us
-        h->seen.main_stalled |= g->main;
-        h->stalled_pid = g->pid;
+        h->seen.gave_up = true; // perhaps by a supervisor before us
+        h->seen.main_gave_up |= g->main;
+        h->gave_up_pid = g->pid;
+        h->gave_up_reason = g->off_reason;
     }
 }

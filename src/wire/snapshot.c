@@ -27,6 +27,7 @@ static void read_totals(const struct wire *w, struct wire_totals *t)
     memset(t, 0, sizeof *t);
     add_threads(w, t);
     t->unknown_frees = wire_load64(&h->unknown_frees);
+    t->unseen_frees = wire_load64(&h->unseen_frees);
     t->nested = wire_load64(&h->nested);
     t->pool_full = wire_load64(&h->pool_full);
     t->stack_overflow = wire_load64(&h->stack_overflow);

@@ -54,6 +54,7 @@ struct wire_totals {
     uint64_t inherited_frees, inherited_free_bytes;
     uint64_t stacks; // distinct stacks seen by the probe
     uint64_t unknown_frees, nested, pool_full, live_overflow, samples_lost;
+    uint64_t unseen_frees;   // blocks that were freed past the probe: their addresses came again
     uint64_t stack_overflow; // allocations under (other) because no further stack had room
     uint64_t truncated_walks, slow_walks, rule_misses, rule_flushes, ring_lost, map_overflow, module_overflow;
     uint64_t known_wrong; // re-walks that did not confirm the remembered stack

@@ -57,3 +57,10 @@ SH
     verdict small 'any(e["kind"] == "degraded" and "memory for attribution is used up" in e["text"] for e in v["events"])'
     verdict small 'v["shutdown"]["status"] == "pass" and v["evidence"]["samples"] >= 10'
 }
+
+@test "R05 plug-ins the probe does not see into: bound to the allocator itself, or in a namespace of their own; unharmed and named" {
+    run -3 "$SEEP" run --name deep --duration 6s -o target.life=job -- "$TARGETS/harm_namespaces" "$TARGETS" 300 3
+    grep -qx "to and fro 300 of 300" "$SEEP_RESULTS/deep/target.log"
+    grep -qx "in a namespace of its own 300 of 300" "$SEEP_RESULTS/deep/target.log"
+    verdict deep 'any("is attributed" in e["text"] and "dlmopen" in e["text"] for e in v["events"] if e["kind"] == "process")'
+}

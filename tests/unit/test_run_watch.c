@@ -123,10 +123,10 @@ static void test_a_walk_that_uses_a_second_is_a_stall(void **state)
     (void)state;
     struct rig r;
     rig_start(&r, 1);
-    assert_false(look(&r).stalled);
+    assert_false(look(&r).gave_up);
     let_it_use(&r, 1100000);
     struct heap_evidence ev = look(&r);
-    assert_true(ev.stalled && ev.main_stalled);
+    assert_true(ev.gave_up && ev.main_gave_up);
     assert_non_null(strstr(ev.trouble, "turned off"));
     assert_true(word_of(&r) & SEEP_WORD_OFF);
     assert_true(word_of(&r) & SEEP_WORD_STALLED);
@@ -142,16 +142,16 @@ static void test_signs_of_life(void **state)
     struct rig r;
     rig_start(&r, 1);
     uint64_t *moves[] = {&slot_of(&r)->cold, &slot_of(&r)->alloc_blocks, &slot_of(&r)->free_blocks};
-    assert_false(look(&r).stalled);
+    assert_false(look(&r).gave_up);
     for (int i = 0; i < 3; i++) {
         let_it_use(&r, 600000);
         *moves[i] += 2;
-        assert_false(look(&r).stalled);
+        assert_false(look(&r).gave_up);
     }
     slot_of(&r)->cold++; // even: out of the walk
-    assert_false(look(&r).stalled);
+    assert_false(look(&r).gave_up);
     let_it_use(&r, 1100000);
-    assert_false(look(&r).stalled);
+    assert_false(look(&r).gave_up);
     assert_false(word_of(&r) & SEEP_WORD_OFF);
     rig_stop(&r);
 }
@@ -165,10 +165,10 @@ static void test_waiting_and_stopped_are_no_stall(void **state)
         if (stopped)
             kill(r.pid, SIGSTOP);
         for (int i = 0; i < 3; i++) {
-            assert_false(look(&r).stalled);
+            assert_false(look(&r).gave_up);
             nanosleep(&(struct timespec){0, 500000000}, NULL);
         }
-        assert_false(look(&r).stalled);
+        assert_false(look(&r).gave_up);
         assert_false(word_of(&r) & SEEP_WORD_OFF);
         rig_stop(&r);
     }
@@ -181,14 +181,14 @@ static void test_other_numbers(void **state)
     struct rig r;
     rig_start(&r, 1);
     slot_of(&r)->owner = (uint32_t)getpid();
-    assert_false(look(&r).stalled);
+    assert_false(look(&r).gave_up);
     let_it_use(&r, 1100000);
-    assert_false(look(&r).stalled);
+    assert_false(look(&r).gave_up);
     slot_of(&r)->owner = (uint32_t)r.pid;
     ((struct seep_header *)r.base)->pid = 7;
-    assert_false(look(&r).stalled);
+    assert_false(look(&r).gave_up);
     let_it_use(&r, 1100000);
-    assert_false(look(&r).stalled);
+    assert_false(look(&r).gave_up);
     rig_stop(&r);
 }
 

@@ -65,8 +65,10 @@ static const struct row rows[] = {
     {"limit_data", {"prlimit", "--data=20000000", "@harm_misuse", "sizes"}, NULL, 20, 0},
     {"limit_nofile", {"prlimit", "--nofile=4", "@harm_ends", "exit"}, NULL, 20, 0},
     {"mlockall", {"@harm_mlock"}, NULL, 20, 0},
+    {"mlockall_limited", {"@harm_mlock", "limited"}, NULL, 20, 0},
     {"identity", {"@harm_identity", "dumpable", "nnp", "landlock", "nobody"}, NULL, 20, 0},
     {"empty_environment", {"env", "-i", "@harm_misuse", "sizes"}, NULL, 20, 0},
+    {"namespaces", {"@harm_namespaces", "@", "#300"}, NULL, 60, 0},
     {"descriptors", {"@list_fds"}, NULL, 20, 0},
 };
 
