@@ -411,7 +411,7 @@ static struct profile *read_profile(const struct load_opts *o, int n, char **nam
     int failed = profile_load(&sources, &p, err);
     free(shipped);
     if (!failed && cmd_check_gates(p, err) == 0) {
-        if (p->load.present)
+        if (p->n_loads)
             return p;
         seep_fail(err, SEEP_E_USAGE, "%s has no load: add a `load:` with rate or users, and scenarios.", names[n - 1]);
     }

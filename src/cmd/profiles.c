@@ -110,7 +110,7 @@ static int check(const struct profiles_opts *o, int n, char **names)
             status = cmd_fail(&err);
             continue;
         }
-        printf("%s: valid, %d gates%s\n", names[i], p->n_gates, p->load.present ? ", with load" : "");
+        printf("%s: valid, %d gates%s\n", names[i], p->n_gates, p->n_loads ? ", with load" : "");
         profile_free(p);
     }
     return status;

@@ -220,19 +220,20 @@ static struct transport *transport_of(struct engine *e, const struct transport_o
 static int write_request(struct engine *e, const struct profile_scenario *s, struct scenario_state *st,
                          struct seep_err *err)
 {
-    for (int i = 0; i < s->n_headers; i++) {
-        char *value = profile_expand_env(s->headers[i].value ? s->headers[i].value : "", err);
-        int failed = value ? request_add_header(&st->text, s->headers[i].key, value, err) : -1;
+    const struct profile_request *r = &s->steps[0].request;
+    for (int i = 0; i < r->n_headers; i++) {
+        char *value = profile_expand_env(r->headers[i].value ? r->headers[i].value : "", err);
+        int failed = value ? request_add_header(&st->text, r->headers[i].key, value, err) : -1;
         free(value);
         if (failed)
             return -1;
     }
-    char *url = profile_expand_env(s->url, err), *target = NULL, *userinfo = NULL;
-    char *body = url && s->body ? profile_expand_env(s->body, err) : NULL;
+    char *url = profile_expand_env(r->url, err), *target = NULL, *userinfo = NULL;
+    char *body = url && r->body ? profile_expand_env(r->body, err) : NULL;
     int failed =
-        !url || (s->body && !body) ? -1 : origin_add(&e->origins, url, NULL, &st->spec.origin, &target, &userinfo, err);
+        !url || (r->body && !body) ? -1 : origin_add(&e->origins, url, NULL, &st->spec.origin, &target, &userinfo, err);
     if (!failed)
-        failed = request_finish(&st->text, st->spec.origin, s->method, target, body, userinfo, err);
+        failed = request_finish(&st->text, st->spec.origin, r->method, target, body, userinfo, err);
     free(url);
     free(body);
     free(userinfo);
@@ -243,7 +244,7 @@ static int open_scenario(struct engine *e, const struct profile_scenario *s, str
                          const struct transport_setup *setup, struct seep_err *err)
 {
     st->spec = (struct exchange_spec){.name = s->name,
-                                      .timeout_ns = (int64_t)(s->timeout_s * 1e9),
+                                      .timeout_ns = (int64_t)(s->steps[0].request.timeout_s * 1e9),
                                       .body_max = EXCHANGE_BODY_MAX,
                                       .constant = &st->text.request};
     if (write_request(e, s, st, err) < 0)
@@ -302,12 +303,12 @@ int engine_open(uv_loop_t *loop, const struct profile *p, struct load_tally *tal
     struct engine *e = calloc(1, sizeof *e);
     if (!e)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the load engine.");
-    *e = (struct engine){.load = &p->load,
+    *e = (struct engine){.load = &p->loads[0],
                          .tally = tally,
                          .hooks = hooks,
                          .rng = {part->seed},
                          .share =
-                             share_of_load(0, share_split(&p->load, part->processes), part->process, part->processes),
+                             share_of_load(0, share_split(&p->loads[0], part->processes), part->process, part->processes),
                          .first_free = -1,
                          .alarm_ns = INT64_MAX,
                          .deadline_ns = INT64_MAX,

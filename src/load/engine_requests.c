@@ -91,11 +91,10 @@ static int64_t back_off_ns(struct engine *e, struct load_user *user, const struc
 
 static void user_back(struct engine *e, int i, const struct result *r, int64_t now_ns)
 {
-    double think_s = 0;
-    if (e->load->think != THINK_NONE)
-        think_s = e->load->think_min_s;
-    if (e->load->think == THINK_UNIFORM)
-        think_s += rng_unit(&e->rng) * (e->load->think_max_s - e->load->think_min_s);
+    const struct profile_think *think = &e->load->think;
+    double think_s = think->min_s;
+    if (think->kind == THINK_UNIFORM)
+        think_s += rng_unit(&e->rng) * (think->max_s - think->min_s);
     int64_t wait_ns = back_off_ns(e, &e->users.user[i], r);
     int64_t think_ns = (int64_t)(think_s * 1e9);
     users_wait(&e->users, i, now_ns + (wait_ns > think_ns ? wait_ns : think_ns));
@@ -114,10 +113,10 @@ static enum load_error kind_of(enum exchange_end end)
 
 static bool status_expected(const struct profile_scenario *s, int status)
 {
-    if (s->n_expect_status == 0)
+    if (s->steps[0].expect.n_status == 0)
         return status >= 200 && status <= 399;
-    for (int i = 0; i < s->n_expect_status; i++) {
-        if (s->expect_status[i] == status)
+    for (int i = 0; i < s->steps[0].expect.n_status; i++) {
+        if (status >= s->steps[0].expect.status[i].low && status <= s->steps[0].expect.status[i].high)
             return true;
     }
     return false;
@@ -131,7 +130,7 @@ static struct result judge(const struct profile_scenario *s, const struct exchan
         r.kind = kind_of(end);
     else if (!status_expected(s, x->reply.status))
         r.kind = LOAD_ERR_STATUS;
-    else if (s->expect_under_s > 0 && (double)service_ns > s->expect_under_s * 1e9)
+    else if (s->steps[0].expect.under_s > 0 && (double)service_ns > s->steps[0].expect.under_s * 1e9)
         r.kind = LOAD_ERR_SLOW;
     else
         r.ok = true;

@@ -83,12 +83,12 @@ uint64_t load_errors(const struct load_counts *c)
 
 double load_duration_s(const struct profile *p)
 {
-    return p->load.duration_s > 0 ? p->load.duration_s : p->run.duration_s;
+    return p->loads[0].duration_s > 0 ? p->loads[0].duration_s : p->run.duration_s;
 }
 
 int load_processes(const struct profile *p)
 {
-    return p->load.present ? 1 : 0;
+    return p->n_loads ? profile_load_workers(p) : 0;
 }
 
 // ---- events ---------------------------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ static int start_workers(struct load *l, int n, const struct profile *p, const c
 int load_start(const struct profile *p, const char *self_exe, const struct load_options *options, struct load **out,
                struct seep_err *err)
 {
-    SEEP_CHECK(p->load.present && p->load.n_scenarios > 0);
+    SEEP_CHECK(p->n_loads && p->loads[0].n_scenarios > 0);
     int interval_ms = options && options->report_interval_ms ? options->report_interval_ms : 1000;
     SEEP_CHECK(interval_ms >= 50 && interval_ms <= 10000);
     struct load *l;

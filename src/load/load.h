@@ -133,7 +133,7 @@ struct load_options {
 };
 
 // Starts the workers (`self_exe load-worker 3`, self_exe e.g. "/proc/self/exe") and hands them `p`, which is copied.
-// Waits for nothing. p->load.present must hold. -1 when a process cannot be made; a worker that fails later is lost.
+// Waits for nothing. p->n_loads must hold. -1 when a process cannot be made; a worker that fails later is lost.
 int load_start(const struct profile *p, const char *self_exe, const struct load_options *options, struct load **out,
                struct seep_err *err);
 

@@ -65,7 +65,7 @@ int load_series_build(const struct profile *p, struct load_series_table *out, st
     if (!out->row)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the series of the load.");
     const struct load_series all = {.kind = LOAD_SERIES_ALL, .parent = -1, .load = -1, .scenario = -1, .step = -1};
-    if (add(out, &all, "", err) < 0 || add_load(out, &p->load, 0, 0, err) < 0) {
+    if (add(out, &all, "", err) < 0 || add_load(out, &p->loads[0], 0, 0, err) < 0) {
         load_series_free(out);
         return -1;
     }

@@ -28,6 +28,20 @@ enum profile_attribution profile_attribution_mode(const struct profile *p)
     return p->run.duration_s <= 3600 ? ATTRIBUTION_EXACT : ATTRIBUTION_SAMPLED;
 }
 
+bool profile_load_keeps_sessions(const struct profile_load *l)
+{
+    return l->sessions == SESSIONS_AUTO ? !l->open_model : l->sessions == SESSIONS_KEPT;
+}
+
+int profile_load_workers(const struct profile *p)
+{
+    int most = 1;
+    for (int i = 0; i < p->n_loads; i++)
+        if (p->loads[i].workers > most)
+            most = p->loads[i].workers;
+    return most;
+}
+
 // At p stands "${env:"; adds the value and returns what is behind the '}', or NULL.
 static const char *expand_one(const char *p, struct seep_buf *out, struct seep_err *err)
 {
@@ -83,10 +97,10 @@ void schema_each(const struct schema_key *keys, const char *prefix,
         char path[160];
         snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "", keys->name);
         each(path, keys, ctx);
-        if (!keys->sub)
+        if (!keys->sub || (keys->flags & KEY_BRIEF))
             continue;
-        if (keys->type == KEY_LIST)
-            snprintf(path + strlen(path), sizeof path - strlen(path), "[]");
+        const char *item = keys->flags & KEY_NAMED ? ".NAME" : keys->item_size && !(keys->flags & KEY_ONE) ? "[]" : "";
+        snprintf(path + strlen(path), sizeof path - strlen(path), "%s", item);
         schema_each(keys->sub, path, each, ctx);
     }
 }
@@ -111,7 +125,9 @@ static const char *plain_type(const struct schema_key *key)
     case KEY_MAP:
         return "map";
     case KEY_LIST:
-        return "list of maps";
+        return key->flags & KEY_NAMED ? "map of names to maps"
+               : key->flags & KEY_ONE ? "map, or list of maps"
+                                      : "list of maps";
     case KEY_NAME:
         return "name";
     default:

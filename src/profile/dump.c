@@ -1,5 +1,6 @@
 // A profile as JSON that reads back as the same profile: what the store keeps and the load worker gets. See schema.h.
 #include "base/check.h"
+#include "profile/runtext.h"
 #include "profile/schema.h"
 
 #include <stdio.h>
@@ -28,12 +29,12 @@ void schema_quantity(struct jsonw *w, const char *key, double value, enum seep_u
     jsonw_string(w, key, text);
 }
 
-// "${" that is not a kept "${env:" was no variable any more when it got here: it is written "$${".
+// "${" that is no kept reference was no variable any more when it got here: it is written "$${".
 static void add_escaped(struct seep_buf *out, const char *text)
 {
     for (const char *p = text; *p; p++) {
         bool opens = p[0] == '$' && p[1] == '{';
-        bool kept = !strncmp(p, "${env:", 6) || (p > text && p[-1] == '$' && !strncmp(p, "${env:", 6));
+        bool kept = opens && runtext_is_kept(p);
         if (opens && !kept)
             buf_char(out, '$');
         buf_char(out, *p);
@@ -96,24 +97,63 @@ static void write_list(struct jsonw *w, const struct schema_key *key, const void
 {
     const char *items = *(char *const *)((const char *)object + key->offset);
     int n = *(const int *)((const char *)object + key->count);
+    bool named = key->flags & KEY_NAMED, only = (key->flags & KEY_ONE) && n == 1;
     if (!n && !key->def)
         return;
-    jsonw_array(w, key->name);
+    if (named)
+        jsonw_object(w, key->name);
+    else if (!only)
+        jsonw_array(w, key->name);
     for (int i = 0; i < n; i++) {
-        jsonw_object(w, NULL);
-        schema_write(w, key->sub, items + key->item_size * (size_t)i, redact);
+        const char *item = items + key->item_size * (size_t)i;
+        jsonw_object(w, named ? *(char *const *)(item + key->item_name) : only ? key->name : NULL);
+        schema_write(w, key->sub, item, redact);
         jsonw_end_object(w);
     }
-    jsonw_end_array(w);
+    if (named)
+        jsonw_end_object(w);
+    else if (!only)
+        jsonw_end_array(w);
 }
 
 static void write_map(struct jsonw *w, const struct schema_key *key, const void *object, bool redact)
 {
     if (key->present && !*(const bool *)((const char *)object + key->present - 1))
         return;
+    size_t before = w->out->len;
+    bool had_item = w->has_item[w->depth];
     jsonw_object(w, key->name);
     schema_write(w, key->sub, (const char *)object + key->offset, redact);
+    bool empty = !w->has_item[w->depth];
     jsonw_end_object(w);
+    if (empty && (key->flags & KEY_QUIET) && !w->out->failed) {
+        w->out->len = before;
+        w->out->data[before] = 0;
+        w->has_item[w->depth] = had_item;
+    }
+}
+
+// Whether a quiet key has its default. Choices have the first as theirs.
+static bool is_default(const struct schema_key *key, const void *object)
+{
+    const char *field = (const char *)object + key->offset;
+    struct seep_quantity q = {0};
+    switch (key->type) {
+    case KEY_NUMBER:
+        if (*(const double *)field == PROFILE_AUTO)
+            return !strcmp(key->def, "auto") || !strcmp(key->def, "off");
+        return units_parse(key->def, &q, NULL, NULL) == 0 && q.value == *(const double *)field;
+    case KEY_INT:
+        return *(const int *)field == (!strcmp(key->def, "auto") ? (int)PROFILE_AUTO : (int)strtol(key->def, NULL, 10));
+    case KEY_BOOL:
+        return *(const bool *)field == !strcmp(key->def, "true");
+    case KEY_CHOICE:
+        return *(const int *)field == 0;
+    case KEY_TEXTS:
+        return *(const int *)((const char *)object + key->count) == 0;
+    default:
+        return false;
+    }
 }
 
 static void write_choice(struct jsonw *w, const struct schema_key *key, int value)
@@ -130,6 +170,8 @@ static void write_choice(struct jsonw *w, const struct schema_key *key, int valu
 static void write_value(struct jsonw *w, const struct schema_key *key, const void *object, bool redact)
 {
     const char *field = (const char *)object + key->offset;
+    if ((key->flags & KEY_QUIET) && is_default(key, object))
+        return;
     switch (key->type) {
     case KEY_TEXT:
     case KEY_NAME:
@@ -140,7 +182,10 @@ static void write_value(struct jsonw *w, const struct schema_key *key, const voi
         write_number(w, key, *(const double *)field);
         return;
     case KEY_INT:
-        jsonw_int(w, key->name, *(const int *)field);
+        if (*(const int *)field == (int)PROFILE_AUTO && (key->flags & KEY_AUTO))
+            jsonw_string(w, key->name, "auto");
+        else
+            jsonw_int(w, key->name, *(const int *)field);
         return;
     case KEY_BOOL:
         jsonw_bool(w, key->name, *(const bool *)field);

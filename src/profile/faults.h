@@ -3,17 +3,8 @@
 #ifndef SEEP_PROFILE_FAULTS_H
 #define SEEP_PROFILE_FAULTS_H
 
+#include "profile/types.h"
 #include <stdbool.h>
-
-// Where something stands in a file, for messages: "ours.yaml:12:5".
-struct profile_where {
-    const char *file; // the profile's own copy; "-o" for overrides, "(default)" for defaults
-    int line, column; // from 1; 0 when there is no file
-};
-
-struct profile_pair {
-    char *key, *value;
-};
 
 enum profile_ready_kind { READY_NONE, READY_HTTP, READY_TCP, READY_LOG, READY_COMMAND };
 

@@ -10,11 +10,10 @@
 
 #include "base/err.h"
 #include "profile/faults.h"
+#include "profile/load_types.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define PROFILE_AUTO (-1.0) // durations and sizes: the program chooses
 
 enum profile_life { LIFE_JOB, LIFE_SERVICE, LIFE_TREE };
 enum profile_attribution { ATTRIBUTION_AUTO, ATTRIBUTION_EXACT, ATTRIBUTION_SAMPLED, ATTRIBUTION_OFF };
@@ -60,46 +59,6 @@ struct profile_attr {
     double memory_bytes;        // ceiling of the shared region; PROFILE_AUTO: the larger of 64 MiB and 1/32 of memory
     double events_per_s;        // seep attach gives stacks up above so many calls and returns a second
     bool follow_children;       // attribute forked and exec'ed processes too
-};
-
-struct profile_stage {
-    double for_s;
-    double to; // requests per second (open) or users (closed)
-    bool rate; // `to` is a rate; the same in all stages of a load
-};
-
-enum profile_think { THINK_NONE, THINK_FIXED, THINK_UNIFORM };
-
-struct profile_scenario {
-    struct profile_where where;
-    char *name;
-    double weight; // > 0
-    char *method;  // upper case, default GET
-    char *url;
-    struct profile_pair *headers;
-    int n_headers;
-    char *body;         // NULL: none
-    int *expect_status; // accepted codes; n 0: any 2xx or 3xx
-    int n_expect_status;
-    double expect_under_s; // 0: no limit
-    double timeout_s;      // > 0
-};
-
-struct profile_load {
-    bool present;
-    bool open_model; // rate given; else users
-    double rate_per_s;
-    double users;
-    enum profile_think think;
-    double think_min_s, think_max_s;
-    bool poisson;      // arrivals of the open model: Poisson, else evenly spaced
-    double duration_s; // PROFILE_AUTO: run.duration
-    int connections;   // most connections at once, > 0
-    struct profile_stage *stages;
-    int n_stages;
-    struct profile_scenario *scenarios;
-    int n_scenarios;
-    struct profile_where where;
 };
 
 // A gate as written; judge/gate.h parses the expression. Absent parts are NULL.
@@ -157,7 +116,8 @@ struct profile {
     struct profile_target target;
     struct profile_run run;
     struct profile_attr attribution;
-    struct profile_load load;
+    struct profile_load *loads; // all run at once; n_loads 0: the target is left to itself
+    int n_loads;
     struct profile_gate
         *gates; // n 0 only when the profile says `gates: []`; else the defaults of product.md stand here
     int n_gates;
@@ -227,6 +187,8 @@ void profile_each_key(void (*each)(const char *path, const char *type, const cha
 // What "auto" means for this profile (product.md): interval = duration/288 within 250 ms .. 5 min; drain 60 s, 25 s in
 // runs under 30 min; exact up to 1 h, else sampled.
 double profile_interval_s(const struct profile *p);
+bool profile_load_keeps_sessions(const struct profile_load *l); // auto: in the closed model
+int profile_load_workers(const struct profile *p);              // the most any of the loads asks for; 1 without one
 double profile_drain_s(const struct profile *p);
 enum profile_attribution profile_attribution_mode(const struct profile *p);
 

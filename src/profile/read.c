@@ -1,9 +1,11 @@
 // Reading a tree by the table of keys: types, units, ranges, defaults, unknown keys. See schema.h.
 #include "base/check.h"
 #include "base/near.h"
+#include "profile/runtext.h"
 #include "profile/schema.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,8 @@ static void join(char *out, size_t size, const char *path, const char *name)
     snprintf(out, size, "%s%s%s", path, *path ? "." : "", name);
 }
 
-const char *schema_text(const struct load_context *ctx, const struct node *n, const char *what)
+// The text of a scalar, run-time references and all.
+static const char *any_text(const struct load_context *ctx, const struct node *n, const char *what)
 {
     if (n->kind != NODE_SCALAR) {
         node_fail(ctx->err, n, "%s is a text, not a %s.", what, node_kind_name(n));
@@ -31,6 +34,17 @@ const char *schema_text(const struct load_context *ctx, const struct node *n, co
         return NULL;
     }
     return node_expand(ctx, n);
+}
+
+const char *schema_text(const struct load_context *ctx, const struct node *n, const char *what)
+{
+    const char *text = any_text(ctx, n, what);
+    const char *reference = text ? runtext_find(text) : NULL;
+    if (!reference)
+        return text;
+    node_fail(ctx->err, n, "%.*s} belongs to what a load sends and expects; %s is fixed before it runs.",
+              (int)strcspn(reference, "}"), reference, what);
+    return NULL;
 }
 
 static const char *unit_wanted(enum seep_unit unit)
@@ -115,7 +129,12 @@ static int read_int(const struct load_context *ctx, const struct schema_key *key
                     const struct node *n, int *field)
 {
     double v;
-    if (schema_number(ctx, n, path, UNIT_NONE, &v))
+    const char *text = schema_text(ctx, n, path);
+    if (text && is_word(key, text)) {
+        *field = (int)PROFILE_AUTO;
+        return 0;
+    }
+    if (!text || schema_number(ctx, n, path, UNIT_NONE, &v))
         return -1;
     if (v < key->min || v > key->max)
         return range_error(ctx, key, n, path);
@@ -176,20 +195,37 @@ static int read_choice(const struct load_context *ctx, const struct schema_key *
     return node_fail(ctx->err, n, "%s is one of %s, not '%.*s'.", path, key->choices, VALUE_SHOWN, text);
 }
 
-static bool is_name(const char *text)
+bool check_is_name(const char *text)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t len = strlen(text);
     return len >= 1 && len <= 63 && strspn(text, allowed) == len && !strchr("._-", text[0]);
 }
 
+// A path that a file gives is meant from where the file is, and stays right when the run is resumed from elsewhere.
+static int read_path(const struct load_context *ctx, const struct node *n, const char *text, char **field)
+{
+    char dir[PATH_MAX] = "", full[2 * PATH_MAX];
+    const char *name = n->source->name, *slash = strrchr(name, '/');
+    if (!*text)
+        return node_fail(ctx->err, n, "This path is empty.");
+    snprintf(full, sizeof full, "%.*s", slash ? (int)(slash - name) : 1, slash ? name : ".");
+    bool fixed = text[0] == '/' || !strncmp(text, "${", 2) || !realpath(slash == name ? "/" : full, dir);
+    if ((size_t)snprintf(full, sizeof full, "%s%s%s", fixed ? "" : dir, fixed ? "" : "/", text) >= sizeof full)
+        return node_fail(ctx->err, n, "This path is longer than any file's.");
+    *field = arena_text(ctx->arena, full, strlen(full));
+    return *field ? 0 : no_memory(ctx);
+}
+
 static int read_text(const struct load_context *ctx, const struct schema_key *key, const char *path,
                      const struct node *n, char **field)
 {
-    const char *text = schema_text(ctx, n, path);
+    const char *text = key->flags & KEY_RUNTIME ? any_text(ctx, n, path) : schema_text(ctx, n, path);
     if (!text)
         return -1;
-    if (key->type == KEY_NAME && !is_name(text))
+    if (key->flags & KEY_FILE)
+        return read_path(ctx, n, text, field);
+    if (key->type == KEY_NAME && !check_is_name(text))
         return node_fail(ctx->err, n, "%s is made of letters, digits, '.', '_' and '-' (at most 63), not '%.*s'.", path,
                          VALUE_SHOWN, text);
     *field = arena_text(ctx->arena, text, strlen(text));
@@ -277,23 +313,55 @@ static int read_map(const struct load_context *ctx, const struct schema_key *key
     return schema_read(ctx, key->sub, path, n, (char *)object + (key->type == KEY_MAP ? key->offset : 0));
 }
 
+int schema_read_item(const struct load_context *ctx, const struct schema_key *key, const char *path,
+                     const struct node *n, void *item)
+{
+    if (node_is_null(n))
+        return node_fail(ctx->err, n, "%s is empty.", path);
+    if (key->where)
+        fill_where((struct profile_where *)((char *)item + key->where - 1), n);
+    return read_map(ctx, key, path, n, item);
+}
+
+// A map of free names to items. A name that is set to null is as if it were not there.
+static int read_named(const struct load_context *ctx, const struct schema_key *key, const char *path,
+                      const struct node *n, void *object)
+{
+    if (n->kind != NODE_MAP)
+        return node_fail(ctx->err, n, "%s is a map of names, not a %s.", path, node_kind_name(n));
+    char *items = arena_alloc(ctx->arena, key->item_size * (size_t)(n->n + 1));
+    int *count = (int *)((char *)object + key->count);
+    if (!items)
+        return no_memory(ctx);
+    for (int i = 0; i < n->n; i++) {
+        char inner[PATH_SHOWN];
+        join(inner, sizeof inner, path, n->keys[i]->text);
+        if (node_is_null(n->items[i]))
+            continue;
+        char *item = items + key->item_size * (size_t)(*count)++;
+        *(const char **)(item + key->item_name) = n->keys[i]->text;
+        if (schema_read_item(ctx, key, inner, n->items[i], item))
+            return -1;
+    }
+    *(char **)((char *)object + key->offset) = items;
+    return 0;
+}
+
 static int read_list(const struct load_context *ctx, const struct schema_key *key, const char *path,
                      const struct node *n, void *object)
 {
+    if (key->flags & KEY_NAMED)
+        return read_named(ctx, key, path, n, object);
     int many = n->kind == NODE_LIST ? n->n : 1;
     char *items = arena_alloc(ctx->arena, key->item_size * (size_t)(many + 1));
     if (!items)
         return no_memory(ctx);
     for (int i = 0; i < many; i++) {
-        const struct node *item = n->kind == NODE_LIST ? n->items[i] : n;
-        char *to = items + key->item_size * (size_t)i;
         char inner[PATH_SHOWN];
         snprintf(inner, sizeof inner, "%s.%d", path, i);
-        if (node_is_null(item))
-            return node_fail(ctx->err, item, "%s is empty.", inner);
-        if (key->where)
-            fill_where((struct profile_where *)(to + key->where - 1), item);
-        if (read_map(ctx, key, inner, item, to))
+        bool only = (key->flags & KEY_ONE) && n->kind != NODE_LIST;
+        if (schema_read_item(ctx, key, only ? path : inner, n->kind == NODE_LIST ? n->items[i] : n,
+                             items + key->item_size * (size_t)i))
             return -1;
     }
     *(char **)((char *)object + key->offset) = items;
@@ -392,7 +460,7 @@ static int read_default(const struct load_context *ctx, const struct schema_key 
         struct node *empty = node_new(ctx->arena, NODE_MAP, source_from(ctx->arena, "(default)", "", 0), 0, 0);
         return empty && empty->source ? read_map(ctx, key, path, empty, object) : no_memory(ctx);
     }
-    const char *def = key->type == KEY_CUSTOM && key->sub ? "{}" : key->def;
+    const char *def = key->flags & KEY_FILLED ? "{}" : key->def;
     if (!def)
         return 0;
     struct source *s = source_from(ctx->arena, "(default)", def, strlen(def));

@@ -13,9 +13,15 @@
 #define AT(type, field)    .offset = offsetof(type, field)
 #define COUNT(type, field) .count = offsetof(type, field)
 #define WHERE(type, field) .where = offsetof(type, field) + 1
+#define NAMED(type)        .item_name = offsetof(type, name)
 #define END                                                                                                            \
     {                                                                                                                  \
         .name = NULL                                                                                                   \
     }
+
+// A list of steps.
+#define STEPS_ROW(owner, field, n_field)                                                                               \
+    .type = KEY_CUSTOM, .ops = &key_steps, .sub = schema_step, .item_size = sizeof(struct profile_step),               \
+    AT(owner, field), COUNT(owner, n_field), .type_name = "list of steps, or {one_of: steps}"
 
 #endif

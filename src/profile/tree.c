@@ -2,6 +2,7 @@
 #include "profile/tree.h"
 #include "base/buf.h"
 #include "base/near.h"
+#include "profile/runtext.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -98,12 +99,27 @@ static int no_memory(struct seep_err *err)
     return seep_fail(err, SEEP_E_SYSTEM, "Memory ran out while a profile was put together");
 }
 
+// An item is found by its place, or by the `name` it has.
+static struct node **named_item(struct node *list, const char *name)
+{
+    for (int i = 0; i < list->n; i++) {
+        const struct node *has = list->items[i]->kind == NODE_MAP ? node_get(list->items[i], "name", NULL) : NULL;
+        if (has && has->kind == NODE_SCALAR && !strcmp(has->text, name))
+            return &list->items[i];
+    }
+    return NULL;
+}
+
 static struct node **list_slot(struct step *s, struct node *list, const struct node *key)
 {
     char *end;
+    struct node **named = isdigit((unsigned char)key->text[0]) ? NULL : named_item(list, key->text);
+    if (named)
+        return named;
     unsigned long at = strtoul(key->text, &end, 10);
     if (!isdigit((unsigned char)key->text[0]) || *end || at > (unsigned long)list->n || at >= PROFILE_ITEMS_MAX) {
-        node_fail(s->err, key, "'%.40s' is not the number of an item: the list has %d, counted from 0.", key->text,
+        node_fail(s->err, key,
+                  "'%.40s' is neither the number nor the name of an item: the list has %d, counted from 0.", key->text,
                   list->n);
         return NULL;
     }
@@ -221,8 +237,10 @@ static size_t expand_one(const struct load_context *ctx, const struct node *n, s
         return 0;
     }
     char name[64];
-    if (!strncmp(p, "${env:", 6) && len > 6 &&
-        strspn(p + 6, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == len - 6) {
+    bool env = !strncmp(p, "${env:", 6);
+    bool env_name =
+        len > 6 && strspn(p + 6, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == len - 6;
+    if (env ? env_name : runtext_is_kept(p)) {
         buf_add(out, p, len + 1);
         return len + 1;
     }
@@ -255,8 +273,8 @@ static int expand(const struct load_context *ctx, const struct node *n, struct s
         return node_fail(ctx->err, n, "A variable is text, not a %s.", node_kind_name(n));
     for (size_t i = 0; n->text[i];) {
         if (!strncmp(n->text + i, "$${", 3)) {
-            // "$${env:" stays: only profile_expand_env, which runs at use, can tell it from the real thing.
-            buf_str(out, strncmp(n->text + i, "$${env:", 7) ? "${" : "$${");
+            // "$${env:" stays, as its like: only what runs at use can tell it from the real thing.
+            buf_str(out, runtext_is_kept(n->text + i + 1) ? "$${" : "${");
             i += 3;
         } else if (!strncmp(n->text + i, "${", 2)) {
             size_t len = expand_one(ctx, n, i, out, depth);

@@ -147,8 +147,8 @@ void run_act_baseline(struct run *r)
         run_feed(r, RUN_EV_STOP);
         return;
     }
-    if (!r->profile->load.present || (r->adopting && r->has_measure)) {
-        if (r->profile->load.present)
+    if (!r->profile->n_loads || (r->adopting && r->has_measure)) {
+        if (r->profile->n_loads)
             start_load(r);
         run_feed(r, RUN_EV_PHASE_DONE);
         return;

@@ -63,11 +63,11 @@ static void more_series_than_can_be_told_apart_are_refused(void **s)
     struct seep_err err;
     assert_int_equal(load_series_build(p, &t, &err), -1);
     assert_int_equal(err.code, SEEP_E_LIMIT);
-    p->load.n_scenarios--;
+    p->loads[0].n_scenarios--;
     assert_int_equal(load_series_build(p, &t, &err), 0);
     assert_int_equal(t.n, LOAD_SERIES_MAX);
     load_series_free(&t);
-    p->load.n_scenarios++;
+    p->loads[0].n_scenarios++;
     profile_free(p);
     buf_free(&b);
 }

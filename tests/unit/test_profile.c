@@ -77,7 +77,7 @@ static void without_a_profile(void **state)
     assert_int_equal(p->target.life, LIFE_JOB);
     assert_true(p->run.duration_s == 600);
     assert_true(p->run.interval_s == PROFILE_AUTO);
-    assert_false(p->load.present);
+    assert_int_equal(p->n_loads, 0);
     assert_int_equal(p->n_gates, 4);
     assert_string_equal(p->gates[0].expr, "heap.growth < 1MB/h");
     assert_string_equal(p->gates[1].expr, "stack.growth < 1MB/h");
@@ -165,22 +165,24 @@ static void every_key(void **state)
     assert_true(p->run.period_s == 86400 && p->run.early_stop && p->run.reload && p->run.keep_s == 604800);
     assert_int_equal(p->attribution.mode, ATTRIBUTION_OFF);
     assert_true(p->attribution.memory_bytes == 134217728.0 && !p->attribution.follow_children);
-    assert_true(p->load.present && !p->load.open_model && p->load.users == 500);
-    assert_int_equal(p->load.think, THINK_UNIFORM);
-    assert_true(p->load.think_min_s == 2 && p->load.think_max_s == 5 && p->load.connections == 64);
-    assert_true(p->load.n_stages == 2 && p->load.stages[0].to == 100 && !p->load.stages[0].rate);
-    assert_int_equal(p->load.n_scenarios, 2);
-    const struct profile_scenario *s = &p->load.scenarios[0];
-    assert_string_equal(s->method, "POST");
-    assert_string_equal(s->body, "a\tb\n\xc3\xa9");
-    assert_int_equal(s->n_headers, 1);
-    assert_int_equal(s->expect_status[1], 401);
-    assert_true(s->expect_under_s == .2 && s->timeout_s == 1 && s->weight == 70);
+    assert_true(p->n_loads == 1 && !p->loads[0].open_model && p->loads[0].users == 500);
+    assert_int_equal(p->loads[0].think.kind, THINK_UNIFORM);
+    assert_true(p->loads[0].think.min_s == 2 && p->loads[0].think.max_s == 5 && p->loads[0].connections == 64);
+    assert_true(p->loads[0].n_stages == 2 && p->loads[0].stages[0].to == 100 && !p->loads[0].stages[0].rate);
+    assert_int_equal(p->loads[0].n_scenarios, 2);
+    const struct profile_scenario *s = &p->loads[0].scenarios[0];
+    assert_true(s->n_steps == 1 && s->steps == &s->single);
+    const struct profile_request *r = &s->steps[0].request;
+    assert_string_equal(r->method, "POST");
+    assert_string_equal(r->body, "a\tb\n\xc3\xa9");
+    assert_int_equal(r->n_headers, 1);
+    assert_true(s->steps[0].expect.status[1].low == 401 && s->steps[0].expect.status[1].high == 401);
+    assert_true(s->steps[0].expect.under_s == .2 && r->timeout_s == 1 && s->weight == 70);
     assert_int_equal(s->where.line, 25);
-    assert_string_equal(p->load.scenarios[1].name, "s2");
-    assert_string_equal(p->load.scenarios[1].url, "http://127.0.0.1:8080/items");
-    assert_string_equal(p->load.scenarios[1].method, "GET");
-    assert_true(p->load.scenarios[1].timeout_s == 30 && p->load.scenarios[1].weight == 1);
+    assert_string_equal(p->loads[0].scenarios[1].name, "s2");
+    assert_string_equal(p->loads[0].scenarios[1].steps[0].request.url, "http://127.0.0.1:8080/items");
+    assert_string_equal(p->loads[0].scenarios[1].steps[0].request.method, "GET");
+    assert_true(p->loads[0].scenarios[1].steps[0].request.timeout_s == 30 && p->loads[0].scenarios[1].weight == 1);
     assert_string_equal(p->gates[1].over, "last 5m");
     assert_string_equal(p->gates[1].hold_for, "60s");
     assert_int_equal(p->gates[0].where.line, 29);
@@ -210,8 +212,11 @@ static void dump_reads_back_equal(struct profile *p)
     assert_int_equal(again->target.argc, p->target.argc);
     for (int i = 0; i < p->target.argc; i++)
         assert_string_equal(again->target.argv[i], p->target.argv[i]);
-    assert_int_equal(again->load.open_model, p->load.open_model);
-    assert_true(again->load.rate_per_s == p->load.rate_per_s);
+    assert_int_equal(again->n_loads, p->n_loads);
+    for (int i = 0; i < p->n_loads; i++) {
+        assert_int_equal(again->loads[i].open_model, p->loads[i].open_model);
+        assert_true(again->loads[i].rate_per_s == p->loads[i].rate_per_s);
+    }
     free(first);
     free(second);
     profile_free(again);
@@ -282,9 +287,9 @@ static void overrides_come_last(void **state)
     struct profile *p = load(texts, 1, overrides);
     assert_string_equal(p->name, "p0");
     assert_true(p->run.duration_s == 1200);
-    assert_true(p->load.scenarios[0].weight == 3);
-    assert_string_equal(p->load.scenarios[0].url, "http://h/y");
-    assert_string_equal(p->load.scenarios[1].name, "b");
+    assert_true(p->loads[0].scenarios[0].weight == 3);
+    assert_string_equal(p->loads[0].scenarios[0].steps[0].request.url, "http://h/y");
+    assert_string_equal(p->loads[0].scenarios[1].name, "b");
     assert_int_equal(p->n_gates, 2);
     assert_string_equal(p->gates[1].warn, "true");
     assert_string_equal(p->gates[0].where.file, "-o");
@@ -347,8 +352,8 @@ static int count_shipped(const char *name, const char *path, const char *about, 
     assert_true(strlen(about) > 20);
     assert_null(p->target.argv);
     assert_int_equal(p->target.life, LIFE_SERVICE);
-    for (int i = 0; i < p->load.n_scenarios; i++)
-        assert_memory_equal(p->load.scenarios[i].url, "http://127.0.0.1:1/", 19);
+    for (int i = 0; p->n_loads && i < p->loads[0].n_scenarios; i++)
+        assert_memory_equal(p->loads[0].scenarios[i].steps[0].request.url, "http://127.0.0.1:1/", 19);
     dump_reads_back_equal(p);
     profile_free(p);
     ++*(int *)ctx;

@@ -135,8 +135,8 @@ static const struct bad {
     {L "{request: {method: GET}}]}\n", "2:41", "needs the key 'url'"},
     {L "{request: 'ftp://a/'}]}\n", "2:41", "begins with http"},
     {L "{request: 'http://a b/'}]}\n", "2:41", "white space"},
-    {L "{request: {url: 'http://a/', headers: {'a b': c}}}]}\n", "2:41", "name of a header"},
-    {L "{request: {url: 'http://a/', headers: {a: \"b\\r\\nc: d\"}}}]}\n", "2:41", "line break"},
+    {L "{request: {url: 'http://a/', headers: {'a b': c}}}]}\n", "2:69", "name of a header"},
+    {L "{request: {url: 'http://a/', headers: {a: \"b\\r\\nc: d\"}}}]}\n", "2:69", "line break"},
     {L "{request: 'http://a/', expect: {status: 42}}]}\n", "2:71", "between 100 and 599"},
     {L "{request: 'http://a/', weight: 0}]}\n", "2:62", "more than zero"},
     {L "{name: a, request: 'http://a/'}, {name: a, request: 'http://a/'}]}\n", "2:64", "Two scenarios"},
@@ -270,8 +270,8 @@ static void bad_overrides(void **state)
     override_fails("run.duraton=1m", "-o:1:5: There is no key 'duraton' in 'run'; did you mean 'duration'?");
     override_fails("run.duration=5", "-o:1:14: run.duration wants");
     override_fails("run.duration=5", "\n  run.duration=5\n               ^");
-    override_fails("gates.3=x", "not the number of an item");
-    override_fails("gates.99999999999999999999=x", "not the number of an item");
+    override_fails("gates.3=x", "neither the number nor the name");
+    override_fails("gates.99999999999999999999=x", "neither the number nor the name");
     override_fails("gates=[", "This is not YAML");
     override_fails("gates=*x", "Aliases");
     override_fails("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r=1", "not a path of keys");

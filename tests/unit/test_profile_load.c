@@ -1,0 +1,280 @@
+// The language of loads: every key is read, is dumped, and reads back the same; what contradicts itself is refused
+// where it stands.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "profile/hosts.h"
+#include "profile/profile.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char everything[] =
+    "version: 1\n"
+    "vars: {base_url: \"http://127.0.0.1:8080\", who: \"${env:SEEP_WHO}\"}\n"
+    "load:\n"
+    "  - name: users\n"
+    "    users: 20\n"
+    "    hatch: 5/s\n"
+    "    pace: 10/m\n"
+    "    think: [2s, 5s]\n"
+    "    workers: 2\n"
+    "    connection: per-user\n"
+    "    variables: {mail: \"loadtest-${user:id}@example.org\", token: none}\n"
+    "    data: {people: /tmp/people.csv, towns: {file: /tmp/towns.csv, order: per-user}}\n"
+    "    headers: {X-Load-Test: \"true\", X-Id: \"${gen:uuid}\"}\n"
+    "    cookies: true\n"
+    "    http: 2\n"
+    "    tls: {ca: /etc/ca.pem, cert: /etc/c.pem, key: /etc/k.pem}\n"
+    "    follow: same-host\n"
+    "    timeout: 5s\n"
+    "    connect_timeout: 2s\n"
+    "    body_max: 10MB\n"
+    "    body_kept: 64KiB\n"
+    "    setup: \"${base_url}/reset\"\n"
+    "    user_setup:\n"
+    "      - name: login\n"
+    "        request: {method: post, url: \"${base_url}/login\", body: "
+    "'{\"user\":\"${user:mail}\",\"pw\":\"${who}\"}'}\n"
+    "        extract: {token: $.token, sid: {cookie: SID, default: none}}\n"
+    "    teardown: [{request: {method: DELETE, url: \"${base_url}/s/${user:sid}\"}}]\n"
+    "    scenarios:\n"
+    "      - name: browse\n"
+    "        weight: 70\n"
+    "        think: 5s\n"
+    "        steps:\n"
+    "          - \"${base_url}/\"\n"
+    "          - name: search\n"
+    "            request: {url: \"${base_url}/search?town=${data:towns.name}\", headers: {Authorization: \"Bearer "
+    "${user:token}\"}}\n"
+    "            expect:\n"
+    "              status: [2xx, 304]\n"
+    "              under: 500ms\n"
+    "              headers: {Content-Type: application/json, Cache-Control: {has: [no-store, \"max-age>=300\"]}, "
+    "X-Bug: "
+    "{present: false}}\n"
+    "              json: {$.ok: true, \"$.result['data'].items\": {length: \"> 0\"}, \"$.n\": {is: \"<= 1.5\", "
+    "present: yes}}\n"
+    "              body: {at_least: 10B, at_most: 1MB, contains: items, lacks: [error, panic], matches: \"it.*s\"}\n"
+    "            extract: {first: \"$.items[0].id\", where: {header: Location, default: \"\"}, c: {regex: "
+    "\"id=([0-9]+)\"}, d: "
+    "{between: [\"<b>\", \"</b>\"]}}\n"
+    "            repeat: 5\n"
+    "            think: 100ms\n"
+    "            transaction: find\n"
+    "            on_failure: continue\n"
+    "          - one_of:\n"
+    "              - {name: recall, weight: 70, request: \"${base_url}/recall?q=${gen:pick(a, b,c)}\", transaction: "
+    "find}\n"
+    "              - {name: store, weight: 30, transaction: find, request: {method: PUT, url: \"${base_url}/store\", "
+    "body_file: /tmp/body.bin, timeout: 1s}}\n"
+    "      - {name: plain, weight: 30, request: \"${base_url}/${gen:int(1,100)}\", repeat: 2}\n"
+    "    metrics:\n"
+    "      search_latency: {trend: latency, of: browse.search}\n"
+    "      items: {trend: {json: $.n}, of: browse}\n"
+    "      search_errors: {rate: errors, of: find}\n"
+    "      cache_hits: {rate: {under: 100us, headers: {X-Cache: HIT}}}\n"
+    "      bytes: {counter: size}\n"
+    "      tokens: {counter: {header: X-Tokens}}\n"
+    "  - name: attack\n"
+    "    start: 30s\n"
+    "    rate: 500/s\n"
+    "    poisson: true\n"
+    "    bursts: {size: 100, every: 10s}\n"
+    "    stages: [{for: 10s, to: 1000/s}]\n"
+    "    duration: 2m\n"
+    "    iterations: 60000\n"
+    "    connections: 50\n"
+    "    connection: fresh\n"
+    "    sessions: kept\n"
+    "    unix: /run/app.sock\n"
+    "    scenarios: [{request: \"http://app/login\", expect: {status: 4xx}}]\n"
+    "  - name: redis\n"
+    "    users: 3\n"
+    "    scenarios:\n"
+    "      - {name: set, tcp: {address: \"[::1]:6379\", command: [SET, \"k${gen:iteration}\", \"${gen:text(16)}\"]}, "
+    "expect: "
+    "{body: OK}}\n"
+    "      - {name: get, tcp: {address: \"LocalHost:11211\", send: \"get a\\r\\n\", framing: memcached}, expect: "
+    "{error_replies: true}}\n"
+    "      - name: raw\n"
+    "        steps:\n"
+    "          - tcp: {address: unix:/run/raw.sock, send: \"${hex:00ff}${gen:now_ms}\", framing: prefixed, prefix: 2, "
+    "prefix_little: true, prefix_counts_all: true, timeout: 3s}\n"
+    "          - tcp: {address: \"127.0.0.1:7\", send: x, framing: until, until: \"${hex:00}\"}\n"
+    "          - tcp: {address: \"127.0.0.1:7\", send: x, framing: length, length: 64B}\n"
+    "  - name: bench\n"
+    "    duration: 1m\n"
+    "    exec:\n"
+    "      command: [redis-benchmark, -p, \"6379\"]\n"
+    "      env: {A: b, C: null}\n"
+    "      cwd: /tmp\n"
+    "      interval: 5s\n"
+    "      again: true\n"
+    "      exit: [0, 3]\n"
+    "      counters: {rps: \"rps=([0-9.]+)\", done: {json: $.done, total: true}}\n";
+
+static struct profile *parse(const char *text)
+{
+    struct profile *p = NULL;
+    struct seep_err err = {0};
+    if (profile_parse(text, strlen(text), "t.yaml", &p, &err))
+        fail_msg("%s", err.text);
+    return p;
+}
+
+static void users_are_read(const struct profile_load *l)
+{
+    assert_string_equal(l->name, "users");
+    assert_true(!l->open_model && l->users == 20 && l->hatch_per_s == 5 && l->pace_per_s == 10 / 60.0);
+    assert_true(l->think.kind == THINK_UNIFORM && l->workers == 2 && l->connections == 20);
+    assert_true(l->connection == CONNECTION_PER_USER && profile_load_keeps_sessions(l));
+    assert_int_equal(l->n_variables, 2);
+    assert_string_equal(l->variables[0].value, "loadtest-${user:id}@example.org");
+    assert_int_equal(l->n_data, 2);
+    assert_string_equal(l->data[0].name, "people");
+    assert_true(l->data[0].order == DATA_NEXT && l->data[1].order == DATA_PER_USER);
+    assert_true(l->cookies && l->http == PROFILE_HTTP_2 && l->follow == FOLLOW_SAME_HOST && l->timeout_s == 5);
+    assert_true(l->connect_timeout_s == 2 && l->body_max_bytes == 1e7 && l->body_kept_bytes == 65536);
+    assert_string_equal(l->tls.key, "/etc/k.pem");
+    assert_true(l->n_setup == 1 && l->n_user_setup == 1 && l->n_teardown == 1);
+    assert_string_equal(l->setup[0].request.url, "http://127.0.0.1:8080/reset");
+    assert_string_equal(l->user_setup[0].request.method, "POST");
+    assert_string_equal(l->user_setup[0].request.body, "{\"user\":\"${user:mail}\",\"pw\":\"${env:SEEP_WHO}\"}");
+    assert_string_equal(l->user_setup[0].extract[0].json, "$.token");
+    assert_string_equal(l->user_setup[0].extract[1].cookie, "SID");
+    assert_string_equal(l->teardown[0].name, "s1");
+}
+
+static void steps_are_read(const struct profile_scenario *s)
+{
+    assert_true(s->n_steps == 4 && s->weight == 70 && s->think.min_s == 5);
+    assert_string_equal(s->steps[0].name, "s1");
+    const struct profile_step *search = &s->steps[1];
+    assert_true(search->repeat == 5 && search->think.min_s == .1 && search->on_failure == ON_FAILURE_CONTINUE);
+    assert_true(search->expect.n_status == 2 && search->expect.status[0].low == 200 &&
+                search->expect.status[0].high == 299 && search->expect.under_s == .5);
+    assert_int_equal(search->expect.n_headers, 3);
+    assert_string_equal(search->expect.headers[0].equals, "application/json");
+    assert_string_equal(search->expect.headers[1].has[1], "max-age>=300");
+    assert_int_equal(search->expect.headers[2].presence, PRESENCE_ABSENT);
+    assert_string_equal(search->expect.json[0].equals, "true");
+    assert_string_equal(search->expect.json[1].path, "$.result['data'].items");
+    assert_string_equal(search->expect.json[2].is, "<= 1.5");
+    assert_true(search->expect.body.n_lacks == 2 && search->expect.body.at_most_bytes == 1e6);
+    assert_int_equal(search->n_extract, 4);
+    assert_string_equal(search->extract[1].fallback, "");
+    assert_string_equal(search->extract[3].between[1], "</b>");
+    assert_true(search->group_n == 0 && s->steps[2].group_first == 2 && s->steps[2].group_n == 2);
+    assert_true(s->steps[3].group_first == 2 && s->steps[3].weight == 30);
+    assert_string_equal(s->steps[3].transaction, "find");
+    assert_string_equal(s->steps[3].request.body_file, "/tmp/body.bin");
+    assert_true(s->steps[3].request.timeout_s == 1 && s->steps[2].request.timeout_s == 5);
+}
+
+static void metrics_are_read(const struct profile_load *l)
+{
+    assert_int_equal(l->n_metrics, 6);
+    assert_true(l->metrics[0].kind == METRIC_TREND && l->metrics[0].source == METRIC_LATENCY);
+    assert_string_equal(l->metrics[0].of, "browse.search");
+    assert_true(l->metrics[1].source == METRIC_VALUE && !strcmp(l->metrics[1].value.json, "$.n"));
+    assert_true(l->metrics[3].kind == METRIC_RATE && l->metrics[3].source == METRIC_CHECKS);
+    assert_true(fabs(l->metrics[3].match.under_s - 100e-6) < 1e-12 && l->metrics[3].match.n_headers == 1);
+    assert_true(l->metrics[4].kind == METRIC_COUNTER && l->metrics[4].source == METRIC_SIZE);
+    assert_string_equal(l->metrics[5].value.header, "X-Tokens");
+}
+
+static void the_rest_is_read(const struct profile *p)
+{
+    const struct profile_load *a = &p->loads[1], *r = &p->loads[2], *x = &p->loads[3];
+    assert_true(a->start_s == 30 && a->open_model && a->bursts.present && a->bursts.size == 100);
+    assert_true(a->iterations == 60000 && a->connections == 50 && a->connection == CONNECTION_FRESH);
+    assert_true(a->duration_s == 120 && profile_load_keeps_sessions(a));
+    assert_string_equal(a->scenarios[0].steps[0].request.unix_path, "/run/app.sock");
+    assert_true(a->scenarios[0].steps == &a->scenarios[0].single && a->scenarios[0].steps[0].repeat == 1);
+    assert_int_equal(r->scenarios[0].steps[0].tcp.framing, FRAMING_RESP);
+    assert_true(r->scenarios[0].steps[0].tcp.timeout_s == 30 && r->scenarios[1].steps[0].expect.error_replies);
+    const struct profile_step *raw = r->scenarios[2].steps;
+    assert_true(raw[0].tcp.framing == FRAMING_PREFIXED && raw[0].tcp.prefix_bytes == 2 && raw[0].tcp.prefix_little &&
+                raw[0].tcp.prefix_counts_all && raw[0].tcp.timeout_s == 3);
+    assert_true(raw[1].tcp.framing == FRAMING_UNTIL && raw[2].tcp.length_bytes == 64);
+    assert_true(x->exec.present && x->n_scenarios == 0 && x->exec.argc == 3 && x->exec.again);
+    assert_true(x->exec.n_exit_codes == 2 && x->exec.exit_codes[1] == 3 && x->exec.interval_s == 5);
+    assert_true(x->exec.n_env == 2 && !x->exec.env[1].value);
+    assert_string_equal(x->exec.counters[0].regex, "rps=([0-9.]+)");
+    assert_true(x->exec.counters[1].total && x->exec.counters[1].json);
+}
+
+static void every_key_is_read(void **state)
+{
+    (void)state;
+    struct profile *p = parse(everything);
+    assert_int_equal(p->n_loads, 4);
+    users_are_read(&p->loads[0]);
+    steps_are_read(&p->loads[0].scenarios[0]);
+    assert_true(p->loads[0].scenarios[1].steps[0].repeat == 2);
+    metrics_are_read(&p->loads[0]);
+    the_rest_is_read(p);
+    assert_int_equal(profile_load_workers(p), 2);
+    profile_free(p);
+}
+
+static void a_dump_reads_back(void **state)
+{
+    (void)state;
+    struct profile *p = parse(everything), *again;
+    char *first = profile_dump(p, false);
+    assert_non_null(first);
+    assert_non_null(strstr(first, "${env:SEEP_WHO}"));
+    again = parse(first);
+    char *second = profile_dump(again, false);
+    assert_string_equal(first, second);
+    users_are_read(&again->loads[0]);
+    steps_are_read(&again->loads[0].scenarios[0]);
+    metrics_are_read(&again->loads[0]);
+    the_rest_is_read(again);
+    free(first);
+    free(second);
+    profile_free(p);
+    profile_free(again);
+}
+
+static void hosts_are_known(void **state)
+{
+    (void)state;
+    struct profile *p = parse(everything);
+    static const char *const want[] = {"127.0.0.1:7",     "127.0.0.1:8080",     "[::1]:6379",
+                                       "localhost:11211", "unix:/run/app.sock", "unix:/run/raw.sock"};
+    char **hosts;
+    int n;
+    struct seep_err err = {0};
+    assert_int_equal(profile_load_hosts(p, &hosts, &n, &err), 0);
+    assert_int_equal(n, 6);
+    for (int i = 0; i < n; i++)
+        assert_string_equal(hosts[i], want[i]);
+    profile_hosts_free(hosts, n);
+    profile_free(p);
+    p = parse("version: 1\nload: {rate: 1/s, scenarios: [{request: '${env:SEEP_NO_URL}/a'}]}\n");
+    assert_int_equal(profile_load_hosts(p, &hosts, &n, &err), -1);
+    assert_non_null(strstr(err.text, "SEEP_NO_URL"));
+    setenv("SEEP_NO_URL", "https://Example.ORG", 1);
+    assert_int_equal(profile_load_hosts(p, &hosts, &n, &err), 0);
+    assert_true(n == 1 && !strcmp(hosts[0], "example.org:443"));
+    profile_hosts_free(hosts, n);
+    profile_free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(a_dump_reads_back),
+        cmocka_unit_test(hosts_are_known),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
