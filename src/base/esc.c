@@ -48,9 +48,9 @@ void esc_term(struct seep_buf *out, const char *s, size_t len)
     }
 }
 
-// Legal in JSON but refused by YAML readers, which read our JSON back. Escaped they pass both. (Code points above the
-// BMP stay as they are: YAML readers refuse the surrogate pairs that JSON would write for them.)
-static bool is_refused_by_yaml(unsigned r)
+// Legal in JSON but refused by XML, and by YAML readers, which read our JSON back. Escaped in JSON they pass both.
+// (Code points above the BMP stay as they are: YAML readers refuse the surrogate pairs that JSON would write for them.)
+static bool is_noncharacter(unsigned r)
 {
     return r == 0xfffe || r == 0xffff;
 }
@@ -69,8 +69,7 @@ void esc_json(struct seep_buf *out, const char *s, size_t len, bool in_html)
             buf_printf(out, "\\%c", (char)r);
         else if (r == '\n')
             buf_str(out, "\\n");
-        else if (is_control(r) || is_bidi(r) || is_refused_by_yaml(r) ||
-                 (in_html && (r == '<' || r == '>' || r == '&')))
+        else if (is_control(r) || is_bidi(r) || is_noncharacter(r) || (in_html && (r == '<' || r == '>' || r == '&')))
             buf_printf(out, "\\u%04x", r);
         else
             buf_add(out, s + i, (size_t)n);
@@ -102,7 +101,8 @@ void esc_html(struct seep_buf *out, const char *s, size_t len)
         unsigned r = 0;
         int n = esc_utf8(s + i, len - i, &r);
         const char *entity = n ? html_entity(r) : NULL;
-        if (n == 0 || ((is_control(r) || is_bidi(r)) && r != '\n' && r != '\t'))
+        bool refused = is_control(r) || is_bidi(r) || is_noncharacter(r);
+        if (n == 0 || (refused && r != '\n' && r != '\t'))
             buf_str(out, "\xef\xbf\xbd");
         else if (entity)
             buf_str(out, entity);

@@ -18,7 +18,8 @@ void esc_term(struct seep_buf *out, const char *s, size_t len);
 // For text inside JSON quotes. in_html also writes '<', '>' and '&' as \u00NN, so that it can stand inside <script>.
 void esc_json(struct seep_buf *out, const char *s, size_t len, bool in_html);
 
-// For HTML and XML text and attribute values in double quotes. Control characters (but tab and newline) become U+FFFD.
+// For HTML and XML text and attribute values in double quotes. Control characters (but tab and newline), bidirectional
+// overrides and what XML refuses become U+FFFD.
 void esc_html(struct seep_buf *out, const char *s, size_t len);
 
 // For running text of Markdown within a line (CommonMark, and the cells of GitHub's tables): marks that could begin

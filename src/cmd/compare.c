@@ -5,15 +5,14 @@
 #include "cmd/report_run.h"
 #include "report/history.h"
 
+#include <limits.h>
 #include <string.h>
 
 struct compare_opts {
-    const char *results, *format, *output;
-    double share;
+    const char *results, *format, *output, *root;
+    double share, limit_bytes;
     int64_t history;
 };
-
-enum { COMPARED_STACKS = 20000 };
 
 static const struct compare_opts defaults = {.format = "text", .share = COMPARE_SHARE_DEFAULT};
 
@@ -35,7 +34,7 @@ static const struct cmd_option options[] = {
      .letter = 'f',
      .arg = "FORMAT",
      .type = CMD_CHOICE,
-     .choices = "text|json|md",
+     .choices = "text|json|md|html|junit|sarif|github|tap",
      .offset = offsetof(struct compare_opts, format),
      .help = "how to write it (default text)"},
     {.name = "output",
@@ -44,6 +43,16 @@ static const struct cmd_option options[] = {
      .type = CMD_STRING,
      .offset = offsetof(struct compare_opts, output),
      .help = "write to FILE, whole or not at all, instead of standard output"},
+    {.name = "source-root",
+     .arg = "DIR",
+     .type = CMD_STRING,
+     .offset = offsetof(struct compare_opts, root),
+     .help = "name source files below DIR relative to it (default the working directory)"},
+    {.name = "limit",
+     .arg = "SIZE",
+     .type = CMD_SIZE,
+     .offset = offsetof(struct compare_opts, limit_bytes),
+     .help = "for md: the most it may take, e.g. 64KiB for a comment (default 1MiB); cut at whole rows"},
     CMD_OPTION_RESULTS(struct compare_opts, results),
     {0},
 };
@@ -66,7 +75,8 @@ static const char *const description[] = {
 
 static const struct cmd_example examples[] = {
     {"seep compare main-42 last", "what the last run lost against run main-42"},
-    {"seep compare base head -f md -O comment.md", "the same as Markdown for a comment"},
+    {"seep compare base head -f md --limit 64KiB -O comment.md", "what changed, as Markdown for a comment"},
+    {"seep compare base head -f sarif -O seep.sarif", "new, steeper and gone stacks for code scanning"},
     {"seep compare --history 30", "where the last thirty nights changed"},
     {0},
 };
@@ -85,23 +95,51 @@ const struct cmd_command cmd_compare = {
     .run = run,
 };
 
+static int as_json(const struct compare *c, const struct report_style *style, struct seep_buf *out,
+                   struct seep_err *err)
+{
+    (void)style;
+    return compare_json(c, out, err);
+}
+
+static const struct {
+    const char *name;
+    int (*write)(const struct compare *, const struct report_style *, struct seep_buf *, struct seep_err *);
+} formats[] = {{"text", compare_text},   {"json", as_json},        {"md", compare_markdown},   {"html", compare_html},
+               {"junit", compare_junit}, {"sarif", compare_sarif}, {"github", compare_github}, {"tap", compare_tap}};
+
+static int write_compare(const struct compare *c, const struct compare_opts *o, const struct report_style *style,
+                         struct seep_buf *out, struct seep_err *err)
+{
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
+        if (strcmp(formats[i].name, o->format) == 0)
+            return formats[i].write(c, style, out, err);
+    return seep_fail(err, SEEP_E_USAGE, "There is no format '%.40s'", o->format);
+}
+
+static int write_history(const struct history *h, const struct compare_opts *o, const struct report_style *style,
+                         struct seep_buf *out, struct seep_err *err)
+{
+    if (strcmp(o->format, "json") == 0)
+        return history_json(h, out, err);
+    if (strcmp(o->format, "md") == 0)
+        return history_markdown(h, out, err);
+    if (strcmp(o->format, "text") == 0)
+        return history_text(h, style, out, err);
+    return seep_fail(err, SEEP_E_USAGE, "--history is written as text, json or md, not as %.40s", o->format);
+}
+
 // One of the two is given.
 static int write_result(const struct compare *c, const struct history *h, const struct compare_opts *o,
                         struct seep_err *err)
 {
     struct seep_buf out;
+    char root[PATH_MAX];
     struct report_style style = o->output == NULL ? cmd_stdout_style() : (struct report_style){0};
-    bool json = strcmp(o->format, "json") == 0, md = strcmp(o->format, "md") == 0;
-    int failed;
+    style.root = cmd_source_root(o->root, root, sizeof root);
+    style.limit_bytes = (size_t)o->limit_bytes;
     buf_init(&out, 64u << 20);
-    if (c != NULL)
-        failed = json ? compare_json(c, &out, err)
-                 : md ? compare_markdown(c, &out, err)
-                      : compare_text(c, &style, &out, err);
-    else
-        failed = json ? history_json(h, &out, err)
-                 : md ? history_markdown(h, &out, err)
-                      : history_text(h, &style, &out, err);
+    int failed = c != NULL ? write_compare(c, o, &style, &out, err) : write_history(h, o, &style, &out, err);
     if (!failed)
         failed = cmd_write_out(o->output, &out, err);
     buf_free(&out);
@@ -116,7 +154,7 @@ static int run_two(int argc, char **argv, const struct compare_opts *o)
     struct compare *c = NULL;
     if (argc != 2)
         return cmd_usage_error("compare", "two runs are needed, BASE and CANDIDATE");
-    const struct report_options what = {.skip = REPORT_SKIP_CHARTS, .max_stacks = COMPARED_STACKS};
+    const struct report_options what = {.skip = REPORT_SKIP_CHARTS, .max_stacks = CMD_COMPARED_STACKS};
     int failed = cmd_build_report_with(o->results, argv[0], &what, &base, &err) ||
                  cmd_build_report_with(o->results, argv[1], &what, &candidate, &err) ||
                  compare_build(base, candidate, &how, &c, &err) || write_result(c, NULL, o, &err);
@@ -145,6 +183,8 @@ static int run_history(const char *word, const struct compare_opts *o)
 static int run(int argc, char **argv, void *opts)
 {
     const struct compare_opts *o = opts;
+    if (o->limit_bytes > 0 && o->limit_bytes < CMD_MD_LIMIT_MIN)
+        return cmd_usage_error("compare", "--limit is at least %d bytes", CMD_MD_LIMIT_MIN);
     if (o->history > 0)
         return argc > 1 ? cmd_usage_error("compare", "--history takes one run at most, not %d", argc)
                         : run_history(argc == 1 ? argv[0] : NULL, o);

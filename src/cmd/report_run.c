@@ -6,6 +6,7 @@
 #include "run/run.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,14 @@ struct report_style cmd_stdout_style(void)
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         style.width = size.ws_col;
     return style;
+}
+
+const char *cmd_source_root(const char *given, char *out, size_t size)
+{
+    char found[PATH_MAX];
+    if (realpath(given ? given : ".", found) == NULL)
+        return NULL;
+    return (size_t)snprintf(out, size, "%s", found) < size ? out : NULL;
 }
 
 static int write_stdout(const struct seep_buf *out, struct seep_err *err)

@@ -56,7 +56,21 @@ int compare_exit_code(const struct compare *c);
 int compare_text(const struct compare *c, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
 // Schema seep.compare/1: docs/schema/seep.compare.1.json.
 int compare_json(const struct compare *c, struct seep_buf *out, struct seep_err *err);
-int compare_markdown(const struct compare *c, struct seep_buf *out, struct seep_err *err);
+// What changed, for a comment on a change; figures that did not change are counted. style: root, limit_bytes.
+int compare_markdown(const struct compare *c, const struct report_style *style, struct seep_buf *out,
+                     struct seep_err *err);
+// Only what changed, in the formats of CI systems.
+int compare_junit(const struct compare *c, const struct report_style *style, struct seep_buf *out,
+                  struct seep_err *err);
+int compare_sarif(const struct compare *c, const struct report_style *style, struct seep_buf *out,
+                  struct seep_err *err);
+int compare_github(const struct compare *c, const struct report_style *style, struct seep_buf *out,
+                   struct seep_err *err);
+int compare_tap(const struct compare *c, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+int compare_html(const struct compare *c, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+// The candidate as SARIF with all its growing stacks, each new, updated, unchanged or absent against the base.
+int report_sarif_since(const struct compare *c, const struct report_style *style, struct seep_buf *out,
+                       struct seep_err *err);
 
 // compare_notes.c, private: fills notes and advice. -1 when memory ran out.
 int compare_notes(struct compare *c, struct seep_err *err);

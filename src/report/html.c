@@ -22,7 +22,7 @@ const char *html_status_class(enum judge_status status)
     return names[status];
 }
 
-static void put_head(const struct report *r, const char *nonce, struct seep_buf *out)
+void html_begin(const char *word, const char *run, const char *nonce, struct seep_buf *out)
 {
     buf_str(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     buf_printf(out,
@@ -32,8 +32,8 @@ static void put_head(const struct report *r, const char *nonce, struct seep_buf 
     buf_str(out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                  "<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" "
                  "content=\"no-referrer\">\n<title>");
-    buf_printf(out, "%s: ", judge_final_name(r->final.verdict));
-    html_name(out, r->run == NULL ? "unknown run" : r->run);
+    buf_printf(out, "%s: ", word);
+    html_name(out, run == NULL ? "unknown run" : run);
     buf_printf(out, " - seep</title>\n<style nonce=\"%s\">\n", nonce);
     buf_add(out, report_asset_uplot_css, report_asset_uplot_css_len);
     buf_add(out, report_asset_page_css, report_asset_page_css_len);
@@ -92,7 +92,7 @@ int report_html(const struct report *r, const struct report_style *style, struct
     struct html_charts *charts = html_charts_new(r);
     if (charts == NULL)
         return seep_fail(err, SEEP_E_SYSTEM, "There is not enough memory for the charts of the report.");
-    put_head(r, nonce, out);
+    html_begin(judge_final_name(r->final.verdict), r->run, nonce, out);
     put_main(r, charts, out);
     put_scripts(charts, nonce, out);
     html_charts_free(charts);

@@ -8,6 +8,8 @@
 #include "report/report.h"
 
 void html_name(struct seep_buf *out, const char *foreign);
+// The page up to <body>: policy, title "WORD: RUN - seep" (word is ours), style sheets. run may be NULL.
+void html_begin(const char *word, const char *run, const char *nonce, struct seep_buf *out);
 // A class name for a status word, e.g. "pass"; from our own tables only.
 const char *html_status_class(enum judge_status status);
 

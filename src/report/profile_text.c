@@ -12,6 +12,14 @@ const char *profile_base_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
+size_t profile_first_own(const struct report_stack *s)
+{
+    for (size_t i = 0; i < s->n_frames; i++)
+        if (!s->frames[i].library)
+            return i;
+    return 0;
+}
+
 void profile_put_name(struct seep_buf *out, const struct report_frame *f)
 {
     const char *name = f->function != NULL ? f->function : profile_base_name(f->module);

@@ -17,5 +17,7 @@ int64_t profile_per_hour(double slope_per_s);
 int64_t profile_integer(double value);
 // Last component of a path.
 const char *profile_base_name(const char *path);
+// The frame a reader looks for: the innermost of the program's own, else the innermost.
+size_t profile_first_own(const struct report_stack *s);
 
 #endif

@@ -341,17 +341,20 @@ struct report_style {
     int width;   // columns; 0: 100
     bool colour; // terminal colours; the caller decides by isatty and NO_COLOR
     bool dark;   // unused by text; HTML follows the reader's own setting
+    // Source files below this directory are named relative to it (junit, sarif, github, md); NULL: as they are.
+    const char *root;
+    size_t limit_bytes; // of md, which cuts at whole rows; 0: 1 MiB
 };
 
 // A format: fills out, which the caller has initialised with buf_init(out, ceiling_bytes) of this row or more.
 struct report_format {
-    const char *name, *extension, *about;
+    const char *name, *file, *about; // file: its fixed name among all formats of a run
     size_t ceiling_bytes;
     bool binary; // nothing for a terminal
     int (*write)(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
 };
 
-// text, json, html, csv, folded, pprof, speedscope; ended by a NULL name.
+// All formats; ended by a row with a NULL name.
 extern const struct report_format report_formats[];
 const struct report_format *report_find_format(const char *name); // NULL: no such format
 
@@ -363,9 +366,27 @@ int report_pprof(const struct report *r, const struct report_style *style, struc
 int report_speedscope(const struct report *r, const struct report_style *style, struct seep_buf *out,
                       struct seep_err *err);
 int report_folded(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+int report_markdown(const struct report *r, const struct report_style *style, struct seep_buf *out,
+                    struct seep_err *err);
+int report_junit(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+int report_sarif(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+int report_github(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+int report_tap(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+int report_openmetrics(const struct report *r, const struct report_style *style, struct seep_buf *out,
+                       struct seep_err *err);
 // `seep stacks`: the ranked stacks alone, with interval, class and age profile; top 0: all that the report lists.
 int report_stacks_text(const struct report *r, const struct report_style *style, size_t top, struct seep_buf *out,
                        struct seep_err *err);
+
+// One of report_formats; sarif also says what is new since the base of `since`, a comparison with r as its candidate
+// (NULL: none).
+struct compare;
+int report_write(const struct report_format *format, const struct report *r, const struct compare *since,
+                 const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+// set.c: every format under its fixed name, and index.json (seep.reports/1), as directory `path`: all of them or
+// nothing. What stands there already is replaced when it is such a directory or empty, and refused else.
+int report_write_set(const struct report *r, const struct compare *since, const struct report_style *style,
+                     const char *path, struct seep_err *err);
 
 // Writes verdict.json and report.html into the run directory, each whole or not at all. verdict_json (may be NULL)
 // receives the text of verdict.json, malloc'ed, for store_write_end().

@@ -1,16 +1,11 @@
 // Stacks in text: one line each in the verdict, and the whole ranked list of `seep stacks`.
+#include "report/profile_text.h"
 #include "report/text.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { INDENT = 12 };
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
 
 // The last two components of a source path: enough to find it, short enough for a line.
 static const char *short_path(const char *path)
@@ -29,16 +24,7 @@ static void frame_name(const struct report_frame *f, char *out, size_t size)
     if (f->function != NULL)
         snprintf(out, size, "%s", f->function);
     else
-        snprintf(out, size, "%s+0x%llx", base_name(f->module), (unsigned long long)f->offset);
-}
-
-// The frame a reader looks for: the innermost of the program's own, else the innermost.
-static size_t first_own(const struct report_stack *s)
-{
-    for (size_t i = 0; i < s->n_frames; i++)
-        if (!s->frames[i].library)
-            return i;
-    return 0;
+        snprintf(out, size, "%s+0x%llx", profile_base_name(f->module), (unsigned long long)f->offset);
 }
 
 static void put_place(struct text *t, const struct report_frame *f)
@@ -57,7 +43,7 @@ void text_chain(struct text *t, const struct report_stack *s)
         text_put(t, TEXT_DIM, s->flags & STACK_OTHER ? "(other: past the table's ceiling)" : "(no frames)");
         return;
     }
-    size_t first = first_own(s);
+    size_t first = profile_first_own(s);
     frame_name(&s->frames[first], name, sizeof name);
     text_foreign(t, TEXT_BOLD, name, text_room(t) > 20 ? text_room(t) : 20);
     put_place(t, &s->frames[first]);
@@ -222,7 +208,7 @@ static void put_frames(struct text *t, const struct report_stack *s)
         put_place(t, f);
         if (f->file == NULL && f->function != NULL) {
             text_put(t, TEXT_DIM, "  in ");
-            text_foreign(t, TEXT_DIM, base_name(f->module), 60);
+            text_foreign(t, TEXT_DIM, profile_base_name(f->module), 60);
         }
         if (f->inlined)
             text_put(t, TEXT_DIM, " (inlined)");

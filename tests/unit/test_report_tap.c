@@ -1,0 +1,51 @@
+// TAP 14 as a third-party parser takes it, strictly (tests/lib/read_report.py).
+#include "report_rig.h"
+
+static void read_run(struct rig *rig, const struct synth *s, const char *expression)
+{
+    char path[300];
+    struct report *r = synth_report(rig, s, NULL);
+    char *text = synth_format(r, "tap", NULL, NULL);
+    report_free(r);
+    rig_empty(rig);
+    write_temp(rig, "out", text, strlen(text), path);
+    free(text);
+    assert_read(rig, "tap", "out", expression);
+}
+
+static void each_gate_is_a_point(void **state)
+{
+    struct synth s = hour_run();
+    read_run(*state, &s,
+             "v['version'] == 14 and v['plan']['end'] == 6 and [p['ok'] for p in v['points']] == "
+             "[True, False, False, True, True, True] and v['points'][1]['name'] == 'heap.growth' "
+             "and v['points'][1]['diag']['status'] == 'fail' and v['points'][1]['diag']['limit'] == '1 MB/h' "
+             "and any('session_new' in x for x in v['points'][2]['diag']['stacks'])");
+}
+
+static void skipped_points_say_why(void **state)
+{
+    struct synth s = hour_run();
+    s.profile = "version: 1\nname: j\ntarget: { command: [x] }\ngates: [fd.growth < 60/h]\n"
+                "requirements: { name: ours, latency: [http.p99 < 1s] }\n";
+    read_run(*state, &s,
+             "v['points'][-1]['name'] == 'grade' and v['points'][-1]['ok'] and v['points'][-1]['skip'] "
+             "and v['points'][-1]['diag']['status'] == 'skipped'");
+}
+
+static void hostile_names_are_read_back(void **state)
+{
+    assert_hostile_runs_read(*state, "tap", "len(v['points']) == 6 and not v['strange']", NULL);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, synth_setup, rig_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(each_gate_is_a_point),
+        T(skipped_points_say_why),
+        T(hostile_names_are_read_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
