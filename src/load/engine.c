@@ -251,7 +251,8 @@ static int open_scenario(struct engine *e, const struct profile_scenario *s, str
         return -1;
     const struct transport_ops *kind = transport_for(&st->spec, setup);
     if (!kind)
-        return seep_fail(err, SEEP_E_UNSUPPORTED, "There is no way to send the request of scenario %s.", s->name);
+        return seep_fail(err, SEEP_E_UNSUPPORTED, "There is no way to send the request of scenario %s%s.", s->name,
+                         setup->only ? " by the engine that the load names" : "");
     st->transport = transport_of(e, kind, setup, err);
     return st->transport ? kind->prepare(st->transport, &st->spec, err) : -1;
 }
@@ -269,6 +270,8 @@ static int open_data(struct engine *e, uv_loop_t *loop, struct seep_err *err)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for %d connections and %d scenarios.", e->n_slots,
                          e->load->n_scenarios);
     struct transport_setup setup = {.loop = loop, .connections = e->n_slots, .done = engine_done};
+    if (e->load->engine != PROFILE_ENGINE_AUTO)
+        setup.only = (e->load->engine == PROFILE_ENGINE_OWN ? &transport_net : &transport_curl)->name;
     for (int i = 0; i < e->load->n_scenarios; i++) {
         e->scenario[i].series = load_series_of_step(e->tally->series, 0, i, 0);
         if (open_scenario(e, &e->load->scenarios[i], &e->scenario[i], &setup, err) < 0)

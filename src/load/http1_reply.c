@@ -352,6 +352,7 @@ static enum http1_step interim_ends(struct http1_reply *r)
 static enum http1_step body_begins(struct http1_reply *r)
 {
     r->keep_alive = !r->close_seen && (r->minor_is_1 || r->keep_seen);
+    r->head_done = true;
     r->state = BODY_LENGTH;
     r->left = 0;
     r->digits = 0;

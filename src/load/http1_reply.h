@@ -35,6 +35,7 @@ struct http1_reply {
     bool keep_alive;     // the connection may serve another request; meaningful from HTTP1_HEAD on
     bool has_length;
     bool chunked;
+    bool head_done; // HTTP1_HEAD was told
 
     // private
     bool no_body, close_seen, keep_seen, coded, in_trailers, minor_is_1;

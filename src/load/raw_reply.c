@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const char *const framing_names[] = {
-    [RAW_RESP] = "resp",   [RAW_MEMCACHED] = "memcached", [RAW_LINE] = "line",   [RAW_UNTIL] = "until",
-    [RAW_FIXED] = "fixed", [RAW_PREFIX] = "prefix",       [RAW_CLOSE] = "close",
+    [RAW_RESP] = "resp",   [RAW_MEMCACHED] = "memcached", [RAW_LINE] = "line",
+    [RAW_UNTIL] = "until", [RAW_FIXED] = "fixed",         [RAW_PREFIX] = "prefix",
 };
 _Static_assert(sizeof framing_names / sizeof *framing_names == RAW_FRAMINGS, "a name for each framing");
 
@@ -46,11 +46,10 @@ int raw_frame_make(struct raw_frame *f, uint64_t size_default, struct seep_err *
     if (f->framing == RAW_FIXED && (f->fixed_bytes == 0 || f->fixed_bytes > f->size_max))
         return seep_fail(err, SEEP_E_USAGE, "A reply of fixed length needs one of 1 to %llu bytes.",
                          (unsigned long long)f->size_max);
-    if (f->framing == RAW_PREFIX && f->prefix_bytes != 1 && f->prefix_bytes != 2 && f->prefix_bytes != 4)
-        return seep_fail(err, SEEP_E_USAGE, "The length in front of a reply has 1, 2 or 4 bytes, not %u.",
+    if (f->framing == RAW_PREFIX && f->prefix_bytes != 1 && f->prefix_bytes != 2 && f->prefix_bytes != 4 &&
+        f->prefix_bytes != 8)
+        return seep_fail(err, SEEP_E_USAGE, "The length in front of a reply has 1, 2, 4 or 8 bytes, not %u.",
                          f->prefix_bytes);
-    if (f->framing == RAW_CLOSE && f->replies != 1)
-        return seep_fail(err, SEEP_E_USAGE, "A reply that ends when the server closes can come only once.");
     prepare_until(f);
     return 0;
 }
@@ -130,24 +129,21 @@ static enum raw_step take_prefix(struct raw_reply *r, struct raw_input *in)
     }
     if (r->digits < f->prefix_bytes)
         return RAW_MORE;
-    if (r->state == 0 && raw_run_of(r, in, r->left) == RAW_LARGE)
-        return RAW_LARGE;
-    r->state = 1;
+    if (r->state == 0) {
+        if (f->prefix_counts_all && r->left < f->prefix_bytes)
+            return raw_refuse(r, "a length that does not count itself");
+        if (raw_run_of(r, in, f->prefix_counts_all ? r->left - f->prefix_bytes : r->left) == RAW_LARGE)
+            return RAW_LARGE;
+        r->state = 1;
+    }
     return raw_skip(r, in) ? RAW_DONE : RAW_MORE;
-}
-
-static enum raw_step take_all(struct raw_reply *r, struct raw_input *in)
-{
-    (void)r;
-    in->at = in->end;
-    return RAW_MORE;
 }
 
 typedef enum raw_step take_fn(struct raw_reply *r, struct raw_input *in);
 
 static take_fn *const take[RAW_FRAMINGS] = {
     [RAW_RESP] = raw_take_resp, [RAW_MEMCACHED] = raw_take_memcached, [RAW_LINE] = take_until, [RAW_UNTIL] = take_until,
-    [RAW_FIXED] = take_fixed,   [RAW_PREFIX] = take_prefix,           [RAW_CLOSE] = take_all,
+    [RAW_FIXED] = take_fixed,   [RAW_PREFIX] = take_prefix,
 };
 
 enum raw_step raw_feed(struct raw_reply *r, const char *data, size_t len, size_t *used)
@@ -165,12 +161,4 @@ enum raw_step raw_feed(struct raw_reply *r, const char *data, size_t len, size_t
     *used = (size_t)(in.at - begin);
     r->bytes += *used;
     return step != RAW_BAD && r->bytes > r->frame->size_max ? RAW_LARGE : step;
-}
-
-enum raw_step raw_closed(struct raw_reply *r)
-{
-    if (r->frame->framing != RAW_CLOSE)
-        return raw_refuse(r, "a reply that was cut short");
-    r->replies = 1;
-    return RAW_DONE;
 }

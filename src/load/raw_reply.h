@@ -19,11 +19,10 @@ enum raw_framing {
     RAW_LINE,      // up to and with a line feed
     RAW_UNTIL,     // up to and with given bytes
     RAW_FIXED,     // a number of bytes
-    RAW_PREFIX,    // a length in 1, 2 or 4 bytes, and so many bytes after it
-    RAW_CLOSE,     // until the other side closes
+    RAW_PREFIX,    // a length in 1, 2, 4 or 8 bytes, and so many bytes after it
     RAW_FRAMINGS
 };
-// "resp", "memcached", "line", "until", "fixed", "prefix", "close".
+// "resp", "memcached", "line", "until", "fixed", "prefix".
 const char *raw_framing_name(enum raw_framing framing);
 
 enum { RAW_UNTIL_MAX = 64, RAW_DEPTH = 16 };
@@ -37,8 +36,9 @@ struct raw_frame {
     uint8_t fall_back[RAW_UNTIL_MAX]; // of the search for `until`: bytes of it still matched when byte i does not
     unsigned until_len;               // 1..RAW_UNTIL_MAX
     uint64_t fixed_bytes;             // > 0
-    unsigned prefix_bytes;            // 1, 2 or 4
+    unsigned prefix_bytes;            // 1, 2, 4 or 8
     bool prefix_little;               // the least significant byte comes first
+    bool prefix_counts_all;           // the number counts its own bytes too
 };
 // Checks what the framing needs (the members above; replies and size_max 0 mean 1 and `size_default`) and prepares the
 // search. -1: SEEP_E_USAGE with what is wrong.
@@ -73,8 +73,5 @@ void raw_begin(struct raw_reply *r, const struct raw_frame *frame);
 // Takes input until the exchange's replies are whole; *used is how much it took. After RAW_DONE, RAW_BAD or RAW_LARGE
 // call raw_begin() first.
 enum raw_step raw_feed(struct raw_reply *r, const char *data, size_t len, size_t *used);
-
-// The other side closed its end in order: RAW_DONE when that is how the reply ends, else RAW_BAD (cut short).
-enum raw_step raw_closed(struct raw_reply *r);
 
 #endif

@@ -119,8 +119,9 @@ struct exchange {
 // What a transport is opened with.
 struct transport_setup {
     uv_loop_t *loop;
-    int connections; // the most exchanges at once, and the most connections kept
-    int streams;     // HTTP/2: exchanges at once on one connection; 0 or 1: one
+    int connections;  // the most exchanges at once, and the most connections kept
+    int streams;      // HTTP/2: exchanges at once on one connection; 0 or 1: one
+    const char *only; // the one kind that is to be used, by name; NULL: whichever takes the exchange
     // Called once for every exchange that was started and not cancelled, from turn() or from the loop, never from
     // inside start(). The transport has let go of x: it may be started again at once, from in here too. No transport
     // may be closed or restarted from in here.
@@ -129,6 +130,7 @@ struct transport_setup {
 
 struct transport_counters {
     uint64_t connections; // opened so far
+    uint64_t retried;     // requests sent once more because a kept connection had just been closed
 };
 
 // The first member of every implementation's own struct.
@@ -160,9 +162,9 @@ struct transport_ops {
 
 // In the order in which they are asked; NULL ends it.
 extern const struct transport_ops *const transport_kinds[];
-extern const struct transport_ops transport_curl;
+extern const struct transport_ops transport_net, transport_curl;
 
-// The kind that takes `spec`; NULL: none does.
+// The kind that takes `spec`; NULL: none does, or not the one that is to be used.
 const struct transport_ops *transport_for(const struct exchange_spec *spec, const struct transport_setup *setup);
 
 #endif

@@ -232,6 +232,7 @@ struct profile_exec {
 enum profile_sessions { SESSIONS_AUTO, SESSIONS_KEPT, SESSIONS_FRESH };
 enum profile_connection { CONNECTION_SHARED, CONNECTION_PER_USER, CONNECTION_FRESH };
 enum profile_http { PROFILE_HTTP_1_1, PROFILE_HTTP_2 };
+enum profile_engine { PROFILE_ENGINE_AUTO, PROFILE_ENGINE_OWN, PROFILE_ENGINE_CURL };
 enum profile_follow { FOLLOW_OFF, FOLLOW_SAME_HOST };
 
 struct profile_tls {
@@ -269,6 +270,7 @@ struct profile_load {
     int n_headers;
     bool cookies; // a jar per session
     enum profile_http http;
+    enum profile_engine engine; // what carries the exchanges
     struct profile_tls tls;
     char *unix_path; // for requests without one of their own
     enum profile_follow follow;

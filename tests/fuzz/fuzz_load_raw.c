@@ -37,6 +37,7 @@ static bool frame(struct fuzz_in *in, struct raw_frame *f)
     uint8_t shape = fuzz_u8(in);
     *f = (struct raw_frame){.framing = fuzz_u8(in) % RAW_FRAMINGS, .replies = 1 + shape % 3};
     f->prefix_little = shape & 4;
+    f->prefix_counts_all = shape & 128;
     f->prefix_bytes = 1u << (shape >> 3 & 3);
     f->until_len = 1 + (shape >> 5);
     f->fixed_bytes = 1 + shape;
@@ -80,9 +81,10 @@ size_t fuzz_seed(unsigned i, uint8_t *out)
         SEED("\x06\x63\x03\r\n.\r\n.\r\r\n.\r\n"),
         SEED("\x07\x03\x04"
              "123456"),
-        SEED("\x08\x0b\x05\x00\x03"
+        SEED("\x08\x09\x05\x00\x03"
              "abc"),
-        SEED("\x09\x03\x06until the end"),
+        SEED("\x09\x99\x05\x00\x00\x00\x00\x00\x00\x00\x0a"
+             "ab"),
     };
     if (i >= sizeof seeds / sizeof *seeds)
         return 0;

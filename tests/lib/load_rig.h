@@ -90,14 +90,21 @@ static inline unsigned long rig_asked(int port, const char *path)
     return strtoul(found + strlen(line), NULL, 10);
 }
 
-// A profile from text in which every @ is the server's port.
+// What carries the requests of the profiles that follow: "own", "curl"; "auto" when nothing is said.
+static const char *rig_engine __attribute__((unused)) = "auto";
+
+// A profile from text in which every @ is the server's port. rig_engine is written into a load in block style.
 static inline struct profile *rig_profile(int port, const char *text)
 {
+    static const char load[] = "\nload:\n";
+    const char *at_load = strstr(text, load);
     struct seep_buf b;
     struct seep_err err = {0};
     struct profile *p;
     buf_init(&b, 65536);
     for (; *text; text++) {
+        if (at_load && text == at_load + sizeof load - 1)
+            buf_printf(&b, "  engine: %s\n", rig_engine);
         if (*text == '@')
             buf_printf(&b, "%d", port);
         else

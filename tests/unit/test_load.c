@@ -117,6 +117,20 @@ static void it_may_begin_again_and_counts_go_on(void **s)
     load_free(l);
 }
 
+static int by_curl(void **s)
+{
+    (void)s;
+    rig_engine = "curl";
+    return 0;
+}
+
+static int by_any(void **s)
+{
+    (void)s;
+    rig_engine = "auto";
+    return 0;
+}
+
 // One scenario against one vice; the kind it must be counted as.
 static void one_kind(const char *url, const char *more, enum load_error kind, uint64_t n)
 {
@@ -399,6 +413,14 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_unset_secret_is_told_of_by_name),
         cmocka_unit_test(memory_is_flat),
         cmocka_unit_test(the_summary_says_all_of_it),
+        // All of the above that libcurl need not carry went over connections of our own; once more over libcurl.
+        cmocka_unit_test_setup_teardown(the_server_saw_what_was_counted, by_curl, by_any),
+        cmocka_unit_test_setup_teardown(every_vice_is_an_error_of_its_kind, by_curl, by_any),
+        cmocka_unit_test_setup_teardown(a_bodys_size_is_bounded, by_curl, by_any),
+        cmocka_unit_test_setup_teardown(redirects_lead_nowhere, by_curl, by_any),
+        cmocka_unit_test_setup_teardown(a_gzip_bomb_stays_packed, by_curl, by_any),
+        cmocka_unit_test_setup_teardown(a_connection_closed_after_the_reply_is_opened_anew, by_curl, by_any),
+        cmocka_unit_test_setup_teardown(what_is_under_way_is_cancelled_after_the_grace, by_curl, by_any),
     };
     return cmocka_run_group_tests(tests, serve, end);
 }
