@@ -146,6 +146,11 @@ int build_baseline(struct build *b, struct judge_baseline_value **values, size_t
 
 // build_measures.c: figures with their uncertainty.
 int build_measures(struct build *b, struct seep_err *err);
+// build_other.c: whether any stack that grows over the limit `counts`.
+typedef bool build_over_fn(const struct build *b, size_t s, const struct judge_stack *j, void *ctx);
+int build_over(struct build *b, double limit, build_over_fn *counts, void *ctx, bool *any, struct seep_err *err);
+// Takes back what a gate on stacks says when (other) grew over its limit.
+int build_other(struct build *b, struct report_gate *g, struct seep_err *err);
 // build_attach.c: takes back what a gate says of a program's heap that was watched from outside, when what is not known
 // of it could have made the difference.
 int build_doubt(struct build *b, struct report_gate *g, struct seep_err *err);

@@ -35,23 +35,19 @@ static bool believed(double lo_per_s, double blocks, double doubt, double limit)
     return isfinite(lo_per_s) && blocks > doubt && lo_per_s * (1 - doubt / blocks) > limit;
 }
 
-// Is there a stack over the limit even when all doubtful blocks were its own?
-static int any_stack_believed(struct build *b, const struct judge_gate *gate, double doubt, bool *yes,
-                              struct seep_err *err)
+struct allowance {
+    double doubt, limit;
+};
+
+// Is this stack over the limit even when all doubtful blocks were its own?
+static bool stack_believed(const struct build *b, size_t s, const struct judge_stack *j, void *ctx)
 {
-    struct judge_stacks_input in = b->stacks_input;
-    struct judge_stacks out;
-    *yes = false;
-    in.budget_per_s = gate->limit;
-    if (judge_stacks(&in, &out) != 0)
-        return build_no_memory(err);
-    for (size_t s = 0; s < out.n_stacks && out.stack != NULL && in.live_blocks != NULL; s++) {
-        const double *blocks = in.live_blocks + s * in.m;
-        if (out.stack[s].over)
-            *yes |= believed(out.stack[s].lo_per_s, blocks[in.m - 1] - blocks[in.m / 2], doubt, gate->limit);
-    }
-    judge_stacks_free(&out);
-    return 0;
+    const struct allowance *a = ctx;
+    const struct judge_stacks_input *in = &b->stacks_input;
+    if (in->live_blocks == NULL)
+        return false;
+    const double *blocks = in->live_blocks + s * in->m;
+    return believed(j->lo_per_s, blocks[in->m - 1] - blocks[in->m / 2], a->doubt, a->limit);
 }
 
 static void doubted(struct report_gate *g, double doubt)
@@ -70,7 +66,8 @@ static int doubt_fail(struct build *b, struct report_gate *g, double doubt, stru
     bool believe = false;
     double blocks, last;
     if (g->gate.kind == JUDGE_M_STACK_GROWTH) {
-        if (any_stack_believed(b, &g->gate, doubt, &believe, err) != 0)
+        struct allowance a = {doubt, g->gate.limit};
+        if (build_over(b, g->gate.limit, stack_believed, &a, &believe, err) != 0)
             return -1;
     } else {
         if (second_half(b, S_HEAP_BLOCKS, &blocks, &last, err) != 0)

@@ -145,7 +145,7 @@ int build_judge_gate(struct build *b, struct report_gate *g, struct seep_err *er
     if (judge_gate_eval(&g->gate, &data, &g->result) != 0)
         return build_no_memory(err);
     doubt_load(b, g);
-    return build_doubt(b, g, err);
+    return build_other(b, g, err) != 0 ? -1 : build_doubt(b, g, err);
 }
 
 int build_gates(struct build *b, struct seep_err *err)

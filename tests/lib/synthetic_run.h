@@ -22,6 +22,7 @@ struct synth {
     double interval_s;
     int stacks;             // the first leaks, the second fills and stops, the third is start-up, the others churn
     double leak_per_s;      // bytes per second of the first stack, 0: nothing leaks
+    double leak_in_other;   // the same of (other), which then is the last one
     int idle_ticks;         // baseline and close, each; 0: without these phases and without a load
     int lose_from, lose_to; // ticks that were never taken, [from, to)
     const char *name;       // of functions, files, modules, scenario; NULL: sensible ones
@@ -169,11 +170,15 @@ static inline void synth_stacks(struct store *st, const struct synth *s, uint32_
     OK(store_module(st, &(struct store_module){"/usr/lib/x86_64-linux-gnu/libc.so.6", "51ab", 1 << 21}, &libc, &fault));
     for (int k = 0; k < s->stacks; k++)
         ids[k] = synth_stack(st, s, k, program, libc);
+    if (s->leak_in_other > 0)
+        OK(store_stack(st, STACK_OTHER, NULL, 0, &ids[s->stacks - 1], &fault));
 }
 
 // Live bytes of stack k, t seconds into the measure phase; u is t over the whole.
 static inline double synth_live(const struct synth *s, int k, double t, double u, uint32_t *seed)
 {
+    if (k == s->stacks - 1 && s->leak_in_other > 0)
+        return 8192 + s->leak_in_other * fmax(t, 0);
     if (k == 0)
         return 4096 + s->leak_per_s * fmax(t, 0);
     if (k == 1)

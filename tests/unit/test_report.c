@@ -74,6 +74,46 @@ static void stable_passes(void **state)
     report_free(r);
 }
 
+static const struct report_gate *gate_on_stacks(const struct report *r)
+{
+    for (size_t i = 0; i < r->n_gates; i++)
+        if (r->gates[i].gate.kind == JUDGE_M_STACK_GROWTH)
+            return &r->gates[i];
+    fail_msg("no gate on stacks");
+    return NULL;
+}
+
+static struct report *with_other(void **state, double leak_per_s, double in_other_per_s)
+{
+    struct synth s = leaking;
+    s.leak_per_s = leak_per_s;
+    s.leak_in_other = in_other_per_s;
+    return synth_report(*state, &s, NULL);
+}
+
+// (other) is any number of stacks: that it grows neither accuses one of them nor lets the gate pass.
+static void growth_under_no_stack_decides_nothing(void **state)
+{
+    struct report *r = with_other(state, 0, 900);
+    assert_int_equal(gate_on_stacks(r)->result.status, JUDGE_S_INCONCLUSIVE);
+    assert_non_null(strstr(gate_on_stacks(r)->result.reason, "(other)"));
+    report_free(r);
+}
+
+static void growth_under_no_stack_hides_none(void **state)
+{
+    struct report *r = with_other(state, 900, 900);
+    assert_int_equal(gate_on_stacks(r)->result.status, JUDGE_S_FAIL);
+    report_free(r);
+}
+
+static void little_growth_under_no_stack_passes(void **state)
+{
+    struct report *r = with_other(state, 0, 10);
+    assert_int_equal(gate_on_stacks(r)->result.status, JUDGE_S_PASS);
+    report_free(r);
+}
+
 static void too_short_is_inconclusive(void **state)
 {
     struct synth s = leaking;
@@ -212,6 +252,9 @@ int main(void)
         T(parts_add_up_to_the_whole),
         T(the_probe_is_taken_away),
         T(stable_passes),
+        T(growth_under_no_stack_decides_nothing),
+        T(growth_under_no_stack_hides_none),
+        T(little_growth_under_no_stack_passes),
         T(too_short_is_inconclusive),
         T(not_attributable_is_inconclusive_and_says_why),
         T(late_exit_fails_only_the_shutdown),
