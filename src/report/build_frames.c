@@ -10,6 +10,7 @@ struct named_frame {
     struct store_frame key;
     struct report_frame *names; // innermost inlined first; n 0: unknown
     size_t n;
+    bool changed; // the file there now is another one
 };
 
 struct naming {
@@ -165,6 +166,7 @@ static int take_resolved(struct naming *nm, struct named_frame *f, const struct 
         known |= frames[i].function != NULL;
         lasting &= !(frames[i].flags & RESOLVE_F_TRANSIENT);
     }
+    f->changed = !known && n > 0 && (frames[0].flags & RESOLVE_F_CHANGED) != 0;
     int failed = known ? take_symbols(nm, f, symbols, n, err) : 0;
     if (!failed && known && lasting && nm->b->opt.names_to != NULL)
         failed = store_symbols(nm->b->opt.names_to, &f->key, symbols, n, err);
@@ -231,6 +233,7 @@ static void compose_frame(struct naming *nm, const struct store_frame *frame, st
         out->module = path;
         out->build_id = text == NULL ? NULL : text->build_id;
         out->offset = frame->offset;
+        out->changed = f->changed;
         c->tidy[c->n++] =
             (struct resolve_frame){.function = out->function,
                                    .raw_name = out->function,

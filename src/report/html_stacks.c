@@ -112,7 +112,10 @@ static void put_frames(const struct report_stack *s, struct seep_buf *out)
         put_function(f, out);
         buf_str(out, "</code> <span class=\"loc\">");
         put_place(f, out);
-        buf_printf(out, "</span>%s</li>", f->inlined ? " <small>inlined</small>" : "");
+        buf_printf(out, "</span>%s</li>",
+                   f->inlined   ? " <small>inlined</small>"
+                   : f->changed ? " <small>the file has changed since it ran</small>"
+                                : "");
     }
     buf_str(out, "</ol>");
     if (s->flags & STACK_TRUNCATED)

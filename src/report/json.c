@@ -226,6 +226,8 @@ void report_json_frames(struct jsonw *w, const struct report_stack *s)
         jsonw_string(w, "offset", offset);
         jsonw_string(w, "inlined", f->inlined ? "yes" : "no");
         jsonw_string(w, "library", f->library ? "yes" : "no");
+        if (f->changed)
+            jsonw_string(w, "file_changed", "yes");
         jsonw_end_object(w);
     }
     jsonw_end_array(w);

@@ -104,6 +104,7 @@ struct report_frame {
     uint64_t offset;
     bool inlined; // into the next one
     bool library; // shown dimmed: system libraries, operator new
+    bool changed; // without names because the file on disk is not the one that ran
 };
 
 // Who points at blocks that are reachable (memory scans).

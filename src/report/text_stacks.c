@@ -212,6 +212,8 @@ static void put_frames(struct text *t, const struct report_stack *s)
         }
         if (f->inlined)
             text_put(t, TEXT_DIM, " (inlined)");
+        if (f->changed)
+            text_put(t, TEXT_DIM, " (no name: the file has changed since it ran)");
         text_end_line(t);
     }
     if (s->flags & STACK_TRUNCATED) {

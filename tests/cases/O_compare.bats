@@ -150,3 +150,25 @@ PY
     [ "$status" -eq 1 ]
     [[ "$output" == *'verdict: "pass" -> "fail"'* ]]
 }
+
+@test "O07 another build of the same program: its stacks are the same ones" {
+    local build run
+    for build in leak_c leak_c_next; do
+        "$SEEP" run -q --name "$build" --duration 10s -o run.early_stop=false -o 'gates=["stack.growth < 30MB/h"]' -- \
+            "$TARGETS/$build" 300000 >/dev/null 2>&1 &
+    done
+    wait
+    for run in leak_c leak_c_next; do # both have it: the comparison is of something
+        verdict "$run" 'v["stacks"][0]["grows"] == "yes" and v["stacks"][0]["frames"][0]["function"] == "audit_record_new"'
+    done
+    run "$SEEP" compare leak_c leak_c_next
+    echo "$output"
+    [[ "$output" != *"new "*audit_record_new* && "$output" != *gone*audit_record_new* ]]
+    "$SEEP" compare leak_c leak_c_next -f json -O next.json || [ $? -ne 2 ]
+    python3 - <<'PY'
+import json
+c = json.load(open("next.json"))
+print(json.dumps(c["stacks"], indent=1)[:2000])
+assert not [s for s in c["stacks"] if s["change"] in ("new", "gone", "only_a", "only_b")], c["stacks"]
+PY
+}

@@ -136,3 +136,35 @@ victim_runs() { # its own file is executed, not only named on a command line
     ! LC_ALL=C grep -qE '(^|,)=cmd' out.csv
     ! LC_ALL=C grep -q $'\033' out.txt
 }
+
+functions_of() { # functions_of RUN: of all stacks, with what is said of those without a name
+    verdict "$1" '" ".join(f["function"] or ("changed" if f.get("file_changed") else "-") for s in v["stacks"] for f in s["frames"])'
+}
+
+# upgraded NAME COMMAND...: a run whose library is changed by the command once the program leaves it alone. Without early looks
+# names are asked for at the end only.
+upgraded() {
+    local name=$1 run_pid
+    shift
+    rm -f mark
+    cp "$TARGETS/upgraded_old" lib.so
+    "$SEEP" run -q --name "$name" --duration 4s --interval 200ms -o run.early_stop=false -o 'gates=["stack.growth < 30MB/h"]' -- \
+        "$TARGETS/upgraded_host" "$WORK/lib.so" "$WORK/mark" >out.txt 2>&1 &
+    run_pid=$!
+    wait_for 30 test -s mark
+    "$@"
+    wait "$run_pid" || true
+    valid_verdict "$name"
+}
+
+@test "Q07 a library's file is replaced or overwritten while it is in use: its own names or none, never the new file's" {
+    upgraded replaced mv -f "$(cp "$TARGETS/upgraded_new" new.so && echo new.so)" lib.so
+    [[ "$(functions_of replaced)" == *old_record_new* ]] # the file that runs is held
+    [[ "$(functions_of replaced)" != *new_session_copy* ]]
+
+    upgraded overwritten cp "$TARGETS/upgraded_new" lib.so
+    [[ "$(functions_of overwritten)" != *new_session_copy* ]]
+    [[ "$(functions_of overwritten)" == *changed* ]]
+    "$SEEP" report overwritten -f html -O o.html
+    grep -q "the file has changed since it ran" o.html
+}

@@ -1,10 +1,12 @@
-// How much stack the probe takes of a program's own: signal handlers, fibers and threads may have little of it. Painted
-// below each kind of call, bare and under the probe (tests/targets/stack_use.c); bytes are compared, no times.
+// How much stack and memory the probe takes of a program's own: signal handlers, fibers and threads may have little of
+// it. Painted below each kind of call, bare and under the probe (tests/targets/stack_use.c), and by resident memory
+// with thousands of threads alive; bytes are compared, no times. SEEP_HARM_SCALE multiplies the threads.
 #include "probe_rig.h"
 
-#define MOST_BYTES  3584 // by any call, whatever it has to do
-#define AGAIN_BYTES 512  // by a call whose stack was met before
-#define CASES_MAX   20
+#define MOST_BYTES   3584 // by any call, whatever it has to do
+#define AGAIN_BYTES  512  // by a call whose stack was met before
+#define CASES_MAX    20
+#define THREAD_BYTES 1024 // of resident memory for each thread
 
 struct use {
     char name[24];
@@ -70,12 +72,48 @@ static void test_takes_little_stack_sampled(void **state)
     takes_little(0, 64); // nearly each call a sample
 }
 
+static long a_thread(struct region_server *s, char *threads)
+{
+    char out[64], *argv[] = {TARGET("threads_rss"), threads, NULL};
+    long bytes = -1;
+    int status = region_run(s, argv, NULL, out, sizeof out, 120);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip(); // this machine allows fewer threads
+    assert_int_equal(status, 0);
+    assert_int_equal(sscanf(out, "%ld a thread", &bytes), 1);
+    return bytes;
+}
+
+static void takes_little_per_thread(uint64_t mean_bytes)
+{
+    const char *scale = getenv("SEEP_HARM_SCALE");
+    char threads[16];
+    struct region_server s = {.mean_bytes = mean_bytes};
+    snprintf(threads, sizeof threads, "%d", 2500 * (scale && atoi(scale) > 0 ? atoi(scale) : 1));
+    long bare = a_thread(NULL, threads);
+    region_server_start(&s, 0);
+    long probed = a_thread(&s, threads);
+    region_server_stop(&s);
+    printf("%s threads, mean %llu: %ld bytes a thread, %ld bare\n", threads, (unsigned long long)mean_bytes, probed,
+           bare);
+    assert_true(bare > 4096);
+    assert_true(probed - bare <= THREAD_BYTES);
+}
+
+static void test_takes_little_per_thread(void **state)
+{
+    (void)state;
+    takes_little_per_thread(0);
+    takes_little_per_thread(512 << 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_takes_little_stack),
         cmocka_unit_test(test_takes_little_stack_of_an_older_libc),
         cmocka_unit_test(test_takes_little_stack_sampled),
+        cmocka_unit_test(test_takes_little_per_thread),
     };
     return cmocka_run_group_tests_name("stack", tests, NULL, NULL);
 }
