@@ -5,6 +5,7 @@
 #include "cmd/command.h"
 #include "cmd/gates.h"
 #include "judge/gate.h"
+#include "load/summary.h"
 
 #include <errno.h>
 #include <math.h>
@@ -70,11 +71,11 @@ static const struct cmd_example examples[] = {
 // load of any length fits.
 struct windows {
     size_t n;
-    double every_s;              // least length of one
-    double end_s[WINDOWS];       // rising
-    uint64_t *requests, *errors; // WINDOWS x lines
-    uint64_t *bucket;            // WINDOWS x HIST_COARSE, per line after each other
-    struct load_hist *last;      // per line: the histogram at the end of the last window
+    double every_s;                       // least length of one
+    double end_s[WINDOWS];                // rising
+    uint64_t *requests, *errors, *passes; // WINDOWS x lines
+    uint64_t *bucket;                     // WINDOWS x HIST_COARSE, per line after each other
+    struct load_hist *last;               // per line: the histogram at the end of the last window
     struct load_counts *last_counts;
     int lines; // the rows of the load's series table
 };
@@ -99,10 +100,11 @@ static int windows_open(struct windows *w, int series, struct seep_err *err)
     *w = (struct windows){.lines = series, .every_s = 1};
     w->requests = calloc(lines * WINDOWS, sizeof *w->requests);
     w->errors = calloc(lines * WINDOWS, sizeof *w->errors);
+    w->passes = calloc(lines * WINDOWS, sizeof *w->passes);
     w->bucket = calloc(lines * WINDOWS * HIST_COARSE, sizeof *w->bucket);
     w->last = calloc(lines, sizeof *w->last);
     w->last_counts = calloc(lines, sizeof *w->last_counts);
-    if (w->requests && w->errors && w->bucket && w->last && w->last_counts)
+    if (w->requests && w->errors && w->passes && w->bucket && w->last && w->last_counts)
         return 0;
     return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the load's windows.");
 }
@@ -111,6 +113,7 @@ static void windows_close(struct windows *w)
 {
     free(w->requests);
     free(w->errors);
+    free(w->passes);
     free(w->bucket);
     free(w->last);
     free(w->last_counts);
@@ -126,9 +129,11 @@ static void windows_halve(struct windows *w)
     for (size_t i = 0; i < WINDOWS / 2; i++) {
         w->end_s[i] = w->end_s[2 * i + 1];
         for (int line = 0; line < w->lines; line++) {
-            uint64_t *requests = w->requests + (size_t)line * WINDOWS, *errors = w->errors + (size_t)line * WINDOWS;
-            requests[i] = requests[2 * i] + requests[2 * i + 1];
-            errors[i] = errors[2 * i] + errors[2 * i + 1];
+            uint64_t *const counts[] = {w->requests, w->errors, w->passes};
+            for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+                uint64_t *c = counts[k] + (size_t)line * WINDOWS;
+                c[i] = c[2 * i] + c[2 * i + 1];
+            }
             for (size_t b = 0; b < HIST_COARSE; b++)
                 window_bucket(w, line, i)[b] = window_bucket(w, line, 2 * i)[b] + window_bucket(w, line, 2 * i + 1)[b];
         }
@@ -140,9 +145,13 @@ static void windows_halve(struct windows *w)
 static void window_line(struct windows *w, const struct load *l, int line, size_t i, struct load_hist *scratch)
 {
     const struct load_counts *c = load_counts(l, line);
-    const struct load_hist *h = load_hist(l, line, LOAD_LATENCY);
-    w->requests[(size_t)line * WINDOWS + i] = c->completed - w->last_counts[line].completed;
-    w->errors[(size_t)line * WINDOWS + i] = load_errors(c) - load_errors(&w->last_counts[line]);
+    const struct load_counts *before = &w->last_counts[line];
+    bool transaction = load_series_of(l)->row[line].kind == LOAD_SERIES_TRANSACTION;
+    const struct load_hist *h = load_hist(l, line, transaction ? LOAD_PASS : LOAD_LATENCY);
+    size_t at = (size_t)line * WINDOWS + i;
+    w->passes[at] = c->passes - before->passes;
+    w->requests[at] = transaction ? w->passes[at] : c->completed - before->completed;
+    w->errors[at] = transaction ? c->passes_failed - before->passes_failed : load_errors(c) - load_errors(before);
     *scratch = *h;
     memset(window_bucket(w, line, i), 0, HIST_COARSE * sizeof(uint64_t));
     if (hist_subtract(scratch, &w->last[line], NULL) == 0) // always: cumulative histograms only grow
@@ -276,7 +285,7 @@ struct judged {
 static bool is_ours(const struct judge_gate *g)
 {
     return g->kind == JUDGE_M_QUANTILE || g->kind == JUDGE_M_ERRORS || g->kind == JUDGE_M_RATE ||
-           g->kind == JUDGE_M_REQUESTS;
+           g->kind == JUDGE_M_AVAILABILITY || g->kind == JUDGE_M_REQUESTS || g->kind == JUDGE_M_ITERATIONS;
 }
 
 static bool parse_gate(const struct profile_gate *g, struct judge_gate *out)
@@ -303,11 +312,12 @@ static int judge(const struct driver *d, const struct load_summary *sum, struct 
     *out = calloc((size_t)d->profile->n_gates + 1, sizeof **out);
     int n = 0;
     for (int i = 0; line && i < w->lines; i++)
-        line[i] = (struct judge_load){.scenario = i == LOAD_ALL ? NULL : load_series_of(d->load)->row[i].name,
+        line[i] = (struct judge_load){.labels = load_series_of(d->load)->row[i].labels,
                                       .t_s = w->end_s,
                                       .n = w->n,
                                       .requests = w->requests + (size_t)i * WINDOWS,
                                       .errors = w->errors + (size_t)i * WINDOWS,
+                                      .passes = w->passes + (size_t)i * WINDOWS,
                                       .edge_s = edges_s(),
                                       .n_buckets = HIST_COARSE,
                                       .bucket = window_bucket(w, i, 0)};

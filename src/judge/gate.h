@@ -23,6 +23,7 @@ enum judge_metric_kind {
     JUDGE_M_AVAILABILITY, // share of the time in which requests were answered as expected
     JUDGE_M_RATE,         // requests per second
     JUDGE_M_REQUESTS,     // requests in total
+    JUDGE_M_ITERATIONS,   // ways through a scenario in total
 };
 
 struct judge_metric {
@@ -31,7 +32,8 @@ struct judge_metric {
     const char *gauge; // series it is computed from, NULL for load metrics and stacks
     double quantile;   // of JUDGE_M_QUANTILE, 0..1
     enum judge_unit unit;
-    bool labels; // {scenario=,step=} allowed
+    const char *labels; // the keys of labels it takes, a blank between them; NULL: none
+    bool unit_by_limit; // the unit is that in which the limit is written
     const char *help;
 };
 
@@ -101,18 +103,25 @@ struct judge_gauge {
     const char *why_missing; // a sentence when n is 0, e.g. "the target cannot be attributed"; may be NULL
 };
 
-// The load of one scenario (and step), tick by tick. The unlabelled one (both names NULL) is the whole load.
+// One series of the load, tick by tick: the whole (labels ""), a load, scenario, step, transaction, or a metric of the
+// user's ("name=search_latency"). Of a transaction the requests are its passes; of a metric they are what it counted,
+// errors what of it hit, and buckets its values.
 struct judge_load {
-    const char *scenario;
-    const char *step;
-    const double *t_s; // n, ends of the ticks
+    const char *labels; // "scenario=login,step=submit"
+    const double *t_s;  // n, ends of the ticks
     size_t n;
     const uint64_t *requests; // n, finished within the tick
     const uint64_t *errors;   // n, failed within the tick
+    const uint64_t *passes;   // n, ways through the scenario within the tick; NULL: not counted
     const double *edge_s;     // n_buckets + 1, rising: bucket b holds latencies in (edge_s[b], edge_s[b + 1]]
     size_t n_buckets;         // 0: no latencies kept
     const uint64_t *bucket;   // n x n_buckets
 };
+
+// The load of a gate: of those whose labels hold all of the gate's, the one with the fewest labels. NULL: there is
+// none, or several; *ambiguous then tells which.
+const struct judge_load *judge_load_find(const struct judge_gate *gate, const struct judge_load *loads, size_t n,
+                                         bool *ambiguous);
 
 // Quantile (0..1) of the merged latencies of rows [from, to), seconds, linear within its bucket; NaN without requests.
 double judge_load_quantile(const struct judge_load *load, size_t from, size_t to, double quantile);

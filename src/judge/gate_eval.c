@@ -26,26 +26,53 @@ const struct judge_gauge *judge_gauge_of(const struct judge_gate *gate, const st
     return NULL;
 }
 
-static const char *label_of(const struct judge_gate *gate, const char *key)
+static size_t count_labels(const char *labels)
 {
-    for (size_t i = 0; i < gate->n_labels; i++)
-        if (strcmp(gate->label[i].key, key) == 0)
-            return gate->label[i].value;
-    return NULL;
+    size_t n = labels[0] != '\0';
+    for (; *labels; labels++)
+        n += *labels == ',';
+    return n;
 }
 
-static bool same_name(const char *a, const char *b)
+static bool has_label(const char *labels, const struct judge_label *l)
 {
-    return a == b || (a && b && strcmp(a, b) == 0);
+    size_t key = strlen(l->key), value = strlen(l->value);
+    for (const char *at = labels; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        if (strncmp(at, l->key, key) == 0 && at[key] == '=' && strncmp(at + key + 1, l->value, value) == 0 &&
+            (at[key + 1 + value] == '\0' || at[key + 1 + value] == ','))
+            return true;
+    return false;
+}
+
+// What a gate may mean without saying so: only itself. A gate without labels is about the whole.
+static bool meant(const struct judge_gate *gate, const char *labels)
+{
+    for (size_t i = 0; i < gate->n_labels; i++)
+        if (!has_label(labels, &gate->label[i]))
+            return false;
+    return gate->n_labels > 0 || labels[0] == '\0';
+}
+
+const struct judge_load *judge_load_find(const struct judge_gate *gate, const struct judge_load *loads, size_t n,
+                                         bool *ambiguous)
+{
+    const struct judge_load *best = NULL;
+    *ambiguous = false;
+    for (size_t i = 0; i < n; i++) {
+        if (!meant(gate, loads[i].labels))
+            continue;
+        size_t parts = count_labels(loads[i].labels), least = best ? count_labels(best->labels) : SIZE_MAX;
+        if (parts < least)
+            best = &loads[i];
+        *ambiguous = parts == least || (parts > least && *ambiguous);
+    }
+    return *ambiguous ? NULL : best;
 }
 
 const struct judge_load *judge_load_of(const struct judge_gate *gate, const struct judge_data *data)
 {
-    const char *scenario = label_of(gate, "scenario"), *step = label_of(gate, "step");
-    for (size_t i = 0; i < data->n_loads; i++)
-        if (same_name(data->load[i].scenario, scenario) && same_name(data->load[i].step, step))
-            return &data->load[i];
-    return NULL;
+    bool ambiguous;
+    return judge_load_find(gate, data->load, data->n_loads, &ambiguous);
 }
 
 // First index with t >= from, or t > from when after is set.

@@ -101,12 +101,12 @@ static int unknown_metric(const struct parser *p, const char *text, const char *
                 near ? near : "", near ? "'?" : "");
 }
 
-// Reads the metric name at *s and moves behind it; *labels tells whether it may have some.
-static int parse_metric(const struct parser *p, const char *text, const char **s, bool *labels)
+// Reads the metric name at *s and moves behind it; *built_in is its row, NULL for a scraped series.
+static int parse_metric(const struct parser *p, const char *text, const char **s, const struct judge_metric **built_in)
 {
     const char *at = *s;
     size_t len = take_scraped(p, at);
-    *labels = false;
+    *built_in = NULL;
     if (len == 0) {
         const struct judge_metric *m = judge_metrics;
         len = strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-");
@@ -115,20 +115,29 @@ static int parse_metric(const struct parser *p, const char *text, const char **s
         if (!m->name)
             return unknown_metric(p, text, at, len);
         take_metric(m, p->out);
-        *labels = m->labels;
+        *built_in = m;
     }
     *s = at + len;
     return 0;
 }
 
+static bool is_listed(const char *keys, const char *word, size_t len)
+{
+    for (; *keys; keys += strcspn(keys, " "), keys += *keys == ' ')
+        if (strcspn(keys, " ") == len && strncmp(keys, word, len) == 0)
+            return true;
+    return false;
+}
+
 // One "key=value" at *s; the value may be quoted to hold commas and braces.
-static int parse_label(const struct parser *p, const char *text, const char **s)
+static int parse_label(const struct parser *p, const char *text, const char **s, const char *keys)
 {
     const char *at = skip_space(*s);
     size_t key = strspn(at, "abcdefghijklmnopqrstuvwxyz_");
     struct judge_label *l = &p->out->label[p->out->n_labels];
-    if (!((key == 8 && strncmp(at, "scenario", 8) == 0) || (key == 4 && strncmp(at, "step", 4) == 0)))
-        return FAIL(p, "gate", at - text, "A label is 'scenario' or 'step', as in {scenario=login}.");
+    if (!is_listed(keys, at, key))
+        return FAIL(p, "gate", at - text, "The labels of '%s' are: %s; as in {%.*s=login}.", p->out->metric, keys,
+                    (int)strcspn(keys, " "), keys);
     for (size_t i = 0; i < p->out->n_labels; i++)
         if (strlen(p->out->label[i].key) == key && strncmp(p->out->label[i].key, at, key) == 0)
             return FAIL(p, "gate", at - text, "The label '%.*s' is given twice.", (int)key, at);
@@ -149,17 +158,20 @@ static int parse_label(const struct parser *p, const char *text, const char **s)
     return 0;
 }
 
-static int parse_labels(const struct parser *p, const char *text, const char **s, bool allowed)
+static int parse_labels(const struct parser *p, const char *text, const char **s, const char *keys)
 {
+    if (**s != '{' && keys && strcmp(keys, "name") == 0)
+        return FAIL(p, "gate", *s - text, "'%s' is that of a metric of the load: say which, as in %s{name=search}.",
+                    p->out->metric, p->out->metric);
     if (**s != '{')
         return 0;
-    if (!allowed)
+    if (!keys)
         return FAIL(p, "gate", *s - text, "The metric '%s' has no labels.", p->out->metric);
     do {
         (*s)++; // '{' or ','
         if (p->out->n_labels == JUDGE_LABELS_MAX)
             return FAIL(p, "gate", *s - text, "There are more than %d labels.", JUDGE_LABELS_MAX);
-        if (parse_label(p, text, s) != 0)
+        if (parse_label(p, text, s, keys) != 0)
             return -1;
     } while (**s == ',');
     if (**s != '}')
@@ -204,7 +216,7 @@ static int scraped_unit(const struct parser *p, const char *text, const char *at
     return 0;
 }
 
-static int parse_limit(const struct parser *p, const char *text, const char *at)
+static int parse_limit(const struct parser *p, const char *text, const char *at, bool unit_by_limit)
 {
     struct judge_gate *g = p->out;
     g->vs_baseline = p->text->vs != NULL;
@@ -212,7 +224,7 @@ static int parse_limit(const struct parser *p, const char *text, const char *at)
         return FAIL(p, "gate", at - text, "The limit is missing.");
     if (g->vs_baseline)
         return quantity(p, "gate", text, at, UNIT_RATIO, &g->limit);
-    if (g->scraped && scraped_unit(p, text, at) != 0)
+    if ((g->scraped || unit_by_limit) && scraped_unit(p, text, at) != 0)
         return -1;
     if (quantity(p, "gate", text, at, judge_unit_of(g->unit), &g->limit) != 0)
         return -1;
@@ -270,7 +282,7 @@ static int parse_for(const struct parser *p)
     const char *text = p->text->for_time;
     if (!text)
         return 0;
-    if (is_growth(p->out->kind) || p->out->kind == JUDGE_M_REQUESTS)
+    if (is_growth(p->out->kind) || p->out->kind == JUDGE_M_REQUESTS || p->out->kind == JUDGE_M_ITERATIONS)
         return FAIL(p, "for", 0, "'for' belongs to metrics that have a value at every moment, not to '%s'.",
                     p->out->metric);
     if (quantity(p, "for", text, skip_space(text), UNIT_SECONDS, &p->out->for_s) != 0)
@@ -315,14 +327,14 @@ int judge_gate_parse(const struct judge_gate_text *text, const char *const *scra
 {
     struct parser p = {text, scraped, n_scraped, out, where, err};
     const char *s = text->gate ? skip_space(text->gate) : "";
-    bool labels;
+    const struct judge_metric *m;
     *out = (struct judge_gate){.over = JUDGE_OVER_WHOLE, .over_s = NAN, .warn = NAN, .floor = NAN, .limit = NAN};
     if (where)
         *where = (struct judge_gate_where){.field = "gate", .column = 1};
     if (!text->gate)
         return FAIL(&p, "gate", 0, "A gate needs an expression, as in 'heap.growth < 1MB/h'.");
-    if (parse_metric(&p, text->gate, &s, &labels) != 0 || parse_labels(&p, text->gate, &s, labels) != 0 ||
-        parse_op(&p, text->gate, &s) != 0 || parse_limit(&p, text->gate, s) != 0)
+    if (parse_metric(&p, text->gate, &s, &m) != 0 || parse_labels(&p, text->gate, &s, m ? m->labels : NULL) != 0 ||
+        parse_op(&p, text->gate, &s) != 0 || parse_limit(&p, text->gate, s, m && m->unit_by_limit) != 0)
         return -1;
     if (check_vs(&p) != 0 || parse_over(&p) != 0 || parse_for(&p) != 0 || parse_warn(&p) != 0)
         return -1;

@@ -115,13 +115,14 @@ static double availability_of(const struct judge_load *l, size_t from, size_t to
 static struct value load_value(const struct judge_gate *gate, const struct judge_load *l, double from_s, double to_s)
 {
     struct value none = {NAN, NAN, false};
-    uint64_t requests = 0, errors = 0;
+    uint64_t requests = 0, errors = 0, passes = 0;
     size_t from = 0, to;
     while (from < l->n && l->t_s[from] <= from_s)
         from++;
     for (to = from; to < l->n && l->t_s[to] <= to_s; to++) {
         requests += l->requests[to];
         errors += l->errors ? l->errors[to] : 0;
+        passes += l->passes ? l->passes[to] : 0;
     }
     if (to == from)
         return none;
@@ -139,6 +140,9 @@ static struct value load_value(const struct judge_gate *gate, const struct judge
         return none;
     case JUDGE_M_REQUESTS:
         none.value = (double)requests;
+        return none;
+    case JUDGE_M_ITERATIONS:
+        none.value = l->passes ? (double)passes : NAN;
         return none;
     default:
         return none;
@@ -275,9 +279,11 @@ static bool find_source(const struct judge_gate *gate, const struct judge_data *
                      src->gauge && src->gauge->why_missing ? src->gauge->why_missing : "it was never observed");
         return false;
     }
-    src->load = judge_load_of(gate, data);
+    bool ambiguous;
+    src->load = judge_load_find(gate, data->load, data->n_loads, &ambiguous);
     if (!src->load || src->load->n == 0)
-        judge_result(out, JUDGE_S_INCONCLUSIVE, "there was no load by that name");
+        judge_result(out, JUDGE_S_INCONCLUSIVE,
+                     ambiguous ? "several parts of the load have these labels" : "there was no load by that name");
     return src->load && src->load->n > 0;
 }
 

@@ -1,38 +1,39 @@
 // The table of metrics: the one place that knows what a gate may be about. See gate.h.
 #include "judge/gate.h"
 
-#define NO_Q 0
+#define NO_Q    0
+#define OF_LOAD "load scenario step transaction"
 #define BYTES_GAUGE(g, what)                                                                                           \
-    {                                                                                                                  \
-        g ".growth",                                                                                                   \
-        JUDGE_M_GROWTH,                                                                                                \
-        g,                                                                                                             \
-        NO_Q,                                                                                                          \
-        JUDGE_U_BYTES_PER_S,                                                                                           \
-        false,                                                                                                         \
-        "growth rate of " what " at the end of the run"},                                                              \
+    {g ".growth",         JUDGE_M_GROWTH, g,     NO_Q,                                                                 \
+     JUDGE_U_BYTES_PER_S, NULL,           false, "growth rate of " what " at the end of the run"},                     \
         {g ".total_growth",                                                                                            \
          JUDGE_M_TOTAL_GROWTH,                                                                                         \
          g,                                                                                                            \
          NO_Q,                                                                                                         \
          JUDGE_U_BYTES,                                                                                                \
+         NULL,                                                                                                         \
          false,                                                                                                        \
          "growth of " what " from the idle baseline (or the first 2 %) to the end"},                                   \
     {                                                                                                                  \
-        g ".growth_per_request", JUDGE_M_PER_REQUEST, g, NO_Q, JUDGE_U_BYTES_PER_OP, false,                            \
+        g ".growth_per_request", JUDGE_M_PER_REQUEST, g, NO_Q, JUDGE_U_BYTES_PER_OP, NULL, false,                      \
             "growth of " what " per request of the load"                                                               \
     }
 #define COUNT_GAUGE(g, what)                                                                                           \
     {                                                                                                                  \
-        g ".growth", JUDGE_M_GROWTH, g, NO_Q, JUDGE_U_PER_S, false, "growth rate of the number of " what               \
+        g ".growth", JUDGE_M_GROWTH, g, NO_Q, JUDGE_U_PER_S, NULL, false, "growth rate of the number of " what         \
     }
 #define QUANTILE(name, q, what)                                                                                        \
     {                                                                                                                  \
-        "http." name, JUDGE_M_QUANTILE, NULL, q, JUDGE_U_SECONDS, true, what " of the response times"                  \
+        "http." name, JUDGE_M_QUANTILE, NULL, q, JUDGE_U_SECONDS, OF_LOAD, false, what " of the response times"        \
+    }
+
+#define TREND(name, q, what)                                                                                           \
+    {                                                                                                                  \
+        "metric." name, JUDGE_M_QUANTILE, NULL, q, JUDGE_U_COUNT, "name", true, what " of the values of a trend"       \
     }
 
 const struct judge_metric judge_metrics[] = {
-    {"stack.growth", JUDGE_M_STACK_GROWTH, NULL, NO_Q, JUDGE_U_BYTES_PER_S, false,
+    {"stack.growth", JUDGE_M_STACK_GROWTH, NULL, NO_Q, JUDGE_U_BYTES_PER_S, NULL, false,
      "growth rate of the live bytes of the worst call stack"},
     BYTES_GAUGE("heap", "the live heap"),
     BYTES_GAUGE("rss", "the resident memory of the process tree"),
@@ -44,19 +45,28 @@ const struct judge_metric judge_metrics[] = {
     COUNT_GAUGE("maps", "memory mappings"),
     COUNT_GAUGE("children", "child processes"),
     COUNT_GAUGE("zombies", "zombies"),
-    {"cpu", JUDGE_M_GAUGE, "cpu", NO_Q, JUDGE_U_RATIO, false, "mean CPU time; 100 % is one core"},
+    {"cpu", JUDGE_M_GAUGE, "cpu", NO_Q, JUDGE_U_RATIO, NULL, false, "mean CPU time; 100 % is one core"},
     QUANTILE("p50", .5, "median"),
     QUANTILE("p90", .9, "90 % quantile"),
     QUANTILE("p95", .95, "95 % quantile"),
     QUANTILE("p99", .99, "99 % quantile"),
     QUANTILE("p999", .999, "99.9 % quantile"),
-    {"http.errors", JUDGE_M_ERRORS, NULL, NO_Q, JUDGE_U_RATIO, true,
+    {"http.errors", JUDGE_M_ERRORS, NULL, NO_Q, JUDGE_U_RATIO, OF_LOAD, false,
      "share of requests that failed or were not as expected"},
-    {"http.availability", JUDGE_M_AVAILABILITY, NULL, NO_Q, JUDGE_U_RATIO, true,
+    {"http.availability", JUDGE_M_AVAILABILITY, NULL, NO_Q, JUDGE_U_RATIO, OF_LOAD, false,
      "share of the time with requests in which at least half of them were as expected"},
-    {"http.rate", JUDGE_M_RATE, NULL, NO_Q, JUDGE_U_PER_S, true, "requests finished per second"},
-    {"load.requests", JUDGE_M_REQUESTS, NULL, NO_Q, JUDGE_U_COUNT, true, "requests finished in total"},
-    {NULL, JUDGE_M_GAUGE, NULL, NO_Q, JUDGE_U_COUNT, false, NULL},
+    {"http.rate", JUDGE_M_RATE, NULL, NO_Q, JUDGE_U_PER_S, OF_LOAD, false, "requests finished per second"},
+    {"load.requests", JUDGE_M_REQUESTS, NULL, NO_Q, JUDGE_U_COUNT, OF_LOAD, false, "requests finished in total"},
+    {"load.iterations", JUDGE_M_ITERATIONS, NULL, NO_Q, JUDGE_U_COUNT, "load scenario", false,
+     "ways through all steps of a scenario in total"},
+    TREND("p50", .5, "median"),
+    TREND("p90", .9, "90 % quantile"),
+    TREND("p95", .95, "95 % quantile"),
+    TREND("p99", .99, "99 % quantile"),
+    TREND("p999", .999, "99.9 % quantile"),
+    {"metric.rate", JUDGE_M_ERRORS, NULL, NO_Q, JUDGE_U_RATIO, "name", false, "share of hits of a rate"},
+    {"metric.count", JUDGE_M_REQUESTS, NULL, NO_Q, JUDGE_U_COUNT, "name", false, "sum of a counter"},
+    {NULL, JUDGE_M_GAUGE, NULL, NO_Q, JUDGE_U_COUNT, NULL, false, NULL},
 };
 
 const char *judge_op_name(enum judge_op op)

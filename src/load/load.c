@@ -9,6 +9,7 @@
 #include "load/minutes.h"
 #include "load/proto.h"
 #include "load/rng.h"
+#include "load/summary.h"
 #include "load/tally.h"
 
 #include <errno.h>
@@ -83,12 +84,14 @@ uint64_t load_errors(const struct load_counts *c)
 
 double load_duration_s(const struct profile *p)
 {
-    return p->loads[0].duration_s > 0 ? p->loads[0].duration_s : p->run.duration_s;
-}
-
-int load_processes(const struct profile *p)
-{
-    return p->n_loads ? profile_load_workers(p) : 0;
+    double longest_s = 0;
+    for (int i = 0; i < p->n_loads; i++) {
+        const struct profile_load *l = &p->loads[i];
+        if (!(l->duration_s > 0))
+            return p->run.duration_s;
+        longest_s = fmax(longest_s, l->start_s + l->duration_s);
+    }
+    return p->n_loads ? longest_s : p->run.duration_s;
 }
 
 // ---- events ---------------------------------------------------------------------------------------------------------
@@ -201,6 +204,15 @@ static void add_up_generator(struct load *l)
     l->generator = sum;
 }
 
+// Of a load and of the whole the passes are those of its scenarios.
+static void add_passes(struct load *l, int to, const struct load_counts *c)
+{
+    for (; to >= 0; to = l->table.row[to].parent) {
+        l->series[to].counts.passes += c->passes;
+        l->series[to].counts.passes_failed += c->passes_failed;
+    }
+}
+
 // A leaf is the sum over the workers, what is above it the sum of what is below. Passes stay where they were counted.
 static void add_up(struct load *l)
 {
@@ -217,6 +229,9 @@ static void add_up(struct load *l)
         }
     }
     for (int i = l->table.n - 1; i > 0; i--) {
+        const struct load_series *row = &l->table.row[i];
+        if (row->kind == LOAD_SERIES_SCENARIO)
+            add_passes(l, row->parent, &l->series[i].counts);
         struct series *above = &l->series[l->table.row[i].parent];
         load_counts_add(&above->counts, &l->series[i].counts);
         load_codes_merge(&above->codes, &l->series[i].codes);
@@ -287,7 +302,7 @@ static int load_allocate(const struct profile *p, const struct load_options *opt
     l->generator.target_rate_per_s = NAN;
     if (load_series_build(p, &l->table, err) < 0)
         return -1;
-    int workers = options && options->workers > 0 ? options->workers : load_processes(p);
+    int workers = profile_load_workers(p);
     l->series = calloc((size_t)l->table.n, sizeof *l->series);
     l->link = calloc((size_t)workers, sizeof *l->link);
     if (!l->series || !l->link)
@@ -336,7 +351,7 @@ static int start_workers(struct load *l, int n, const struct profile *p, const c
 int load_start(const struct profile *p, const char *self_exe, const struct load_options *options, struct load **out,
                struct seep_err *err)
 {
-    SEEP_CHECK(p->n_loads && p->loads[0].n_scenarios > 0);
+    SEEP_CHECK(p->n_loads > 0);
     int interval_ms = options && options->report_interval_ms ? options->report_interval_ms : 1000;
     SEEP_CHECK(interval_ms >= 50 && interval_ms <= 10000);
     struct load *l;
@@ -481,11 +496,15 @@ int load_summary(const struct load *l, struct load_summary *out, struct seep_err
     int n = 0;
     if (!part)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the summary of the load.");
-    for (int i = 0; i < l->table.n; i++) {
+    for (int i = LOAD_ALL + 1; i < l->table.n; i++) {
         const struct series *s = &l->series[i];
-        if (l->table.row[i].leaf)
-            part[n++] = (struct load_summary_part){l->table.row[i].name, &s->counts, &s->hist[LOAD_LATENCY],
-                                                   &s->hist[LOAD_SERVICE]};
+        part[n++] = (struct load_summary_part){.labels = l->table.row[i].labels,
+                                               .leaf = l->table.row[i].leaf,
+                                               .counts = &s->counts,
+                                               .codes = &s->codes,
+                                               .latency = &s->hist[LOAD_LATENCY],
+                                               .service = &s->hist[LOAD_SERVICE],
+                                               .pass = &s->hist[LOAD_PASS]};
     }
     int failed = load_summarise(part, n, &l->generator, out, err);
     free(part);

@@ -129,7 +129,6 @@ struct load_minute {
 struct load_options {
     int report_interval_ms; // how often the worker reports: 50..10000; 0: 1000. Not longer than the run's tick.
     uint64_t seed;          // of arrivals and choices; 0: from the kernel
-    int workers;            // processes; 0: what the profile says
 };
 
 // Starts the workers (`self_exe load-worker 3`, self_exe e.g. "/proc/self/exe") and hands them `p`, which is copied.
@@ -187,59 +186,8 @@ pid_t load_worker_pid(const struct load *l, int worker); // 0 once reaped; worke
 // Ends the workers (by their pidfds) and reaps them, at most 2 s each. NULL is allowed.
 void load_free(struct load *l);
 
-// What of the profile says how long the load lasts: load.duration, else run.duration.
+// What of the profile says how long the load lasts: to the end of the load that ends last, run.duration when one of
+// them has no duration of its own.
 double load_duration_s(const struct profile *p);
-
-// How many processes the profile's loads ask for.
-int load_processes(const struct profile *p);
-
-// ---- the summary for people and for JSON; pure ----------------------------------------------------------------------
-
-struct load_summary_row {
-    const char *name; // scenario; NULL for the whole. Not owned.
-    struct load_counts counts;
-    double rate_per_s;  // completed per second with the load on; NaN unknown
-    double error_ratio; // of the completed; NaN when none
-    struct hist_figures latency, service;
-};
-
-struct load_summary {
-    struct load_summary_row all;
-    struct load_summary_row *scenario; // n_scenarios
-    int n_scenarios;
-    double seconds;                 // with the load on
-    double offered_rate_per_s;      // NaN unknown
-    double achieved_rate_per_s;     // started
-    double cpu_ratio;               // of the generator, 1.0 = one core; NaN unknown
-    double busiest_ratio;           // of its busiest worker
-    uint32_t workers, lost;         // processes, and how many of them went before their time
-    double lag_mean_ms, lag_max_ms; // NaN unknown
-    uint64_t connections, rss_bytes;
-    // The generator, not the target, was the bottleneck, or part of it was lost: http gates are then inconclusive.
-    bool saturated;
-    char why_saturated[160];
-};
-
-// One input of load_summarise(): a scenario's counts and histograms (NULL: none kept).
-struct load_summary_part {
-    const char *name;
-    const struct load_counts *counts;
-    const struct load_hist *latency, *service;
-};
-
-// From figures kept elsewhere (the store, several runs of a worker). generator may be NULL. -1 when memory ran out.
-int load_summarise(const struct load_summary_part *part, int n, const struct load_generator *generator,
-                   struct load_summary *out, struct seep_err *err);
-// Of a live load.
-int load_summary(const struct load *l, struct load_summary *out, struct seep_err *err);
-void load_summary_free(struct load_summary *s);
-
-// The object `load` of verdict.json and of seep.load/1: requests, errors, rate_per_s, offered, started, dropped, late,
-// cancelled, errors_by_kind{}, latency_us{min,mean,p50,p90,p95,p99,p999,max,stddev}, service_us{...},
-// generator{status, reason, cpu, lag_mean_ms, lag_max_ms, connections, rss_bytes}, scenarios[{name, ...}].
-void load_summary_json(const struct load_summary *s, struct jsonw *w, const char *key);
-
-// Lines of text for a terminal: totals, quantiles, errors by kind, one line a scenario.
-void load_summary_text(const struct load_summary *s, struct seep_buf *out);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ALL_ROW = 0 };
+
 static const char *const keys[] = {
     [LOAD_SERIES_LOAD] = "load",
     [LOAD_SERIES_SCENARIO] = "scenario",
@@ -37,26 +39,69 @@ static int add(struct load_series_table *t, const struct load_series *like, cons
     return t->n++;
 }
 
+static int add_steps(struct load_series_table *t, const struct profile_scenario *s, const struct load_series *above,
+                     struct seep_err *err)
+{
+    for (int i = 0; i < s->n_steps; i++) {
+        const struct load_series like = {.kind = LOAD_SERIES_STEP,
+                                         .parent = (int)(above - t->row),
+                                         .load = above->load,
+                                         .scenario = above->scenario,
+                                         .step = i,
+                                         .leaf = true};
+        if (add(t, &like, s->steps[i].name, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int add_transactions(struct load_series_table *t, const struct profile_scenario *s,
+                            const struct load_series *above, struct seep_err *err)
+{
+    for (int i = 0; i < s->n_steps; i++) {
+        const char *name = s->steps[i].transaction;
+        if (!name || load_series_of_transaction(t, above->load, above->scenario, name) >= 0)
+            continue;
+        const struct load_series like = {.kind = LOAD_SERIES_TRANSACTION,
+                                         .parent = (int)(above - t->row),
+                                         .load = above->load,
+                                         .scenario = above->scenario,
+                                         .step = i,
+                                         .passes = true};
+        if (add(t, &like, name, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int add_scenario(struct load_series_table *t, const struct profile_load *l, int load, int parent, int scenario,
                         struct seep_err *err)
 {
+    const struct profile_scenario *s = &l->scenarios[scenario];
     const struct load_series like = {.kind = LOAD_SERIES_SCENARIO,
                                      .parent = parent,
                                      .load = load,
                                      .scenario = scenario,
                                      .step = -1,
-                                     .leaf = true,
+                                     .leaf = s->n_steps == 1,
                                      .passes = true};
-    return add(t, &like, l->scenarios[scenario].name, err) < 0 ? -1 : 0;
+    int at = add(t, &like, s->name, err);
+    if (at < 0 || (s->n_steps > 1 && add_steps(t, s, &t->row[at], err) < 0))
+        return -1;
+    return add_transactions(t, s, &t->row[at], err);
 }
 
-static int add_load(struct load_series_table *t, const struct profile_load *l, int load, int parent,
-                    struct seep_err *err)
+// A single load is the whole.
+static int add_load(struct load_series_table *t, const struct profile *p, int load, struct seep_err *err)
 {
-    for (int s = 0; s < l->n_scenarios; s++)
-        if (add_scenario(t, l, load, parent, s, err) < 0)
+    const struct profile_load *l = &p->loads[load];
+    const struct load_series like = {
+        .kind = LOAD_SERIES_LOAD, .parent = ALL_ROW, .load = load, .scenario = -1, .step = -1};
+    int above = p->n_loads > 1 ? add(t, &like, l->name, err) : ALL_ROW;
+    for (int s = 0; above >= 0 && s < l->n_scenarios; s++)
+        if (add_scenario(t, l, load, above, s, err) < 0)
             return -1;
-    return 0;
+    return above < 0 ? -1 : 0;
 }
 
 int load_series_build(const struct profile *p, struct load_series_table *out, struct seep_err *err)
@@ -65,11 +110,12 @@ int load_series_build(const struct profile *p, struct load_series_table *out, st
     if (!out->row)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the series of the load.");
     const struct load_series all = {.kind = LOAD_SERIES_ALL, .parent = -1, .load = -1, .scenario = -1, .step = -1};
-    if (add(out, &all, "", err) < 0 || add_load(out, &p->loads[0], 0, 0, err) < 0) {
+    int failed = add(out, &all, "", err) < 0;
+    for (int i = 0; !failed && i < p->n_loads; i++)
+        failed = add_load(out, p, i, err);
+    if (failed)
         load_series_free(out);
-        return -1;
-    }
-    return 0;
+    return failed ? -1 : 0;
 }
 
 void load_series_free(struct load_series_table *t)

@@ -16,7 +16,8 @@ struct load_share {
 // Over how many of `processes` a load is split: no part is left without a connection.
 static inline int share_split(const struct profile_load *l, int processes)
 {
-    return l->open_model && l->connections < processes ? l->connections : processes;
+    int split = l->workers < processes ? l->workers : processes;
+    return l->open_model && l->connections < split ? l->connections : split;
 }
 
 // The part of `load` (its index in the profile, split over `split` >= 1 processes) that process `process` of

@@ -1,7 +1,7 @@
 // What a load did, in figures: for verdict.json, seep.load/1 and the terminal. Pure.
-#include "load/load.h"
+#include "load/summary.h"
+#include "load/tally.h"
 
-#include "base/units.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +15,37 @@ static double ratio(double part, double whole)
     return whole > 0 ? part / whole : NAN;
 }
 
-static void row(struct load_summary_row *r, const char *name, const struct load_counts *c,
-                const struct load_hist *latency, const struct load_hist *service, double seconds)
+static const char *own_name(const char *labels)
+{
+    const char *last = strrchr(labels, ',');
+    const char *value = strchr(last ? last : labels, '=');
+    return value ? value + 1 : NULL;
+}
+
+static void figures(const struct load_hist *h, struct hist_figures *out)
 {
     static const struct load_hist empty;
-    *r = (struct load_summary_row){.name = name, .counts = *c};
-    r->rate_per_s = ratio((double)c->completed, seconds);
-    r->error_ratio = ratio((double)load_errors(c), (double)c->completed);
-    hist_figures(latency ? latency : &empty, &r->latency);
-    hist_figures(service ? service : &empty, &r->service);
+    hist_figures(h ? h : &empty, out);
+}
+
+static void row(struct load_summary_row *r, const struct load_summary_part *part, double seconds)
+{
+    static const struct load_codes none;
+    struct load_labels labels;
+    const struct load_counts *c = part->counts;
+    load_labels_parse(part->labels, &labels);
+    bool passes = labels.kind == LOAD_SERIES_TRANSACTION;
+    *r = (struct load_summary_row){.kind = labels.kind,
+                                   .labels = part->labels,
+                                   .name = own_name(part->labels),
+                                   .counts = *c,
+                                   .codes = part->codes ? *part->codes : none};
+    r->rate_per_s = ratio((double)(passes ? c->passes : c->completed), seconds);
+    r->error_ratio = passes ? ratio((double)c->passes_failed, (double)c->passes)
+                            : ratio((double)load_errors(c), (double)c->completed);
+    figures(part->latency, &r->latency);
+    figures(part->service, &r->service);
+    figures(part->pass, &r->pass);
 }
 
 void load_counts_add(struct load_counts *sum, const struct load_counts *part)
@@ -38,22 +60,33 @@ void load_counts_add(struct load_counts *sum, const struct load_counts *part)
     sum->passes_failed = failed;
 }
 
+// The whole: its requests are those of the leaves, its iterations those of the scenarios.
 static int sum_up(const struct load_summary_part *part, int n, uint32_t waiting, struct load_summary *out,
                   struct seep_err *err)
 {
     struct load_hist *hist = calloc(2, sizeof *hist);
     if (!hist)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the summary of the load.");
-    struct load_counts sum = {0};
+    struct load_counts sum = {.offered = waiting};
+    struct load_codes codes = {0};
     for (int i = 0; i < n; i++) {
+        if (out->row[i].kind == LOAD_SERIES_SCENARIO) {
+            sum.passes += part[i].counts->passes;
+            sum.passes_failed += part[i].counts->passes_failed;
+        }
+        if (!part[i].leaf)
+            continue;
         load_counts_add(&sum, part[i].counts);
+        if (part[i].codes)
+            load_codes_merge(&codes, part[i].codes);
         if (part[i].latency)
             hist_merge(&hist[0], part[i].latency);
         if (part[i].service)
             hist_merge(&hist[1], part[i].service);
     }
-    sum.offered += waiting;
-    row(&out->all, NULL, &sum, &hist[0], &hist[1], out->seconds);
+    const struct load_summary_part all = {
+        .labels = "", .counts = &sum, .codes = &codes, .latency = &hist[0], .service = &hist[1]};
+    row(&out->all, &all, out->seconds);
     free(hist);
     return 0;
 }
@@ -101,12 +134,12 @@ static void judge_generator(struct load_summary *s)
 int load_summarise(const struct load_summary_part *part, int n, const struct load_generator *generator,
                    struct load_summary *out, struct seep_err *err)
 {
-    *out = (struct load_summary){.n_scenarios = n, .scenario = calloc((size_t)n + 1, sizeof *out->scenario)};
-    if (!out->scenario)
+    *out = (struct load_summary){.n_rows = n, .row = calloc((size_t)n + 1, sizeof *out->row)};
+    if (!out->row)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the summary of the load.");
     generator_figures(generator, out);
     for (int i = 0; i < n; i++)
-        row(&out->scenario[i], part[i].name, part[i].counts, part[i].latency, part[i].service, out->seconds);
+        row(&out->row[i], &part[i], out->seconds);
     if (sum_up(part, n, generator ? generator->waiting : 0, out, err) < 0) {
         load_summary_free(out);
         return -1;
@@ -119,168 +152,21 @@ int load_summarise(const struct load_summary_part *part, int n, const struct loa
 
 void load_summary_free(struct load_summary *s)
 {
-    free(s->scenario);
-    s->scenario = NULL;
-    s->n_scenarios = 0;
+    free(s->row);
+    s->row = NULL;
+    s->n_rows = 0;
 }
 
-// ---- JSON -----------------------------------------------------------------------------------------------------------
-
-static void json_durations(struct jsonw *w, const char *key, const struct hist_figures *f)
+int load_summary_count(const struct load_summary *s, enum load_series_kind kind)
 {
-    jsonw_object(w, key);
-    jsonw_int(w, "count", (int64_t)f->count);
-    jsonw_double(w, "min", f->min_us);
-    jsonw_double(w, "mean", f->mean_us);
-    jsonw_double(w, "p50", f->p50_us);
-    jsonw_double(w, "p90", f->p90_us);
-    jsonw_double(w, "p95", f->p95_us);
-    jsonw_double(w, "p99", f->p99_us);
-    jsonw_double(w, "p999", f->p999_us);
-    jsonw_double(w, "max", f->max_us);
-    jsonw_double(w, "stddev", f->stddev_us);
-    jsonw_end_object(w);
+    int n = 0;
+    for (int i = 0; i < s->n_rows; i++)
+        n += s->row[i].kind == kind;
+    return n;
 }
 
-static void json_kinds(struct jsonw *w, const struct load_counts *c)
+int load_summary_depth(const struct load_summary *s, const struct load_summary_row *row)
 {
-    jsonw_object(w, "errors_by_kind");
-    for (int i = 0; i < LOAD_ERRORS; i++) {
-        if (c->error[i])
-            jsonw_int(w, load_error_name(i), (int64_t)c->error[i]);
-    }
-    jsonw_end_object(w);
-    static const char *const names[6] = {"other", "1xx", "2xx", "3xx", "4xx", "5xx"};
-    jsonw_object(w, "status");
-    for (int i = 0; i < 6; i++) {
-        if (c->status[i])
-            jsonw_int(w, names[i], (int64_t)c->status[i]);
-    }
-    jsonw_end_object(w);
-}
-
-static void json_row(struct jsonw *w, const struct load_summary_row *r)
-{
-    const struct load_counts *c = &r->counts;
-    jsonw_int(w, "requests", (int64_t)c->completed);
-    jsonw_int(w, "errors", (int64_t)load_errors(c));
-    jsonw_double(w, "rate_per_s", r->rate_per_s);
-    jsonw_int(w, "offered", (int64_t)c->offered);
-    jsonw_int(w, "started", (int64_t)c->started);
-    jsonw_int(w, "dropped", (int64_t)c->dropped);
-    jsonw_int(w, "late", (int64_t)c->late);
-    jsonw_int(w, "cancelled", (int64_t)c->cancelled);
-    jsonw_int(w, "sent_bytes", (int64_t)c->sent_bytes);
-    jsonw_int(w, "received_bytes", (int64_t)c->received_bytes);
-    json_kinds(w, c);
-    json_durations(w, "latency_us", &r->latency);
-    json_durations(w, "service_us", &r->service);
-}
-
-static void json_generator(struct jsonw *w, const struct load_summary *s)
-{
-    jsonw_object(w, "generator");
-    jsonw_string(w, "status", s->lost ? "lost" : s->saturated ? "saturated" : "ok");
-    jsonw_string(w, "reason", s->saturated ? s->why_saturated : NULL);
-    jsonw_double(w, "cpu", s->cpu_ratio);
-    jsonw_double(w, "cpu_busiest_worker", s->busiest_ratio);
-    jsonw_int(w, "workers", s->workers);
-    jsonw_int(w, "workers_lost", s->lost);
-    jsonw_double(w, "lag_mean_ms", s->lag_mean_ms);
-    jsonw_double(w, "lag_max_ms", s->lag_max_ms);
-    jsonw_int(w, "late", (int64_t)s->all.counts.late_self);
-    jsonw_int(w, "connections", (int64_t)s->connections);
-    jsonw_int(w, "rss_bytes", (int64_t)s->rss_bytes);
-    jsonw_end_object(w);
-}
-
-void load_summary_json(const struct load_summary *s, struct jsonw *w, const char *key)
-{
-    jsonw_object(w, key);
-    json_row(w, &s->all);
-    jsonw_double(w, "seconds", s->seconds);
-    jsonw_double(w, "offered_rate_per_s", s->offered_rate_per_s);
-    jsonw_double(w, "achieved_rate_per_s", s->achieved_rate_per_s);
-    json_generator(w, s);
-    jsonw_array(w, "scenarios");
-    for (int i = 0; i < s->n_scenarios; i++) {
-        jsonw_object(w, NULL);
-        jsonw_string(w, "name", s->scenario[i].name);
-        json_row(w, &s->scenario[i]);
-        jsonw_end_object(w);
-    }
-    jsonw_end_array(w);
-    jsonw_end_object(w);
-}
-
-// ---- text -----------------------------------------------------------------------------------------------------------
-
-static const char *duration(char *out, size_t size, double us)
-{
-    return isnan(us) ? "-" : units_duration(out, size, us / 1e6);
-}
-
-static const char *count(char *out, size_t size, uint64_t n)
-{
-    return units_count(out, size, (double)n);
-}
-
-static void text_durations(struct seep_buf *out, const char *what, const struct hist_figures *f)
-{
-    char b[7][32];
-    buf_printf(out, "  %-9s p50 %s  p90 %s  p95 %s  p99 %s  p99.9 %s  max %s  mean %s\n", what,
-               duration(b[0], sizeof b[0], f->p50_us), duration(b[1], sizeof b[1], f->p90_us),
-               duration(b[2], sizeof b[2], f->p95_us), duration(b[3], sizeof b[3], f->p99_us),
-               duration(b[4], sizeof b[4], f->p999_us), duration(b[5], sizeof b[5], f->max_us),
-               duration(b[6], sizeof b[6], f->mean_us));
-}
-
-static void text_errors(struct seep_buf *out, const struct load_counts *c)
-{
-    if (load_errors(c) == 0)
-        return;
-    buf_str(out, "  errors   ");
-    for (int i = 0; i < LOAD_ERRORS; i++) {
-        char b[32];
-        if (c->error[i])
-            buf_printf(out, " %s %s ", load_error_name(i), count(b, sizeof b, c->error[i]));
-    }
-    buf_char(out, '\n');
-}
-
-static void text_scenario(struct seep_buf *out, const struct load_summary_row *r)
-{
-    char b[4][32];
-    buf_printf(out, "  %-20s %12s requests  %10.1f /s  errors %s", r->name,
-               count(b[0], sizeof b[0], r->counts.completed), isnan(r->rate_per_s) ? 0 : r->rate_per_s,
-               count(b[1], sizeof b[1], load_errors(&r->counts)));
-    buf_printf(out, "  p50 %s  p99 %s\n", duration(b[2], sizeof b[2], r->latency.p50_us),
-               duration(b[3], sizeof b[3], r->latency.p99_us));
-    text_errors(out, &r->counts);
-}
-
-void load_summary_text(const struct load_summary *s, struct seep_buf *out)
-{
-    char b[4][32];
-    const struct load_counts *c = &s->all.counts;
-    buf_printf(out, "  requests  %s in %s", count(b[0], sizeof b[0], c->completed),
-               isnan(s->seconds) ? "-" : units_duration(b[1], sizeof b[1], s->seconds));
-    if (!isnan(s->seconds))
-        buf_printf(out, "  %.1f /s of %.1f /s asked for", s->achieved_rate_per_s, s->offered_rate_per_s);
-    buf_printf(out, "  errors %s", count(b[2], sizeof b[2], load_errors(c)));
-    if (!isnan(s->all.error_ratio))
-        buf_printf(out, " (%.3g %%)", s->all.error_ratio * 100);
-    buf_char(out, '\n');
-    text_durations(out, "latency", &s->all.latency);
-    text_durations(out, "service", &s->all.service);
-    if (s->n_scenarios == 1)
-        text_errors(out, c);
-    for (int i = 0; s->n_scenarios > 1 && i < s->n_scenarios; i++)
-        text_scenario(out, &s->scenario[i]);
-    buf_printf(out, "  generator %.0f %% of a core  loop lag %.1f ms mean %.1f ms max  late %s  dropped %s\n",
-               isnan(s->cpu_ratio) ? 0 : s->cpu_ratio * 100, isnan(s->lag_mean_ms) ? 0 : s->lag_mean_ms,
-               isnan(s->lag_max_ms) ? 0 : s->lag_max_ms, count(b[0], sizeof b[0], c->late),
-               count(b[1], sizeof b[1], c->dropped));
-    if (s->saturated)
-        buf_printf(out, "  generator saturated: %s; these figures are not the target's\n", s->why_saturated);
+    int below_load = load_summary_count(s, LOAD_SERIES_LOAD) > 0 && row->kind != LOAD_SERIES_LOAD;
+    return below_load + (row->kind == LOAD_SERIES_STEP || row->kind == LOAD_SERIES_TRANSACTION);
 }

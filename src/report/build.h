@@ -40,7 +40,7 @@ struct build {
     size_t n_excluded;
     struct judge_options judge_options; // warm-up, period, exclusions, interval; budget by gate
 
-    struct judge_load *loads; // whole load first, then each scenario
+    struct judge_load *loads; // whole load first, then each of its series
     size_t n_loads;
     struct judge_baseline_value *baseline; // for gates with vs: baseline
     size_t n_baseline;

@@ -127,7 +127,7 @@ static int add_load(struct build *b, struct seep_err *err)
         add_figure(b, i, of_load[i].name, &b->loads[0], &b->loads_whole[0]);
     add_cpu_per_request(b, &b->loads[0]);
     for (size_t l = 1; b->n_loads > 2 && l < b->n_loads; l++) {
-        const char *name = report_strf(b->arena, "%s{scenario=%s}", of_load[P95].name, b->loads[l].scenario);
+        const char *name = report_strf(b->arena, "%s{%s}", of_load[P95].name, b->loads[l].labels);
         if (name == NULL)
             return build_no_memory(err);
         add_figure(b, P95, name, &b->loads[l], &b->loads_whole[l]);

@@ -251,14 +251,20 @@ void html_growths(const struct report *r, struct seep_buf *out)
     buf_str(out, "</tbody></table></div></section>\n");
 }
 
-static void load_row(const struct load_summary_row *row, struct seep_buf *out)
+static void load_row(const struct load_summary_row *row, int depth, struct seep_buf *out)
 {
     char text[48];
-    const struct hist_figures *h = &row->latency;
+    bool transaction = row->kind == LOAD_SERIES_TRANSACTION;
+    const struct hist_figures *h = transaction ? &row->pass : &row->latency;
     const double quantiles[] = {h->p50_us, h->p90_us, h->p95_us, h->p99_us, h->p999_us, h->max_us};
     buf_str(out, "<tr><td>");
+    for (int i = 0; i < depth; i++)
+        buf_str(out, "&emsp;");
     html_name(out, row->name == NULL ? "all" : row->name);
-    buf_printf(out, "</td><td class=\"num\">%s</td>", units_count(text, sizeof text, (double)row->counts.completed));
+    if (transaction)
+        buf_str(out, " <span class=\"note\">transaction</span>");
+    buf_printf(out, "</td><td class=\"num\">%s</td>",
+               units_count(text, sizeof text, (double)(transaction ? row->counts.passes : row->counts.completed)));
     buf_printf(out, "<td class=\"num\">%s</td>", units_value(text, sizeof text, row->rate_per_s, UNIT_PER_SECOND));
     buf_printf(out, "<td class=\"num\">%s</td>", units_value(text, sizeof text, row->error_ratio, UNIT_RATIO));
     for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
@@ -278,13 +284,13 @@ void html_load(const struct report *r, struct seep_buf *out)
     }
     buf_str(
         out,
-        "<table><thead><tr><th>Scenario</th><th class=\"num\">Requests</th><th class=\"num\">Rate</th>"
+        "<table><thead><tr><th>Part</th><th class=\"num\">Requests</th><th class=\"num\">Rate</th>"
         "<th class=\"num\">Errors</th><th class=\"num\">p50</th><th class=\"num\">p90</th><th class=\"num\">p95</th>"
         "<th class=\"num\">p99</th><th class=\"num\">p99.9</th><th class=\"num\">max</th></tr></thead><tbody>\n");
-    for (int i = 0; i < r->load.n_scenarios; i++)
-        load_row(&r->load.scenario[i], out);
-    if (r->load.n_scenarios != 1)
-        load_row(&r->load.all, out);
+    for (int i = 0; i < r->load.n_rows; i++)
+        load_row(&r->load.row[i], load_summary_depth(&r->load, &r->load.row[i]), out);
+    if (r->load.n_rows != 1)
+        load_row(&r->load.all, 0, out);
     buf_str(out, "</tbody></table></div></section>\n");
 }
 

@@ -121,17 +121,25 @@ static void put_growths(struct md *m, const struct report *r)
     md_section(m, NULL);
 }
 
-static void put_load_row(struct md *m, const struct load_summary_row *row, const char *name)
+static void put_load_row(struct md *m, const struct load_summary_row *row, const char *name, int depth)
 {
     char requests[32];
+    bool transaction = row->kind == LOAD_SERIES_TRANSACTION;
+    const struct hist_figures *h = transaction ? &row->pass : &row->latency;
     md_row(m);
     buf_str(m->out, "| ");
+    for (int i = 0; i < depth; i++)
+        buf_str(m->out, "&emsp;");
     md_foreign(m, name);
-    buf_printf(m->out, " | %s | ", units_count(requests, sizeof requests, (double)row->counts.completed));
+    if (transaction)
+        buf_str(m->out, " (transaction)");
+    buf_printf(
+        m->out, " | %s | ",
+        units_count(requests, sizeof requests, (double)(transaction ? row->counts.passes : row->counts.completed)));
     md_value(m, row->rate_per_s, JUDGE_U_PER_S);
     buf_str(m->out, " | ");
     md_value(m, row->error_ratio, JUDGE_U_RATIO);
-    const double us[] = {row->latency.p50_us, row->latency.p95_us, row->latency.p99_us};
+    const double us[] = {h->p50_us, h->p95_us, h->p99_us};
     for (size_t i = 0; i < 3; i++) {
         buf_str(m->out, " | ");
         md_value(m, us[i] / 1e6, JUDGE_U_SECONDS);
@@ -146,9 +154,9 @@ static void put_load(struct md *m, const struct report *r)
         return;
     md_section(m,
                "\n### Load\n\n| | requests | rate | errors | p50 | p95 | p99 |\n|---|---:|---:|---:|---:|---:|---:|\n");
-    put_load_row(m, &r->load.all, "all");
-    for (int i = 0; i < r->load.n_scenarios; i++)
-        put_load_row(m, &r->load.scenario[i], r->load.scenario[i].name);
+    put_load_row(m, &r->load.all, "all", 0);
+    for (int i = 0; i < r->load.n_rows; i++)
+        put_load_row(m, &r->load.row[i], r->load.row[i].name, load_summary_depth(&r->load, &r->load.row[i]));
     md_section(m, NULL);
 }
 

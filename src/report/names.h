@@ -66,36 +66,45 @@
 
 // Load, by the rows of load/series.h: labels "scenario=NAME" and the like; the whole load has labels "". The counters
 // are those of struct load_counts.
-#define S_HTTP_REQUESTS     "http.requests"  // count, counter: completed, well or not
-#define S_HTTP_ERRORS       "http.errors"    // count, counter: the sum of all kinds
-#define S_HTTP_OK           "http.ok"        // count, counter
-#define S_HTTP_OFFERED      "http.offered"   // count, counter
-#define S_HTTP_STARTED      "http.started"   // count, counter
-#define S_HTTP_DROPPED      "http.dropped"   // count, counter
-#define S_HTTP_CANCELLED    "http.cancelled" // count, counter
-#define S_HTTP_LATE         "http.late"      // count, counter
-#define S_HTTP_LATE_SELF    "http.late_self" // count, counter
-#define S_HTTP_SENT         "http.sent"      // bytes, counter
-#define S_HTTP_RECEIVED     "http.received"  // bytes, counter
-#define S_HTTP_ERROR_PREFIX "http.error."    // + load_error_name(kind): count, counter
-#define S_HTTP_P50          "http.p50"       // s, gauge: latency of the requests finished within the tick
-#define S_HTTP_P90          "http.p90"
-#define S_HTTP_P95          "http.p95"
-#define S_HTTP_P99          "http.p99"
-#define S_HTTP_P999         "http.p999"
+#define S_HTTP_REQUESTS      "http.requests"  // count, counter: completed, well or not
+#define S_HTTP_ERRORS        "http.errors"    // count, counter: the sum of all kinds
+#define S_HTTP_OK            "http.ok"        // count, counter
+#define S_HTTP_OFFERED       "http.offered"   // count, counter
+#define S_HTTP_STARTED       "http.started"   // count, counter
+#define S_HTTP_DROPPED       "http.dropped"   // count, counter
+#define S_HTTP_CANCELLED     "http.cancelled" // count, counter
+#define S_HTTP_LATE          "http.late"      // count, counter
+#define S_HTTP_LATE_SELF     "http.late_self" // count, counter
+#define S_HTTP_SENT          "http.sent"      // bytes, counter
+#define S_HTTP_RECEIVED      "http.received"  // bytes, counter
+#define S_HTTP_ERROR_PREFIX  "http.error."    // + load_error_name(kind): count, counter
+#define S_HTTP_STATUS_PREFIX "http.status."   // + the status code, or "other" beyond 32 of them: count, counter
+#define S_HTTP_P50           "http.p50"       // s, gauge: latency of the requests finished within the tick
+#define S_HTTP_P90           "http.p90"
+#define S_HTTP_P95           "http.p95"
+#define S_HTTP_P99           "http.p99"
+#define S_HTTP_P999          "http.p999"
+// Of a transaction http.requests are its passes, http.errors those that failed, http.pNN and http.latency their
+// durations.
+#define S_LOAD_ITERATIONS "load.iterations"        // count, counter: ways through a scenario
+#define S_LOAD_FAILED     "load.iterations_failed" // count, counter: of them, in which a step failed
 // The generator (struct load_generator), labels "".
-#define S_LOAD_RUNNING     "load.running"     // s, counter: time with the load on
-#define S_LOAD_CPU         "load.cpu"         // s, counter
-#define S_LOAD_RSS         "load.rss"         // bytes, gauge
-#define S_LOAD_CONNECTIONS "load.connections" // count, counter
-#define S_LOAD_LAG_COUNT   "load.lag_count"   // count, counter
-#define S_LOAD_LAG_SUM     "load.lag_sum"     // s, counter
-#define S_LOAD_LAG_MAX     "load.lag_max"     // s, gauge: the worst so far
-#define S_LOAD_FULL        "load.full"        // s, counter: all connections in use
-#define S_LOAD_TARGET_RATE "load.target_rate" // 1/s, gauge
+#define S_LOAD_RUNNING     "load.running"      // s, counter: time with the load on
+#define S_LOAD_CPU         "load.cpu"          // s, counter
+#define S_LOAD_BUSIEST     "load.cpu_busiest"  // s, counter: of the worker that used most
+#define S_LOAD_WORKERS     "load.workers"      // count, gauge: processes
+#define S_LOAD_LOST        "load.workers_lost" // count, gauge: gone before their time
+#define S_LOAD_RSS         "load.rss"          // bytes, gauge
+#define S_LOAD_CONNECTIONS "load.connections"  // count, counter
+#define S_LOAD_LAG_COUNT   "load.lag_count"    // count, counter
+#define S_LOAD_LAG_SUM     "load.lag_sum"      // s, counter
+#define S_LOAD_LAG_MAX     "load.lag_max"      // s, gauge: the worst so far
+#define S_LOAD_FULL        "load.full"         // s, counter: all connections in use
+#define S_LOAD_TARGET_RATE "load.target_rate"  // 1/s, gauge
 // store_histogram(), load/hist.h blobs over the whole run so far, labels as above.
-#define H_HTTP_LATENCY "http.latency"
-#define H_HTTP_SERVICE "http.service"
+#define H_HTTP_LATENCY  "http.latency"
+#define H_HTTP_SERVICE  "http.service"
+#define H_LOAD_DURATION "load.duration" // of ways through a scenario of several steps
 // The same kind of blob for a window: the latencies of the requests finished since the window before, ending at tick
 // INDEX. At most some 300 windows a run. Labels H_WINDOW_LABELS of the series' labels, "," unless those are "", and
 // index. Gates with `over: last 5m` or `each` on a quantile need them.

@@ -163,33 +163,88 @@ static void put_stacks(struct om *m, const struct report *r)
               r->stacks_known ? (double)r->judge_stacks.n_rejected : NAN);
 }
 
+// The labels of a row of the load: scenario always, "" for the whole; the others where it has them.
+struct load_row_labels {
+    struct load_labels is;
+    struct label label[6]; // room for one more
+    size_t n;
+};
+
+static void label_row(const struct load_summary_row *row, struct load_row_labels *out)
+{
+    load_labels_parse(row->labels, &out->is);
+    out->n = 0;
+    out->label[out->n++] = (struct label){"scenario", out->is.scenario};
+    const struct label more[] = {{"load", out->is.load}, {"step", out->is.step}, {"transaction", out->is.transaction}};
+    for (size_t i = 0; i < sizeof more / sizeof more[0]; i++)
+        if (more[i].value[0] != '\0')
+            out->label[out->n++] = more[i];
+    out->label[out->n] = (struct label){0};
+}
+
 static void put_load_row(struct om *m, const char *name, const char *suffix, const struct load_summary_row *row,
                          double value)
 {
-    const struct label labels[] = {{"scenario", row->name == NULL ? "" : row->name}, {0}};
-    put_sample(m, name, suffix, labels, value);
+    struct load_row_labels labels;
+    label_row(row, &labels);
+    put_sample(m, name, suffix, labels.label, value);
 }
 
-static void put_latency(struct om *m, const struct load_summary_row *row)
+static void put_durations(struct om *m, const char *name, const struct load_summary_row *row,
+                          const struct hist_figures *h)
 {
     const struct {
         const char *quantile;
         double us;
-    } q[] = {{"0.5", row->latency.p50_us},
-             {"0.9", row->latency.p90_us},
-             {"0.95", row->latency.p95_us},
-             {"0.99", row->latency.p99_us},
-             {"0.999", row->latency.p999_us}};
+    } q[] = {{"0.5", h->p50_us}, {"0.9", h->p90_us}, {"0.95", h->p95_us}, {"0.99", h->p99_us}, {"0.999", h->p999_us}};
+    struct load_row_labels labels;
     for (size_t i = 0; i < sizeof q / sizeof q[0]; i++) {
-        const struct label labels[] = {
-            {"scenario", row->name == NULL ? "" : row->name}, {"quantile", q[i].quantile}, {0}};
-        put_sample(m, "seep_load_latency_seconds", "", labels, q[i].us / 1e6);
+        label_row(row, &labels);
+        labels.label[labels.n++] = (struct label){"quantile", q[i].quantile};
+        labels.label[labels.n] = (struct label){0};
+        put_sample(m, name, "", labels.label, q[i].us / 1e6);
     }
-    if (row->latency.count > 0) {
-        put_load_row(m, "seep_load_latency_seconds", "_count", row, (double)row->latency.count);
-        put_load_row(m, "seep_load_latency_seconds", "_sum", row,
-                     (double)row->latency.count * row->latency.mean_us / 1e6);
+    if (h->count > 0) {
+        put_load_row(m, name, "_count", row, (double)h->count);
+        put_load_row(m, name, "_sum", row, (double)h->count * h->mean_us / 1e6);
     }
+}
+
+static void put_requests(struct om *m, const struct load_summary *l)
+{
+    put_family(m, "seep_load_requests", "counter", NULL, "Requests that were completed, well or not.");
+    for (int i = -1; i < l->n_rows; i++)
+        if (i < 0 || l->row[i].kind != LOAD_SERIES_TRANSACTION) {
+            const struct load_summary_row *row = i < 0 ? &l->all : &l->row[i];
+            put_load_row(m, "seep_load_requests", "_total", row, (double)row->counts.completed);
+        }
+    put_family(m, "seep_load_errors", "counter", NULL, "Requests that failed.");
+    for (int i = -1; i < l->n_rows; i++)
+        if (i < 0 || l->row[i].kind != LOAD_SERIES_TRANSACTION) {
+            const struct load_summary_row *row = i < 0 ? &l->all : &l->row[i];
+            put_load_row(m, "seep_load_errors", "_total", row, (double)load_errors(&row->counts));
+        }
+    put_family(m, "seep_load_latency_seconds", "summary", "seconds", "Time from the intended start to the response.");
+    for (int i = -1; i < l->n_rows; i++)
+        if (i < 0 || l->row[i].kind != LOAD_SERIES_TRANSACTION)
+            put_durations(m, "seep_load_latency_seconds", i < 0 ? &l->all : &l->row[i],
+                          i < 0 ? &l->all.latency : &l->row[i].latency);
+}
+
+static void put_transactions(struct om *m, const struct load_summary *l)
+{
+    if (load_summary_count(l, LOAD_SERIES_TRANSACTION) == 0)
+        return;
+    put_family(m, "seep_load_transactions_failed", "counter", NULL, "Transactions in which a step failed.");
+    for (int i = 0; i < l->n_rows; i++)
+        if (l->row[i].kind == LOAD_SERIES_TRANSACTION)
+            put_load_row(m, "seep_load_transactions_failed", "_total", &l->row[i],
+                         (double)l->row[i].counts.passes_failed);
+    put_family(m, "seep_load_transaction_seconds", "summary", "seconds",
+               "Time from the intended start of a transaction to its end.");
+    for (int i = 0; i < l->n_rows; i++)
+        if (l->row[i].kind == LOAD_SERIES_TRANSACTION)
+            put_durations(m, "seep_load_transaction_seconds", &l->row[i], &l->row[i].pass);
 }
 
 // Scenario "" is the whole load.
@@ -197,20 +252,8 @@ static void put_load(struct om *m, const struct report *r)
 {
     if (!r->has_load)
         return;
-    const struct load_summary *l = &r->load;
-    put_family(m, "seep_load_requests", "counter", NULL, "Requests that were completed, well or not.");
-    for (int i = -1; i < l->n_scenarios; i++) {
-        const struct load_summary_row *row = i < 0 ? &l->all : &l->scenario[i];
-        put_load_row(m, "seep_load_requests", "_total", row, (double)row->counts.completed);
-    }
-    put_family(m, "seep_load_errors", "counter", NULL, "Requests that failed.");
-    for (int i = -1; i < l->n_scenarios; i++) {
-        const struct load_summary_row *row = i < 0 ? &l->all : &l->scenario[i];
-        put_load_row(m, "seep_load_errors", "_total", row, (double)load_errors(&row->counts));
-    }
-    put_family(m, "seep_load_latency_seconds", "summary", "seconds", "Time from the intended start to the response.");
-    for (int i = -1; i < l->n_scenarios; i++)
-        put_latency(m, i < 0 ? &l->all : &l->scenario[i]);
+    put_requests(m, &r->load);
+    put_transactions(m, &r->load);
 }
 
 static void put_evidence(struct om *m, const struct report *r)

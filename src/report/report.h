@@ -21,7 +21,7 @@
 #include "judge/stacks.h"
 #include "judge/trend.h"
 #include "judge/verdict.h"
-#include "load/load.h"
+#include "load/summary.h"
 #include "profile/profile.h"
 #include "report/names.h"
 #include "resolve/resolve.h"

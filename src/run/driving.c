@@ -47,6 +47,8 @@ void run_load_look(struct run *r)
 
 // ---- what a tick takes of the load
 
+enum { WINDOW_SERIES = 64 }; // so many, the upper ones first, are kept by windows: hundreds would fill the disk
+
 // Per series: the cumulative latencies at the last tick and at the end of the last window.
 struct run_windows {
     int n;
@@ -96,12 +98,21 @@ static bool since(struct run_windows *w, const struct load_hist *now, struct loa
     return ok;
 }
 
+// What its quantiles are of.
+static enum load_hist_kind main_histogram(const struct load_series *s)
+{
+    return s->kind == LOAD_SERIES_TRANSACTION ? LOAD_PASS : LOAD_LATENCY;
+}
+
 static void fill_one(struct run *r, int i, bool window_ends, struct tick_load *l)
 {
     static const double q[TICK_QUANTILES] = {0.5, 0.9, 0.95, 0.99, 0.999};
     struct run_windows *w = r->windows;
-    const struct load_hist *now = load_hist(r->load, i, LOAD_LATENCY);
-    l->labels = load_series_of(r->load)->row[i].labels;
+    const struct load_series *series = &load_series_of(r->load)->row[i];
+    const struct load_hist *now = load_hist(r->load, i, main_histogram(series));
+    l->labels = series->labels;
+    l->kind = series->kind;
+    l->codes = *load_codes(r->load, i);
     l->counts = *load_counts(r->load, i);
     for (int k = 0; k < TICK_QUANTILES; k++)
         l->quantile_s[k] = NAN;
@@ -109,7 +120,7 @@ static void fill_one(struct run *r, int i, bool window_ends, struct tick_load *l
     if (since(w, now, &w->tick[i]))
         for (int k = 0; k < TICK_QUANTILES; k++)
             l->quantile_s[k] = hist_quantile(&w->scratch, q[k]) / 1e6;
-    if (window_ends && since(w, now, &w->window[i]))
+    if (window_ends && i < WINDOW_SERIES && since(w, now, &w->window[i]))
         hist_pack(&w->scratch, &l->window);
 }
 

@@ -1,6 +1,7 @@
 // The end of a run, on a worker thread, with nobody left alive: what still waits is written, facts are added, frames
 // are named, the report is built by the same function that `seep report` uses, and the verdict is put into the store
 // and the directory.
+#include "load/summary.h"
 #include "run/attach.h"
 #include "run/state.h"
 
@@ -156,7 +157,7 @@ static void write_ages(struct run *r)
     }
 }
 
-static void write_histogram(struct run *r, int series, enum load_hist_kind kind)
+static void write_histogram(struct run *r, int series, enum load_hist_kind kind, const char *name)
 {
     struct seep_err err;
     struct seep_buf blob;
@@ -164,8 +165,7 @@ static void write_histogram(struct run *r, int series, enum load_hist_kind kind)
     buf_init(&blob, 4u << 20);
     hist_pack(h, &blob);
     if (!blob.failed && blob.len)
-        store_histogram(r->store, kind == LOAD_LATENCY ? H_HTTP_LATENCY : H_HTTP_SERVICE,
-                        load_series_of(r->load)->row[series].labels, blob.data, blob.len, &err);
+        store_histogram(r->store, name, load_series_of(r->load)->row[series].labels, blob.data, blob.len, &err);
     buf_free(&blob);
 }
 
@@ -176,8 +176,15 @@ static void write_load(struct run *r)
     if (!r->load)
         return;
     for (int i = 0; i < load_series_of(r->load)->n; i++) {
-        write_histogram(r, i, LOAD_LATENCY);
-        write_histogram(r, i, LOAD_SERVICE);
+        const struct load_series *s = &load_series_of(r->load)->row[i];
+        if (s->kind == LOAD_SERIES_TRANSACTION) {
+            write_histogram(r, i, LOAD_PASS, H_HTTP_LATENCY);
+            continue;
+        }
+        write_histogram(r, i, LOAD_LATENCY, H_HTTP_LATENCY);
+        write_histogram(r, i, LOAD_SERVICE, H_HTTP_SERVICE);
+        if (s->passes && !s->leaf)
+            write_histogram(r, i, LOAD_PASS, H_LOAD_DURATION);
     }
     if (load_summary(r->load, &summary, &err) == 0) {
         if (summary.saturated)

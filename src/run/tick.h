@@ -71,6 +71,8 @@ enum { TICK_QUANTILES = 5 }; // p50 p90 p95 p99 p999
 
 struct tick_load {      // of one series of the load: cumulative counts, and what finished within this tick
     const char *labels; // of its row in the series table; "" for all
+    enum load_series_kind kind;
+    struct load_codes codes;
     struct load_counts counts;
     double quantile_s[TICK_QUANTILES];
     struct seep_buf window; // histogram blob of this window of ticks; empty: none ends here

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GENERATOR_POINTS 9
-#define LOAD_POINTS      (11 + LOAD_ERRORS + TICK_QUANTILES) // most points of one scenario at one tick
+#define GENERATOR_POINTS 12
+#define LOAD_POINTS      (13 + LOAD_ERRORS + TICK_QUANTILES + LOAD_CODES + 1) // most points of one scenario at one tick
 
 int writer_init(struct run_writer *w, struct store *store, struct stack_table *table, struct seep_err *err)
 {
@@ -164,16 +164,30 @@ static void add_point(struct run_writer *w, struct store_point *points, size_t *
     points[(*n)++] = (struct store_point){.series = *slot, .value = value};
 }
 
-static void count_points(struct run_writer *w, const struct load_counts *c, const char *labels,
-                         struct store_point *points, size_t *n)
+static void code_points(struct run_writer *w, const struct tick_load *l, struct store_point *points, size_t *n)
 {
+    char name[64];
+    for (uint32_t i = 0; i < l->codes.n; i++) {
+        snprintf(name, sizeof name, S_HTTP_STATUS_PREFIX "%d", l->codes.code[i]);
+        add_point(w, points, n, NULL, name, l->labels, UNIT_NONE, SERIES_COUNTER, (double)l->codes.count[i]);
+    }
+    if (l->codes.other)
+        add_point(w, points, n, NULL, S_HTTP_STATUS_PREFIX "other", l->labels, UNIT_NONE, SERIES_COUNTER,
+                  (double)l->codes.other);
+}
+
+static void count_points(struct run_writer *w, const struct tick_load *l, struct store_point *points, size_t *n)
+{
+    const struct load_counts *c = &l->counts;
+    const char *labels = l->labels;
+    bool transaction = l->kind == LOAD_SERIES_TRANSACTION;
     const struct {
         const char *name;
         enum seep_unit unit;
         uint64_t value;
     } rows[] = {
-        {S_HTTP_REQUESTS, UNIT_NONE, c->completed},
-        {S_HTTP_ERRORS, UNIT_NONE, load_errors(c)},
+        {S_HTTP_REQUESTS, UNIT_NONE, transaction ? c->passes : c->completed},
+        {S_HTTP_ERRORS, UNIT_NONE, transaction ? c->passes_failed : load_errors(c)},
         {S_HTTP_OK, UNIT_NONE, c->ok},
         {S_HTTP_OFFERED, UNIT_NONE, c->offered},
         {S_HTTP_STARTED, UNIT_NONE, c->started},
@@ -183,8 +197,10 @@ static void count_points(struct run_writer *w, const struct load_counts *c, cons
         {S_HTTP_LATE_SELF, UNIT_NONE, c->late_self},
         {S_HTTP_SENT, UNIT_BYTES, c->sent_bytes},
         {S_HTTP_RECEIVED, UNIT_BYTES, c->received_bytes},
+        {S_LOAD_ITERATIONS, UNIT_NONE, c->passes},
+        {S_LOAD_FAILED, UNIT_NONE, c->passes_failed},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t i = 0; i < (transaction ? 2 : sizeof rows / sizeof *rows); i++)
         add_point(w, points, n, NULL, rows[i].name, labels, rows[i].unit, SERIES_COUNTER, (double)rows[i].value);
     for (int kind = 0; kind < LOAD_ERRORS; kind++) {
         char name[64];
@@ -196,7 +212,7 @@ static void count_points(struct run_writer *w, const struct load_counts *c, cons
 
 static void write_window(struct run_writer *w, const struct run_tick *t, const struct tick_load *l)
 {
-    char labels[200];
+    char labels[LOAD_LABELS_MAX + 32];
     if (!l->window.len || l->window.failed)
         return;
     snprintf(labels, sizeof labels, H_WINDOW_LABELS, l->labels, l->labels[0] ? "," : "", (long long)t->index);
@@ -207,7 +223,8 @@ static void load_points(struct run_writer *w, const struct run_tick *t, const st
                         struct store_point *points, size_t *n)
 {
     static const char *const quantiles[TICK_QUANTILES] = {S_HTTP_P50, S_HTTP_P90, S_HTTP_P95, S_HTTP_P99, S_HTTP_P999};
-    count_points(w, &l->counts, l->labels, points, n);
+    count_points(w, l, points, n);
+    code_points(w, l, points, n);
     for (int q = 0; q < TICK_QUANTILES; q++)
         add_point(w, points, n, NULL, quantiles[q], l->labels, UNIT_SECONDS, SERIES_GAUGE, l->quantile_s[q]);
     write_window(w, t, l);
@@ -224,6 +241,9 @@ static void generator_points(struct run_writer *w, const struct load_generator *
     } rows[GENERATOR_POINTS] = {
         {S_LOAD_RUNNING, UNIT_SECONDS, SERIES_COUNTER, (double)g->running_ns / 1e9},
         {S_LOAD_CPU, UNIT_SECONDS, SERIES_COUNTER, (double)g->cpu_us / 1e6},
+        {S_LOAD_BUSIEST, UNIT_SECONDS, SERIES_COUNTER, (double)g->busiest_us / 1e6},
+        {S_LOAD_WORKERS, UNIT_NONE, SERIES_GAUGE, g->workers},
+        {S_LOAD_LOST, UNIT_NONE, SERIES_GAUGE, g->lost},
         {S_LOAD_RSS, UNIT_BYTES, SERIES_GAUGE, (double)g->rss_bytes},
         {S_LOAD_CONNECTIONS, UNIT_NONE, SERIES_COUNTER, (double)g->connections},
         {S_LOAD_LAG_COUNT, UNIT_NONE, SERIES_COUNTER, (double)g->lag_count},

@@ -116,21 +116,15 @@ static inline struct profile *rig_profile(int port, const char *text)
     return p;
 }
 
-// workers 0: what the profile says.
-static inline struct load *rig_start_workers(struct profile *p, int workers)
+static inline struct load *rig_start(struct profile *p)
 {
     struct load *l;
     struct seep_err err = {0};
-    struct load_options options = {.report_interval_ms = 50, .seed = 42, .workers = workers};
+    struct load_options options = {.report_interval_ms = 50, .seed = 42};
     if (load_start(p, "/proc/self/exe", &options, &l, &err) < 0)
         fail_msg("%s", err.text);
     profile_free(p);
     return l;
-}
-
-static inline struct load *rig_start(struct profile *p)
-{
-    return rig_start_workers(p, 0);
 }
 
 // Polls until `done` says so; false after limit_s.

@@ -95,7 +95,8 @@ static void simulate_load(struct load_rig *r, double median_s, double wander, do
             r->errors[i] += uniform() < error_share;
         }
     }
-    r->load = (struct judge_load){.t_s = r->t,
+    r->load = (struct judge_load){.labels = "",
+                                  .t_s = r->t,
                                   .n = TICKS,
                                   .requests = r->requests,
                                   .errors = r->errors,

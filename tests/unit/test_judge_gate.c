@@ -67,15 +67,66 @@ static void every_metric_of_the_table_parses(void **state)
     size_t n = 0;
     for (const struct judge_metric *m = judge_metrics; m->name; m++, n++) {
         char text[200];
-        snprintf(text, sizeof text, "%s < %s", m->name, limit[m->unit]);
+        const char *labels = m->labels && strcmp(m->labels, "name") == 0 ? "{name=x}" : "";
+        snprintf(text, sizeof text, "%s%s < %s", m->name, labels, limit[m->unit]);
         struct judge_gate g = parsed((struct judge_gate_text){.gate = text});
         assert_string_equal(g.metric, m->name);
         assert_non_null(m->help);
-        snprintf(text, sizeof text, "%s < 5 parsecs", m->name);
+        snprintf(text, sizeof text, "%s%s < 5 parsecs", m->name, labels);
         struct judge_gate_text bad = {.gate = text};
         assert_int_equal(judge_gate_parse(&bad, NULL, 0, &g, NULL, NULL), -1);
     }
     assert_true(n >= 29);
+}
+
+static void a_metric_of_the_user_has_the_unit_of_its_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(parsed((struct judge_gate_text){.gate = "metric.p95{name=a} < 5ms"}).unit, JUDGE_U_SECONDS);
+    assert_int_equal(parsed((struct judge_gate_text){.gate = "metric.p95{name=a} < 5kB"}).unit, JUDGE_U_BYTES);
+    assert_int_equal(parsed((struct judge_gate_text){.gate = "metric.p95{name=a} < 5"}).unit, JUDGE_U_COUNT);
+    assert_int_equal(parsed((struct judge_gate_text){.gate = "metric.rate{name=a} < 5%"}).unit, JUDGE_U_RATIO);
+}
+
+// Which of the load's series a gate is about: the one with all of its labels and the fewest others.
+static void a_gate_finds_its_part_of_the_load(void **state)
+{
+    (void)state;
+    static const struct judge_load loads[] = {
+        {.labels = ""},
+        {.labels = "load=a"},
+        {.labels = "load=a,scenario=s"},
+        {.labels = "load=a,scenario=s,step=one"},
+        {.labels = "load=a,scenario=s,step=two"},
+        {.labels = "load=b"},
+        {.labels = "load=b,scenario=s"},
+        {.labels = "load=b,scenario=t"},
+        {.labels = "load=b,scenario=t,transaction=pay"},
+        {.labels = "name=s"},
+    };
+    static const struct {
+        const char *gate;
+        int found; // -1: none, -2: several
+    } row[] = {
+        {"http.p99 < 1s", 0},
+        {"http.p99{load=a} < 1s", 1},
+        {"http.p99{scenario=t} < 1s", 7},
+        {"http.p99{scenario=s} < 1s", -2},
+        {"http.p99{scenario=s,load=b} < 1s", 6},
+        {"http.p99{step=two} < 1s", 4},
+        {"http.p99{step=tw} < 1s", -1},
+        {"http.p99{transaction=pay} < 1s", 8},
+        {"http.p99{scenario=u} < 1s", -1},
+        {"metric.p99{name=s} < 1s", 9},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        struct judge_gate g = parsed((struct judge_gate_text){.gate = row[i].gate});
+        bool ambiguous;
+        const struct judge_load *l = judge_load_find(&g, loads, sizeof loads / sizeof loads[0], &ambiguous);
+        int found = l ? (int)(l - loads) : ambiguous ? -2 : -1;
+        if (found != row[i].found)
+            fail_msg("%s: %d, not %d", row[i].gate, found, row[i].found);
+    }
 }
 
 static void all_fields(void **state)
@@ -119,13 +170,17 @@ static void bad_expressions(void **state)
         {{.gate = "heap.growth < -1MB/h"}, "gate", 15, "negative"},
         {{.gate = "heap.growth < 1MB/h extra"}, "gate", 0, ""},
         {{.gate = "heap.growth{scenario=a} < 1MB/h"}, "gate", 12, "no labels"},
-        {{.gate = "http.p99{colour=a} < 1s"}, "gate", 10, "A label is"},
+        {{.gate = "http.p99{colour=a} < 1s"}, "gate", 10, "The labels of"},
         {{.gate = "http.p99{scenario=a,scenario=b} < 1s"}, "gate", 21, "twice"},
         {{.gate = "http.p99{scenario} < 1s"}, "gate", 18, "comes '='"},
         {{.gate = "http.p99{scenario=} < 1s"}, "gate", 19, "missing"},
         {{.gate = "http.p99{scenario=\"a} < 1s"}, "gate", 20, "not closed"},
         {{.gate = "http.p99{scenario=a < 1s"}, "gate", 21, "not closed"},
-        {{.gate = "http.p99{} < 1s"}, "gate", 10, "A label is"},
+        {{.gate = "http.p99{} < 1s"}, "gate", 10, "The labels of"},
+        {{.gate = "metric.p95 < 5ms"}, "gate", 11, "say which"},
+        {{.gate = "metric.rate{scenario=a} < 5%"}, "gate", 13, "name"},
+        {{.gate = "metric.p95{name=a,name=b} < 5ms"}, "gate", 19, "twice"},
+        {{.gate = "load.iterations{step=a} > 5"}, "gate", 17, "load scenario"},
         {{.gate = "http.p99 < 10%"}, "gate", 12, ""},
         {{.gate = "queue.growth < 10MB"}, "gate", 16, "limited by a rate"},
         {{.gate = "cpu < 5%", .over = "sometimes"}, "over", 1, "'over' is"},
@@ -189,9 +244,9 @@ static void make_run(struct run *r)
     r->gauge[1] = (struct judge_gauge){"fd", {r->t, r->fd, TICKS}, 0, NAN, NULL};
     r->gauge[2] = (struct judge_gauge){"cpu", {r->t, r->cpu, TICKS}, 0, NAN, NULL};
     r->gauge[3] = (struct judge_gauge){"rss", {NULL, NULL, 0}, 4096, NAN, "the target is gone"};
-    r->load[0] = (struct judge_load){NULL, NULL, r->t, TICKS, r->requests, r->errors, edge, BUCKETS, r->bucket};
+    r->load[0] = (struct judge_load){"", r->t, TICKS, r->requests, r->errors, r->requests, edge, BUCKETS, r->bucket};
     r->load[1] = r->load[0];
-    r->load[1].scenario = "login";
+    r->load[1].labels = "scenario=login";
     r->base[0] = (struct judge_baseline_value){.name = "http.p50", .value = .025};
     r->base[1] = (struct judge_baseline_value){.name = "http.rate", .value = 110};
     r->data = (struct judge_data){.from_s = 0,
@@ -367,6 +422,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_expressions),
         cmocka_unit_test(every_metric_of_the_table_parses),
+        cmocka_unit_test(a_metric_of_the_user_has_the_unit_of_its_limit),
+        cmocka_unit_test(a_gate_finds_its_part_of_the_load),
         cmocka_unit_test(all_fields),
         cmocka_unit_test(bad_expressions),
         cmocka_unit_test(growth_gates),

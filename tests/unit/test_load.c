@@ -1,4 +1,5 @@
 // The load end to end: supervisor, worker process, and servers of ours on loopback.
+#include "load/summary.h"
 #include "load_rig.h"
 
 #include <arpa/inet.h>
@@ -368,11 +369,11 @@ static void the_summary_says_all_of_it(void **s)
     struct load_summary sum;
     struct seep_err err = {0};
     assert_int_equal(load_summary(l, &sum, &err), 0);
-    assert_int_equal(sum.n_scenarios, 2);
+    assert_int_equal(sum.n_rows, 2);
     assert_int_equal(sum.all.counts.completed, load_counts(l, LOAD_ALL)->completed);
     assert_int_equal(sum.all.latency.count, load_hist(l, LOAD_ALL, LOAD_LATENCY)->count);
     assert_true(sum.all.error_ratio > 0.3 && sum.all.error_ratio < 0.7);
-    assert_true(sum.scenario[1].error_ratio == 1);
+    assert_true(sum.row[1].error_ratio == 1);
     struct seep_buf b;
     buf_init(&b, 65536);
     struct jsonw w;

@@ -50,6 +50,59 @@ static void scenarios_of_one_load_are_leaves_below_the_whole(void **s)
     profile_free(p);
 }
 
+static const char many[] =
+    "version: 1\nname: t\nload:\n"
+    "  - name: users\n    users: 3\n    scenarios:\n"
+    "      - name: shop\n        steps:\n"
+    "          - {name: home, request: {url: 'http://127.0.0.1:1/'}}\n"
+    "          - {name: cart, transaction: buy, request: {url: 'http://127.0.0.1:1/cart'}}\n"
+    "          - {name: pay, transaction: buy, request: {url: 'http://127.0.0.1:1/pay'}}\n"
+    "      - {name: ping, request: {url: 'http://127.0.0.1:1/ping'}}\n"
+    "  - name: attackers\n    rate: 5/s\n    scenarios:\n"
+    "      - {name: ping, request: {url: 'http://127.0.0.1:1/ping'}}\n";
+
+static void several_loads_have_rows_of_their_own_and_steps_below(void **s)
+{
+    (void)s;
+    static const struct {
+        const char *labels;
+        int parent;
+        bool leaf, passes;
+    } rows[] = {
+        {"", -1, false, false},
+        {"load=users", 0, false, false},
+        {"load=users,scenario=shop", 1, false, true},
+        {"load=users,scenario=shop,step=home", 2, true, false},
+        {"load=users,scenario=shop,step=cart", 2, true, false},
+        {"load=users,scenario=shop,step=pay", 2, true, false},
+        {"load=users,scenario=shop,transaction=buy", 2, false, true},
+        {"load=users,scenario=ping", 1, true, true},
+        {"load=attackers", 0, false, false},
+        {"load=attackers,scenario=ping", 8, true, true},
+    };
+    struct profile *p = parse(many);
+    struct load_series_table t;
+    struct seep_err err;
+    assert_int_equal(load_series_build(p, &t, &err), 0);
+    assert_int_equal(t.n, sizeof rows / sizeof *rows);
+    for (int i = 0; i < t.n; i++) {
+        assert_string_equal(t.row[i].labels, rows[i].labels);
+        assert_int_equal(t.row[i].parent, rows[i].parent);
+        assert_true(t.row[i].leaf == rows[i].leaf && t.row[i].passes == rows[i].passes);
+        struct load_labels l;
+        assert_true(load_labels_parse(t.row[i].labels, &l));
+        assert_int_equal(l.kind, t.row[i].kind);
+    }
+    assert_int_equal(load_series_of_step(&t, 0, 0, 2), 5);
+    assert_int_equal(load_series_of_step(&t, 0, 1, 0), 7);
+    assert_int_equal(load_series_of_step(&t, 1, 0, 0), 9);
+    assert_int_equal(load_series_of_transaction(&t, 0, 0, "buy"), 6);
+    assert_int_equal(load_series_of_transaction(&t, 0, 0, "sell"), -1);
+    assert_string_equal(t.row[6].name, "buy");
+    load_series_free(&t);
+    profile_free(p);
+}
+
 static void more_series_than_can_be_told_apart_are_refused(void **s)
 {
     (void)s;
@@ -149,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scenarios_of_one_load_are_leaves_below_the_whole),
+        cmocka_unit_test(several_loads_have_rows_of_their_own_and_steps_below),
         cmocka_unit_test(more_series_than_can_be_told_apart_are_refused),
         cmocka_unit_test(labels_are_read_back_or_not_ours),
         cmocka_unit_test(status_codes_beyond_the_table_are_others),

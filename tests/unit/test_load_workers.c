@@ -2,6 +2,7 @@
 // while the others go on. Also that a generator that was held up says so.
 #include "load/minutes.h"
 #include "load/schedule.h"
+#include "load/summary.h"
 #include "load_rig.h"
 
 #include <math.h>
@@ -27,7 +28,9 @@ static const char open_load[] = "version: 1\nname: t\nload:\n  rate: 400/s\n  sc
 
 static struct load *run_workers(const char *text, int workers, uint64_t n)
 {
-    struct load *l = rig_start_workers(rig_profile(demo.port, text), workers);
+    struct profile *p = rig_profile(demo.port, text);
+    p->loads[0].workers = workers;
+    struct load *l = rig_start(p);
     struct seep_err err = {0};
     assert_true(rig_wait(l, rig_is, LOAD_READY, 20));
     assert_int_equal(load_begin(l, 0, &err), 0);
@@ -143,18 +146,6 @@ static void users_are_dealt_out_whole(void **s)
     assert_true(rig_wait(l, has_users, 5, 10));
     rig_stop(l, 5);
     assert_true(load_generator(l)->connections >= 5);
-    load_free(l);
-}
-
-static void more_workers_than_connections_leave_some_idle(void **s)
-{
-    (void)s;
-    struct load *l = run_workers("version: 1\nname: t\nload:\n  rate: 300/s\n  connections: 2\n  scenarios:\n"
-                                 "  - {name: a, weight: 1, request: {url: 'http://127.0.0.1:@/health'}}\n",
-                                 4, 200);
-    rig_stop(l, 5);
-    const struct load_counts *all = load_counts(l, LOAD_ALL);
-    assert_true(fabs((double)all->offered - 300.0 * (double)load_generator(l)->running_ns / 1e9) <= 4 + 300 * 0.05);
     load_free(l);
 }
 
@@ -280,7 +271,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(shares_of_a_schedule_are_its_starts),
         cmocka_unit_test(an_open_load_of_two_workers_is_that_of_one),
         cmocka_unit_test(users_are_dealt_out_whole),
-        cmocka_unit_test(more_workers_than_connections_leave_some_idle),
         cmocka_unit_test(a_lost_worker_is_told_of_and_the_others_go_on),
         cmocka_unit_test(a_worker_that_was_held_up_makes_the_figures_the_generators),
         cmocka_unit_test(an_hour_is_kept_in_minutes),

@@ -179,10 +179,10 @@ static void the_load_is_summed_up(void **state)
 {
     struct report *r = synth_report(*state, &leaking, NULL);
     assert_true(r->has_load);
-    assert_int_equal(r->load.n_scenarios, 1);
-    assert_string_equal(r->load.scenario[0].name, "login");
-    assert_int_equal(r->load.scenario[0].counts.completed, 288 * 300 * 50);
-    assert_true(r->load.scenario[0].latency.p50_us > 1000 && r->load.scenario[0].latency.p99_us < 6000);
+    assert_int_equal(r->load.n_rows, 1);
+    assert_string_equal(r->load.row[0].name, "login");
+    assert_int_equal(r->load.row[0].counts.completed, 288 * 300 * 50);
+    assert_true(r->load.row[0].latency.p50_us > 1000 && r->load.row[0].latency.p99_us < 6000);
     report_free(r);
 }
 
