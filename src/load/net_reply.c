@@ -85,6 +85,7 @@ void net_reply_fill(struct net_call *call)
         r->body_bytes = http->body_bytes;
     } else {
         r->body_bytes = call->received_bytes;
+        r->error_reply = call->conn->reply.raw.errors > 0;
     }
     fill_kept(call);
 }

@@ -7,6 +7,7 @@
 //   net_call       calls: their connection, the end of one, the second try after a stale connection
 //   net_conn       connections: connect, send, receive, the events of all of them
 //   net_reply      what comes in, fed to the parsers; what is kept of it
+//   net_frame      how raw replies end
 //   net_pool       idle connections: shared ones by address, a user's own by its home
 //   net_address    where a name leads, looked up off the loop
 //
@@ -218,6 +219,10 @@ struct net_address *net_address_of(struct net *n, const struct exchange_origin *
 bool net_address_ready(struct net_address *a, struct net_call *call);
 void net_address_forget(struct net_address *a); // looked up anew when next wanted
 void net_address_close(struct net_address *a);
+
+// ---- net_frame.c ----------------------------------------------------------------------------------------------------
+
+int net_frame_read(struct net_plan *plan, struct seep_err *err); // of a raw step
 
 // ---- net_transport.c ------------------------------------------------------------------------------------------------
 

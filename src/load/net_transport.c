@@ -80,7 +80,8 @@ static void chunks_free(struct net *n)
 static bool takes(const struct exchange_spec *spec, const struct transport_setup *setup)
 {
     (void)setup;
-    return spec->protocol == EXCHANGE_RAW || (spec->protocol == EXCHANGE_HTTP1 && !spec->origin->tls && !spec->decode);
+    return spec->protocol == EXCHANGE_RAW ||
+           (spec->protocol == EXCHANGE_HTTP1 && !spec->origin->tls && !spec->decode && !spec->wanders);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)
@@ -128,7 +129,7 @@ static int prepare(struct transport *t, struct exchange_spec *spec, struct seep_
     net_ring_init(&plan->calls);
     n->plans = plan;
     spec->own = plan;
-    return 0;
+    return spec->protocol == EXCHANGE_RAW ? net_frame_read(plan, err) : 0;
 }
 
 // ---- time-outs ------------------------------------------------------------------------------------------------------

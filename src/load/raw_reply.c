@@ -1,21 +1,8 @@
 // Finds the end of replies: see raw_reply.h. RESP and memcached are in raw_resp.c and raw_memcached.c.
 #include "load/raw_reply.h"
-#include "base/check.h"
 #include "load/raw_state.h"
 
 #include <string.h>
-
-static const char *const framing_names[] = {
-    [RAW_RESP] = "resp",   [RAW_MEMCACHED] = "memcached", [RAW_LINE] = "line",
-    [RAW_UNTIL] = "until", [RAW_FIXED] = "fixed",         [RAW_PREFIX] = "prefix",
-};
-_Static_assert(sizeof framing_names / sizeof *framing_names == RAW_FRAMINGS, "a name for each framing");
-
-const char *raw_framing_name(enum raw_framing framing)
-{
-    SEEP_CHECK(framing < RAW_FRAMINGS);
-    return framing_names[framing];
-}
 
 // For a text that is searched in a stream (Knuth, Morris, Pratt): how much of it is still matched at a byte that does
 // not go on with it.
@@ -31,12 +18,10 @@ static void prepare_until(struct raw_frame *f)
     }
 }
 
-int raw_frame_make(struct raw_frame *f, uint64_t size_default, struct seep_err *err)
+int raw_frame_make(struct raw_frame *f, struct seep_err *err)
 {
     if (f->replies == 0)
         f->replies = 1;
-    if (f->size_max == 0)
-        f->size_max = size_default;
     if (f->framing == RAW_LINE) {
         f->until[0] = '\n';
         f->until_len = 1;

@@ -22,9 +22,6 @@ enum raw_framing {
     RAW_PREFIX,    // a length in 1, 2, 4 or 8 bytes, and so many bytes after it
     RAW_FRAMINGS
 };
-// "resp", "memcached", "line", "until", "fixed", "prefix".
-const char *raw_framing_name(enum raw_framing framing);
-
 enum { RAW_UNTIL_MAX = 64, RAW_DEPTH = 16 };
 
 // How replies end. Made by raw_frame_make(), then only read, by any number of replies.
@@ -40,9 +37,9 @@ struct raw_frame {
     bool prefix_little;               // the least significant byte comes first
     bool prefix_counts_all;           // the number counts its own bytes too
 };
-// Checks what the framing needs (the members above; replies and size_max 0 mean 1 and `size_default`) and prepares the
-// search. -1: SEEP_E_USAGE with what is wrong.
-int raw_frame_make(struct raw_frame *f, uint64_t size_default, struct seep_err *err);
+// Checks what the framing needs (the members above; replies 0 means 1) and prepares the search. -1: SEEP_E_USAGE with
+// what is wrong.
+int raw_frame_make(struct raw_frame *f, struct seep_err *err);
 
 enum raw_step {
     RAW_MORE,  // all input was taken; the reply goes on

@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-struct profile_raw; // the words of a raw step; the raw transport alone looks into it
+struct profile_tcp; // what a raw step says; the raw transport looks into it for the framing
 
 enum {
     EXCHANGE_HEAD_MAX = 256 * 1024,
@@ -77,12 +77,13 @@ struct exchange_spec {
     enum exchange_protocol protocol;
     const struct exchange_origin *origin; // where they go, unless the exchange says otherwise
     struct exchange_tls tls;
-    const struct profile_raw *raw; // EXCHANGE_RAW
+    const struct profile_tcp *raw; // EXCHANGE_RAW
     int64_t timeout_ns;            // of the whole exchange, connecting included; > 0
     uint64_t body_max;             // a longer body ends it with EXCHANGE_BODY
     size_t keep_head, keep_body;   // bytes of the reply wanted in done(), at most; 0: none
     bool decode;                   // a kept body is to be unpacked (gzip, deflate), up to EXCHANGE_DECODED_MAX
     bool fresh;                    // its own connection, closed afterwards
+    bool wanders;                  // exchanges may go to other origins, with or without TLS (redirects are followed)
     // All of them are this one request, word by word; NULL: each exchange brings its own.
     const struct exchange_request *constant;
     void *own; // the transport's, from prepare() on
@@ -90,7 +91,8 @@ struct exchange_spec {
 
 // What was received; valid in done(), until it returns or starts an exchange.
 struct exchange_reply {
-    int status; // HTTP: 0 when there was none; raw: 200 whole, 0 not
+    int status;       // HTTP: 0 when there was none; raw: 0
+    bool error_reply; // raw: an error of its protocol (RESP "-ERR ...", memcached "SERVER_ERROR ...")
     uint64_t header_bytes, body_bytes, sent_bytes;
     const char *head; // header lines of the final reply, status line first, each with its CR LF; NULL: not kept
     size_t head_len;

@@ -77,6 +77,7 @@ struct profile_tcp {
     int prefix_bytes;       // FRAMING_PREFIXED: 1, 2, 4 or 8
     bool prefix_little;     // least significant byte first
     bool prefix_counts_all; // the number counts the prefix too
+    int replies;            // that make one exchange: `send` holds as many requests; >= 1
     double timeout_s;       // > 0
 };
 

@@ -35,7 +35,7 @@ static bool frame(struct fuzz_in *in, struct raw_frame *f)
 {
     struct seep_err err = {0};
     uint8_t shape = fuzz_u8(in);
-    *f = (struct raw_frame){.framing = fuzz_u8(in) % RAW_FRAMINGS, .replies = 1 + shape % 3};
+    *f = (struct raw_frame){.framing = fuzz_u8(in) % RAW_FRAMINGS, .replies = 1 + shape % 3, .size_max = REPLY_MAX};
     f->prefix_little = shape & 4;
     f->prefix_counts_all = shape & 128;
     f->prefix_bytes = 1u << (shape >> 3 & 3);
@@ -43,7 +43,7 @@ static bool frame(struct fuzz_in *in, struct raw_frame *f)
     f->fixed_bytes = 1 + shape;
     if (f->framing == RAW_UNTIL)
         fuzz_take(in, f->until, f->until_len);
-    return raw_frame_make(f, REPLY_MAX, &err) == 0;
+    return raw_frame_make(f, &err) == 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

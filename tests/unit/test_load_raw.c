@@ -1,5 +1,6 @@
 // raw_reply: where replies of other protocols end, which are errors, and that it does not matter how the bytes are cut.
 #include "load/raw_reply.h"
+#include "load/raw_request.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,8 @@ enum { SIZE_MAX_TEST = 4096 };
 static struct raw_frame frame_of(struct raw_frame f)
 {
     struct seep_err err = {0};
-    if (raw_frame_make(&f, SIZE_MAX_TEST, &err) < 0)
+    f.size_max = SIZE_MAX_TEST;
+    if (raw_frame_make(&f, &err) < 0)
         fail_msg("%s", err.text);
     return f;
 }
@@ -232,11 +234,43 @@ static void frames_are_checked(void **s)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct raw_frame f = bad[i];
         struct seep_err err = {0};
-        assert_int_equal(raw_frame_make(&f, SIZE_MAX_TEST, &err), -1);
+        f.size_max = SIZE_MAX_TEST;
+        assert_int_equal(raw_frame_make(&f, &err), -1);
         assert_int_equal(err.code, SEEP_E_USAGE);
     }
-    for (int i = 0; i < RAW_FRAMINGS; i++)
-        assert_true(strlen(raw_framing_name((enum raw_framing)i)) > 0);
+}
+
+static void prefix_is(uint64_t len, unsigned bytes, bool little, bool counts_all, const char *want)
+{
+    uint8_t out[8];
+    int got = raw_prefix_write(len, bytes, little, counts_all, out);
+    assert_int_equal(got, want ? 0 : -1);
+    if (want)
+        assert_memory_equal(out, want, bytes);
+}
+
+static void requests_are_framed(void **s)
+{
+    (void)s;
+    struct seep_buf b;
+    buf_init(&b, 1024);
+    raw_command_begin(&b, 3);
+    raw_command_word(&b, "SET", 3);
+    raw_command_word(&b, "k\0y", 3);
+    raw_command_word(&b, "", 0);
+    static const char want[] = "*3\r\n$3\r\nSET\r\n$3\r\nk\0y\r\n$0\r\n\r\n";
+    assert_int_equal(b.len, sizeof want - 1);
+    assert_memory_equal(b.data, want, sizeof want - 1);
+    buf_free(&b);
+    prefix_is(5, 1, false, false, "\5");
+    prefix_is(255, 1, true, false, "\xff");
+    prefix_is(255, 1, true, true, NULL);
+    prefix_is(0x0102, 2, false, false, "\1\2");
+    prefix_is(0x0102, 2, true, true, "\4\1");
+    prefix_is(0x01020304, 4, true, false, "\4\3\2\1");
+    prefix_is(0x100000000, 4, false, false, NULL);
+    prefix_is(0xfffffffffffffff0, 8, false, false, "\xff\xff\xff\xff\xff\xff\xff\xf0");
+    prefix_is(UINT64_MAX, 8, false, true, NULL);
 }
 
 int main(void)
@@ -248,6 +282,7 @@ int main(void)
         cmocka_unit_test(memcached_replies),
         cmocka_unit_test(lines_bytes_lengths),
         cmocka_unit_test(frames_are_checked),
+        cmocka_unit_test(requests_are_framed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
