@@ -5,6 +5,7 @@
 #include "load/proto.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,30 @@ static const char *take_codes(struct load_link *l, const struct load_proto_head 
     return NULL;
 }
 
+static const char *take_values(struct load_link *l, const struct load_proto_head *head)
+{
+    struct seep_err err;
+    if (head->arg >= (uint32_t)l->metrics->n || l->metrics->row[head->arg].kind != METRIC_TREND)
+        return "it sent values of a metric that does not exist";
+    if (hist_unpack(l->packet, head->len, l->scratch, &err) < 0)
+        return "it sent a histogram that does not hold together";
+    l->hooks.on_values(l->hooks.ctx, (int)head->arg, l->scratch);
+    return NULL;
+}
+
+static const char *take_metric(struct load_link *l, const struct load_proto_head *head)
+{
+    struct load_metric_counts c;
+    if (head->arg >= (uint32_t)l->metrics->n || head->len != sizeof c)
+        return "it sent a metric that does not exist";
+    memcpy(&c, l->packet, sizeof c);
+    const struct load_metric_counts *old = &l->metric[head->arg];
+    if (c.total < old->total || c.hits < old->hits || c.hits > c.total || !isfinite(c.sum))
+        return "it sent a metric that does not hold together";
+    l->metric[head->arg] = c;
+    return NULL;
+}
+
 static const char *take_generator(struct load_link *l, const struct load_proto_head *head)
 {
     if (head->len != sizeof l->generator)
@@ -112,6 +137,10 @@ static const char *take(struct load_link *l, const struct load_proto_head *head)
         return take_counts(l, head);
     case PROTO_CODES:
         return take_codes(l, head);
+    case PROTO_METRIC:
+        return take_metric(l, head);
+    case PROTO_VALUES:
+        return take_values(l, head);
     case PROTO_GENERATOR:
         return take_generator(l, head);
     case PROTO_NOTE:
@@ -168,9 +197,10 @@ static int link_allocate(struct load_link *l, struct seep_err *err)
 {
     l->counts = calloc((size_t)l->table->n, sizeof *l->counts);
     l->codes = calloc((size_t)l->table->n, sizeof *l->codes);
+    l->metric = calloc((size_t)l->metrics->n + 1, sizeof *l->metric);
     l->scratch = calloc(1, sizeof *l->scratch);
     l->packet = malloc(PROTO_PAYLOAD_MAX);
-    if (l->counts && l->codes && l->scratch && l->packet)
+    if (l->counts && l->codes && l->metric && l->scratch && l->packet)
         return 0;
     return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the %d series of the load.", l->table->n);
 }
@@ -185,11 +215,12 @@ static int say_hello(struct load_link *l, const struct load_proto_hello *hello, 
     return seep_fail_errno(err, errno, "The load worker does not take its profile");
 }
 
-int link_open(const char *self_exe, const struct load_series_table *table, const struct load_proto_hello *hello,
-              int profile_fd, struct link_hooks hooks, struct load_link *out, struct seep_err *err)
+int link_open(const char *self_exe, const struct load_series_table *table, const struct load_metric_table *metrics,
+              const struct load_proto_hello *hello, int profile_fd, struct link_hooks hooks, struct load_link *out,
+              struct seep_err *err)
 {
-    *out =
-        (struct load_link){.hooks = hooks, .table = table, .worker = {.fd = -1, .pidfd = -1}, .state = LOAD_STARTING};
+    *out = (struct load_link){
+        .hooks = hooks, .table = table, .metrics = metrics, .worker = {.fd = -1, .pidfd = -1}, .state = LOAD_STARTING};
     if (link_allocate(out, err) == 0 && load_worker_spawn(self_exe, PROTO_SNDBUF, &out->worker, err) == 0) {
         out->pid = out->worker.pid;
         if (say_hello(out, hello, profile_fd, err) == 0)
@@ -212,6 +243,7 @@ void link_close(struct load_link *l)
         load_worker_end(&l->worker, 0, REAP_WITHIN_MS, NULL, 0);
     free(l->counts);
     free(l->codes);
+    free(l->metric);
     free(l->scratch);
     free(l->packet);
     *l = (struct load_link){.worker = {.fd = -1, .pidfd = -1}, .state = LOAD_LOST};

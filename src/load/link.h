@@ -14,6 +14,7 @@ struct load_proto_hello;
 struct link_hooks {
     // Durations recorded since the last ones; valid during the call. kind: enum load_hist_kind.
     void (*on_hist)(void *ctx, int series, int kind, const struct load_hist *h);
+    void (*on_values)(void *ctx, int metric, const struct load_hist *h); // of a trend
     void (*on_text)(void *ctx, int level, const char *text);
     void *ctx;
 };
@@ -24,8 +25,10 @@ struct load_link {
     struct load_worker worker;
     pid_t pid; // also after its end, for messages
     enum load_state state;
-    struct load_counts *counts; // table->n, as it last told
-    struct load_codes *codes;   // table->n
+    struct load_counts *counts;              // table->n, as it last told
+    struct load_codes *codes;                // table->n
+    const struct load_metric_table *metrics; // not owned
+    struct load_metric_counts *metric;       // metrics->n
     struct load_generator generator;
     int64_t heard_ns, silent_ns; // when it spoke last; how long it may be silent
     bool silent;                 // told of
@@ -35,8 +38,9 @@ struct load_link {
 
 // Starts a worker and hands it hello and profile_fd (which stays the caller's). Waits for nothing. On -1 everything is
 // released.
-int link_open(const char *self_exe, const struct load_series_table *table, const struct load_proto_hello *hello,
-              int profile_fd, struct link_hooks hooks, struct load_link *out, struct seep_err *err);
+int link_open(const char *self_exe, const struct load_series_table *table, const struct load_metric_table *metrics,
+              const struct load_proto_hello *hello, int profile_fd, struct link_hooks hooks, struct load_link *out,
+              struct seep_err *err);
 
 // Takes in what has arrived, a bounded amount; notices its end and its silence. The number of packets taken.
 int link_poll(struct load_link *l);

@@ -32,6 +32,11 @@ struct series { // sums over the workers
     struct load_hist hist[LOAD_HIST_KINDS];
 };
 
+struct metric { // likewise
+    struct load_metric_counts counts;
+    struct load_hist values;
+};
+
 struct event {
     int level;
     char text[640];
@@ -45,6 +50,8 @@ struct load {
     int epoll_fd; // -1 once all are lost
     struct load_series_table table;
     struct series *series; // table.n
+    struct load_metric_table metrics;
+    struct metric *metric; // metrics.n
     struct load_generator generator;
     struct load_minutes minutes;
     struct event event[EVENTS], told;
@@ -162,6 +169,26 @@ static void on_hist(void *ctx, int series, int kind, const struct load_hist *h)
         hist_merge(&l->series[at].hist[kind], h);
 }
 
+static void on_values(void *ctx, int metric, const struct load_hist *h)
+{
+    struct load *l = ctx;
+    hist_merge(&l->metric[metric].values, h);
+}
+
+static void add_up_metrics(struct load *l)
+{
+    for (int i = 0; i < l->metrics.n; i++) {
+        struct load_metric_counts *sum = &l->metric[i].counts;
+        *sum = (struct load_metric_counts){0};
+        for (int w = 0; w < l->n_links; w++) {
+            const struct load_metric_counts *c = &l->link[w].metric[i];
+            sum->total += c->total;
+            sum->hits += c->hits;
+            sum->sum += c->sum;
+        }
+    }
+}
+
 static void add_generator(struct load_generator *sum, const struct load_generator *g)
 {
     sum->running_ns = g->running_ns > sum->running_ns ? g->running_ns : sum->running_ns;
@@ -236,6 +263,7 @@ static void add_up(struct load *l)
         load_counts_add(&above->counts, &l->series[i].counts);
         load_codes_merge(&above->codes, &l->series[i].codes);
     }
+    add_up_metrics(l);
     add_up_generator(l);
     l->series[LOAD_ALL].counts.offered += l->generator.waiting;
 }
@@ -303,9 +331,13 @@ static int load_allocate(const struct profile *p, const struct load_options *opt
     if (load_series_build(p, &l->table, err) < 0)
         return -1;
     int workers = profile_load_workers(p);
+    load_metrics_build(p, &l->metrics);
+    for (int i = 0; i < l->metrics.n; i++)
+        l->metrics.row[i].name = strchr(l->metrics.row[i].labels, '=') + 1; // the profile is not ours to keep
     l->series = calloc((size_t)l->table.n, sizeof *l->series);
+    l->metric = calloc((size_t)l->metrics.n + 1, sizeof *l->metric);
     l->link = calloc((size_t)workers, sizeof *l->link);
-    if (!l->series || !l->link)
+    if (!l->series || !l->metric || !l->link)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the %d series of the load.", l->table.n);
     l->rng.state = options ? options->seed : 0;
     if (l->rng.state == 0 && getrandom(&l->rng.state, sizeof l->rng.state, 0) != (ssize_t)sizeof l->rng.state)
@@ -320,10 +352,10 @@ static int start_worker(struct load *l, const char *self_exe, struct load_proto_
                         struct seep_err *err)
 {
     struct load_link *k = &l->link[l->n_links];
-    const struct link_hooks hooks = {.on_hist = on_hist, .on_text = on_text, .ctx = l};
+    const struct link_hooks hooks = {.on_hist = on_hist, .on_values = on_values, .on_text = on_text, .ctx = l};
     hello->process = (uint32_t)l->n_links;
     hello->seed = rng_next(&l->rng);
-    if (link_open(self_exe, &l->table, hello, profile_fd, hooks, k, err) < 0)
+    if (link_open(self_exe, &l->table, &l->metrics, hello, profile_fd, hooks, k, err) < 0)
         return -1;
     l->n_links++;
     struct epoll_event ev = {.events = EPOLLIN};
@@ -424,6 +456,7 @@ void load_free(struct load *l)
         close(l->epoll_fd);
     free(l->link);
     free(l->series);
+    free(l->metric);
     load_series_free(&l->table);
     l->magic = 0;
     free(l);
@@ -479,6 +512,23 @@ int load_last_hour(struct load *l, struct load_minute *out)
     return minutes_read(&l->minutes, clock_read(), &all->counts, &all->hist[LOAD_LATENCY], &l->generator, out);
 }
 
+const struct load_metric_table *load_metrics_of(const struct load *l)
+{
+    return &l->metrics;
+}
+
+const struct load_metric_counts *load_metric_counts(const struct load *l, int metric)
+{
+    SEEP_CHECK(metric >= 0 && metric < l->metrics.n);
+    return &l->metric[metric].counts;
+}
+
+const struct load_hist *load_metric_hist(const struct load *l, int metric)
+{
+    SEEP_CHECK(metric >= 0 && metric < l->metrics.n);
+    return &l->metric[metric].values;
+}
+
 int load_workers(const struct load *l)
 {
     return l->n_links;
@@ -506,7 +556,12 @@ int load_summary(const struct load *l, struct load_summary *out, struct seep_err
                                                .service = &s->hist[LOAD_SERVICE],
                                                .pass = &s->hist[LOAD_PASS]};
     }
+    struct load_summary_metric metric[PROFILE_METRICS_MAX];
+    for (int i = 0; i < l->metrics.n; i++)
+        load_summarise_metric(&l->metrics.row[i], &l->metric[i].counts, &l->metric[i].values, &metric[i]);
     int failed = load_summarise(part, n, &l->generator, out, err);
+    if (!failed)
+        failed = load_summary_add_metrics(out, metric, l->metrics.n, err);
     free(part);
     return failed;
 }

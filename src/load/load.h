@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/jsonw.h"
 #include "load/hist.h"
+#include "load/metrics.h"
 #include "load/series.h"
 #include "profile/profile.h"
 #include <stdbool.h>
@@ -179,6 +180,11 @@ const struct load_hist *load_hist(const struct load *l, int series, enum load_hi
 
 // The last hour: `out` has room for LOAD_MINUTES + 1 (load/minutes.h); returns how many were filled, in order of time.
 int load_last_hour(struct load *l, struct load_minute *out);
+
+// The user's own metrics; owned by `l`. metric is a row.
+const struct load_metric_table *load_metrics_of(const struct load *l);
+const struct load_metric_counts *load_metric_counts(const struct load *l, int metric);
+const struct load_hist *load_metric_hist(const struct load *l, int metric); // empty where it is no trend
 
 int load_workers(const struct load *l);
 pid_t load_worker_pid(const struct load *l, int worker); // 0 once reaped; worker < load_workers()

@@ -18,6 +18,8 @@ enum load_proto_type {
     PROTO_HIST,       // arg: series * LOAD_HIST_KINDS + kind; hist_pack() of what is new since the last one
     PROTO_COUNTS,     // arg: series, a leaf or one with passes; struct load_counts, cumulative
     PROTO_CODES,      // arg: series, a leaf; struct load_codes, cumulative
+    PROTO_METRIC,     // arg: metric; struct load_metric_counts, cumulative
+    PROTO_VALUES,     // arg: metric; hist_pack() of the values that are new since the last ones
     PROTO_GENERATOR,  // struct load_generator; the last of a report
     PROTO_NOTE,       // arg: level; text
     PROTO_FAILED,     // text: the worker ends

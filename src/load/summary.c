@@ -153,8 +153,41 @@ int load_summarise(const struct load_summary_part *part, int n, const struct loa
 void load_summary_free(struct load_summary *s)
 {
     free(s->row);
+    free(s->metric);
     s->row = NULL;
+    s->metric = NULL;
+    s->n_metrics = 0;
     s->n_rows = 0;
+}
+
+void load_summarise_metric(const struct load_metric *m, const struct load_metric_counts *counts,
+                           const struct load_hist *values, struct load_summary_metric *out)
+{
+    static const struct load_hist empty;
+    *out = (struct load_summary_metric){.metric = *m, .counts = *counts, .ratio = NAN};
+    out->metric.name = NULL; // of somebody else's: load_summary_metric_name()
+    if (m->kind == METRIC_RATE)
+        out->ratio = ratio((double)counts->hits, (double)counts->total);
+    load_metric_figures(m, values ? values : &empty, &out->values);
+}
+
+const char *load_summary_metric_name(const struct load_summary_metric *m)
+{
+    return own_name(m->metric.labels);
+}
+
+int load_summary_add_metrics(struct load_summary *s, const struct load_summary_metric *metric, int n,
+                             struct seep_err *err)
+{
+    s->metric = calloc((size_t)n + 1, sizeof *s->metric);
+    if (!s->metric) {
+        load_summary_free(s);
+        return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the summary of the load.");
+    }
+    for (int i = 0; i < n; i++)
+        s->metric[i] = metric[i];
+    s->n_metrics = n;
+    return 0;
 }
 
 int load_summary_count(const struct load_summary *s, enum load_series_kind kind)

@@ -19,10 +19,20 @@ struct load_summary_row {
     struct hist_figures pass; // of a scenario of several steps, or of a transaction
 };
 
+// One of the user's own metrics.
+struct load_summary_metric {
+    struct load_metric metric; // its name is within its labels
+    struct load_metric_counts counts;
+    double ratio;               // of a rate: hits of all; NaN otherwise, and of none
+    struct hist_figures values; // of a trend, in the metric's unit
+};
+
 struct load_summary {
     struct load_summary_row all;
     struct load_summary_row *row; // n_rows, without the whole; what is above stands before what is below it
     int n_rows;
+    struct load_summary_metric *metric; // n_metrics
+    int n_metrics;
     double seconds;                 // with the load on
     double offered_rate_per_s;      // NaN unknown
     double achieved_rate_per_s;     // started
@@ -49,6 +59,14 @@ struct load_summary_part {
 // generator may be NULL. -1 when memory ran out.
 int load_summarise(const struct load_summary_part *part, int n, const struct load_generator *generator,
                    struct load_summary *out, struct seep_err *err);
+// values: NULL when not kept. The name in `out` is out's own.
+void load_summarise_metric(const struct load_metric *m, const struct load_metric_counts *counts,
+                           const struct load_hist *values, struct load_summary_metric *out);
+// Copies n of them into the summary. -1 without memory; the summary is then freed.
+int load_summary_add_metrics(struct load_summary *s, const struct load_summary_metric *metric, int n,
+                             struct seep_err *err);
+// The name of a metric of a summary.
+const char *load_summary_metric_name(const struct load_summary_metric *m);
 // Of a live load.
 int load_summary(const struct load *l, struct load_summary *out, struct seep_err *err);
 void load_summary_free(struct load_summary *s);
@@ -62,7 +80,8 @@ int load_summary_depth(const struct load_summary *s, const struct load_summary_r
 // cancelled, iterations, errors_by_kind{}, status{class: n}, status_codes{code: n}, latency_us{min,mean,p50,p90,p95,
 // p99,p999,max,stddev}, service_us{...}, generator{status, reason, cpu, ...}, loads[{name, ...}] when there are
 // several, scenarios[{name, load, ..., iteration_us{}, steps[{name, ...}], transactions[{name, passes, failed,
-// duration_us{}}]}].
+// duration_us{}}]}],
+// metrics[{name, kind, unit, total, hits, ratio, sum, values{}}].
 void load_summary_json(const struct load_summary *s, struct jsonw *w, const char *key);
 
 // Lines of text for a terminal: totals, quantiles, errors by kind, one line for each row.

@@ -1,4 +1,5 @@
 // The summary of a load as JSON: see summary.h.
+#include "base/units.h"
 #include "load/summary.h"
 
 #include <stdio.h>
@@ -136,6 +137,31 @@ static void json_generator(struct jsonw *w, const struct load_summary *s)
     jsonw_end_object(w);
 }
 
+static void json_metrics(struct jsonw *w, const struct load_summary *s)
+{
+    static const char *const kinds[] = {
+        [METRIC_NONE] = "none", [METRIC_TREND] = "trend", [METRIC_RATE] = "rate", [METRIC_COUNTER] = "counter"};
+    jsonw_array(w, "metrics");
+    for (int i = 0; i < s->n_metrics; i++) {
+        const struct load_summary_metric *m = &s->metric[i];
+        jsonw_object(w, NULL);
+        jsonw_string(w, "name", load_summary_metric_name(m));
+        jsonw_string(w, "kind", kinds[m->metric.kind]);
+        jsonw_string(w, "unit", m->metric.kind == METRIC_RATE ? "ratio" : units_name(m->metric.unit));
+        jsonw_int(w, "total", (int64_t)m->counts.total);
+        if (m->metric.kind == METRIC_RATE) {
+            jsonw_int(w, "hits", (int64_t)m->counts.hits);
+            jsonw_double(w, "ratio", m->ratio);
+        } else {
+            jsonw_double(w, "sum", m->counts.sum);
+        }
+        if (m->metric.kind == METRIC_TREND)
+            json_durations(w, "values", &m->values);
+        jsonw_end_object(w);
+    }
+    jsonw_end_array(w);
+}
+
 void load_summary_json(const struct load_summary *s, struct jsonw *w, const char *key)
 {
     jsonw_object(w, key);
@@ -147,5 +173,7 @@ void load_summary_json(const struct load_summary *s, struct jsonw *w, const char
     if (load_summary_count(s, LOAD_SERIES_LOAD) > 0)
         json_list(w, "loads", s, LOAD_SERIES_LOAD, "");
     json_list(w, "scenarios", s, LOAD_SERIES_SCENARIO, "");
+    if (s->n_metrics > 0)
+        json_metrics(w, s);
     jsonw_end_object(w);
 }

@@ -67,6 +67,23 @@ static void text_row(struct seep_buf *out, const struct load_summary *s, const s
         text_errors(out, &r->counts);
 }
 
+static void text_metric(struct seep_buf *out, const struct load_summary_metric *m)
+{
+    char b[5][32];
+    const struct hist_figures *f = &m->values;
+    enum seep_unit unit = m->metric.unit;
+    buf_printf(out, "  %-22s ", load_summary_metric_name(m));
+    if (m->metric.kind == METRIC_RATE)
+        buf_printf(out, "%s of %s\n", units_value(b[0], sizeof b[0], m->ratio, UNIT_RATIO),
+                   count(b[1], sizeof b[1], m->counts.total));
+    else if (m->metric.kind == METRIC_COUNTER)
+        buf_printf(out, "%s\n", units_value(b[0], sizeof b[0], m->counts.sum, unit));
+    else
+        buf_printf(out, "%s values  p50 %s  p95 %s  p99 %s  max %s\n", count(b[0], sizeof b[0], m->counts.total),
+                   units_value(b[1], sizeof b[1], f->p50_us, unit), units_value(b[2], sizeof b[2], f->p95_us, unit),
+                   units_value(b[3], sizeof b[3], f->p99_us, unit), units_value(b[4], sizeof b[4], f->max_us, unit));
+}
+
 void load_summary_text(const struct load_summary *s, struct seep_buf *out)
 {
     char b[4][32];
@@ -86,6 +103,8 @@ void load_summary_text(const struct load_summary *s, struct seep_buf *out)
         text_errors(out, c);
     for (int i = 0; s->n_rows > 1 && i < s->n_rows; i++)
         text_row(out, s, &s->row[i]);
+    for (int i = 0; i < s->n_metrics; i++)
+        text_metric(out, &s->metric[i]);
     buf_printf(out, "  generator %.0f %% of a core  loop lag %.1f ms mean %.1f ms max  late %s  dropped %s\n",
                isnan(s->cpu_ratio) ? 0 : s->cpu_ratio * 100, isnan(s->lag_mean_ms) ? 0 : s->lag_mean_ms,
                isnan(s->lag_max_ms) ? 0 : s->lag_max_ms, count(b[0], sizeof b[0], c->late),

@@ -10,13 +10,17 @@
 #include "load/series.h"
 
 struct load_tally {
-    const struct load_series_table *series; // not owned
-    struct load_counts *counts;             // series->n
-    struct load_codes *codes;               // series->n; of leaves
-    struct load_hist **hist;                // series->n * LOAD_HIST_KINDS; NULL where nothing is recorded
+    const struct load_series_table *series;  // not owned
+    struct load_counts *counts;              // series->n
+    struct load_codes *codes;                // series->n; of leaves
+    struct load_hist **hist;                 // series->n * LOAD_HIST_KINDS; NULL where nothing is recorded
+    const struct load_metric_table *metrics; // not owned
+    struct load_metric_counts *metric;       // metrics->n
+    struct load_hist **metric_hist;          // metrics->n; NULL: no trend
 };
 
-int tally_open(const struct load_series_table *series, struct load_tally *out, struct seep_err *err);
+int tally_open(const struct load_series_table *series, const struct load_metric_table *metrics, struct load_tally *out,
+               struct seep_err *err);
 void tally_close(struct load_tally *t);
 
 // Adds a reply with this status to a leaf's codes and classes. Any number is allowed.
@@ -36,6 +40,16 @@ static inline void tally_pass(struct load_tally *t, int series, uint64_t us, boo
     t->counts[series].passes++;
     t->counts[series].passes_failed += !ok;
     tally_record(t, series, LOAD_PASS, us);
+}
+
+// One more value of a trend, or an addition to a counter, in the metric's unit (seconds, bytes, or as it is). What is
+// no number is left out.
+void tally_value(struct load_tally *t, int metric, double value);
+// One more case of a rate.
+static inline void tally_case(struct load_tally *t, int metric, bool hit)
+{
+    t->metric[metric].total++;
+    t->metric[metric].hits += hit;
 }
 
 // Counts one more of a status code. What does not fit LOAD_CODES different ones is `other`.

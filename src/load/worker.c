@@ -30,6 +30,7 @@ struct worker {
     struct load_proto_begin begin; // for `start`
     struct profile *profile;
     struct load_series_table series;
+    struct load_metric_table metrics;
     struct load_tally tally;
     struct engine *engine;
     struct seep_buf blob;
@@ -39,7 +40,7 @@ struct worker {
     char note[NOTES][PROTO_TEXT_MAX];
     int n_notes, notes_lost;
     bool reporting;
-    int step; // of the report: a histogram, a series' counters, or its status codes each
+    int step; // of the report: a histogram, the counters or the status codes of a series, or a metric each
     bool state_due;
     enum load_state state;
 };
@@ -66,16 +67,15 @@ static bool send_note(struct worker *w)
     return true;
 }
 
-static bool send_hist(struct worker *w, int which)
+static bool send_hist(struct worker *w, enum load_proto_type type, int which, struct load_hist *h)
 {
-    struct load_hist *h = w->tally.hist[which];
     if (!h || h->count == 0)
         return true;
     buf_clear(&w->blob);
     hist_pack(h, &w->blob);
     if (w->blob.failed)
         return true; // no memory now: it keeps collecting
-    if (load_proto_send(w->fd, PROTO_HIST, (uint32_t)which, w->blob.data, w->blob.len, -1) < 0)
+    if (load_proto_send(w->fd, type, (uint32_t)which, w->blob.data, w->blob.len, -1) < 0)
         return errno == EMSGSIZE; // the kernel's limit is too small for it: keeps collecting, counters go on
     hist_reset(h);
     return true;
@@ -99,12 +99,19 @@ static bool send_step(struct worker *w)
 {
     int step = w->step, series = w->series.n;
     if (step < series * LOAD_HIST_KINDS)
-        return send_hist(w, step);
+        return send_hist(w, PROTO_HIST, step, w->tally.hist[step]);
     step -= series * LOAD_HIST_KINDS;
     if (step < series)
         return send_counts(w, step);
     if (step < 2 * series)
         return send_codes(w, step - series);
+    step -= 2 * series;
+    if (step < w->metrics.n)
+        return send_hist(w, PROTO_VALUES, step, w->tally.metric_hist[step]);
+    step -= w->metrics.n;
+    if (step < w->metrics.n)
+        return load_proto_send(w->fd, PROTO_METRIC, (uint32_t)step, &w->tally.metric[step],
+                               sizeof w->tally.metric[step], -1) == 0;
     struct load_generator g;
     engine_generator(w->engine, &g);
     if (load_proto_send(w->fd, PROTO_GENERATOR, 0, &g, sizeof g, -1) < 0)
@@ -284,7 +291,8 @@ static int open_worker(struct worker *w, struct seep_err *err)
     const struct engine_part part = {
         .process = (int)hello.process, .processes = (int)hello.processes, .seed = hello.seed};
     struct engine_hooks hooks = {.on_idle = on_idle, .on_note = on_note, .ctx = w};
-    if (load_series_build(w->profile, &w->series, err) < 0 || tally_open(&w->series, &w->tally, err) < 0 ||
+    load_metrics_build(w->profile, &w->metrics);
+    if (load_series_build(w->profile, &w->series, err) < 0 || tally_open(&w->series, &w->metrics, &w->tally, err) < 0 ||
         engine_open(&w->loop, w->profile, &w->tally, &part, hooks, &w->engine, err) < 0)
         return -1;
     uv_poll_init(&w->loop, &w->channel, w->fd);

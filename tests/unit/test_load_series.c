@@ -171,6 +171,8 @@ static void status_codes_beyond_the_table_are_others(void **s)
     assert_int_equal(b.n, LOAD_CODES);
 }
 
+static const struct load_metric_table no_metrics;
+
 static void books_keep_what_is_recorded_and_nothing_else(void **s)
 {
     (void)s;
@@ -179,7 +181,7 @@ static void books_keep_what_is_recorded_and_nothing_else(void **s)
     struct load_tally tally;
     struct seep_err err;
     assert_int_equal(load_series_build(p, &t, &err), 0);
-    assert_int_equal(tally_open(&t, &tally, &err), 0);
+    assert_int_equal(tally_open(&t, &no_metrics, &tally, &err), 0);
     tally_record(&tally, 1, LOAD_LATENCY, 1500);
     tally_record(&tally, LOAD_ALL, LOAD_LATENCY, 1500); // no leaf: nowhere to go
     assert_int_equal(tally.hist[1 * LOAD_HIST_KINDS + LOAD_LATENCY]->count, 1);
