@@ -32,12 +32,12 @@ static const struct cmd_option options[] = {
     {.name = "prune",
      .type = CMD_FLAG,
      .offset = offsetof(struct runs_opts, prune),
-     .help = "remove ended runs that are older than --keep, or than their own profile's run.keep"},
+     .help = "remove ended runs that are older than their own profile's run.keep, or else than --keep"},
     {.name = "keep",
      .arg = "TIME",
      .type = CMD_DURATION,
      .offset = offsetof(struct runs_opts, keep_s),
-     .help = "with --prune: how old a run may be, e.g. 30d"},
+     .help = "with --prune: how old a run may be, e.g. 30d; a run whose own profile has run.keep goes by that"},
     {.name = "dry-run",
      .type = CMD_FLAG,
      .offset = offsetof(struct runs_opts, dry_run),
@@ -49,14 +49,15 @@ static const struct cmd_option options[] = {
 static const char *const description[] = {
     "Lists the runs of the results directory, the oldest first: id, verdict, exit code, when it began, how long it "
     "measured, profile and command.",
-    "--prune removes old runs. Baselines, sealed runs, runs that have not ended, and anything that is not plainly a "
-    "run of seep are never removed.",
+    "--prune removes old runs and says how many bytes that freed. A run's age counts from its end. Baselines, sealed "
+    "runs, runs that have not ended, and anything that is not plainly a run of seep are never removed.",
     NULL,
 };
 
 static const struct cmd_example examples[] = {
     {"seep runs", "what there is"},
-    {"seep runs --prune --keep 30d", "remove ended runs older than a month"},
+    {"seep runs --prune --keep 30d --dry-run", "what removing all that is older than a month would free"},
+    {"seep runs --prune --keep 30d", "remove it"},
     {0},
 };
 
@@ -250,70 +251,95 @@ static void print_entry(const struct entry *e)
 
 // ---- pruning --------------------------------------------------------------------------------------------------------
 
-// Only plain files; a directory with anything else is left alone.
-static int only_files(DIR *dir)
+// Only plain files; a directory with anything else is left alone. *bytes becomes what they take on the disk.
+static int only_files(DIR *dir, double *bytes)
 {
     struct dirent *d;
     struct stat st;
+    *bytes = 0;
     while ((d = readdir(dir))) {
         if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, ".."))
             continue;
         if (fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) || S_ISDIR(st.st_mode))
             return 0;
+        *bytes += (double)st.st_blocks * 512;
     }
     rewinddir(dir);
     return 1;
 }
 
-static int remove_run(int results_fd, const char *id, struct seep_err *err)
+static int unlink_files(DIR *dir)
+{
+    struct dirent *d;
+    int failed = 0;
+    while (!failed && (d = readdir(dir)))
+        if (strcmp(d->d_name, ".") && strcmp(d->d_name, ".."))
+            failed = unlinkat(dirfd(dir), d->d_name, 0);
+    return failed;
+}
+
+// With dry_run only says what it would free.
+static int remove_run(int results_fd, const char *id, bool dry_run, double *bytes, struct seep_err *err)
 {
     int fd = openat(results_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *d;
     if (!dir) {
         if (fd >= 0)
             close(fd);
         return seep_fail(err, SEEP_E_SYSTEM, "Run '%s' cannot be opened for removal", id);
     }
-    if (!only_files(dir)) {
+    if (!only_files(dir, bytes)) {
         closedir(dir);
         return seep_fail(err, SEEP_E_UNSUPPORTED, "Run '%s' holds a directory that is not seep's; it is left alone",
                          id);
     }
-    int failed = 0;
-    while (!failed && (d = readdir(dir)))
-        if (strcmp(d->d_name, ".") && strcmp(d->d_name, ".."))
-            failed = unlinkat(dirfd(dir), d->d_name, 0);
+    int failed = dry_run ? 0 : unlink_files(dir);
     closedir(dir);
-    if (failed || unlinkat(results_fd, id, AT_REMOVEDIR))
+    if (failed || (!dry_run && unlinkat(results_fd, id, AT_REMOVEDIR)))
         return seep_fail(err, SEEP_E_SYSTEM, "Run '%s' cannot be removed completely", id);
     return 0;
 }
 
+// What a run's own profile says about it wins.
 static bool too_old(const struct entry *e, double keep_s)
 {
-    double limit = keep_s > 0 ? keep_s : e->keep_s;
-    if (!e->readable || !e->ended || e->kept || limit == PROFILE_AUTO || !(limit >= 0))
+    double limit = e->keep_s != PROFILE_AUTO ? e->keep_s : keep_s;
+    if (!e->readable || !e->ended || e->kept || !(limit > 0))
         return false;
     return (double)(clock_read().real_ns - e->ended_ns) / 1e9 > limit;
+}
+
+// Looked at once more just before it goes: it may have become a baseline or evidence since the list was made.
+static bool still_too_old(int results_fd, const char *id, double keep_s)
+{
+    struct entry now;
+    bool old = read_entry(results_fd, id, &now) && too_old(&now, keep_s);
+    entry_free(&now);
+    return old;
 }
 
 static int prune(int results_fd, const struct entry *list, size_t n, const struct runs_opts *o)
 {
     struct seep_err err = {0};
-    size_t removed = 0;
+    size_t removed = 0, kept = 0;
+    double bytes = 0, freed = 0;
+    char size[32];
     int status = CMD_PASS;
     for (size_t i = 0; i < n; i++) {
-        if (!too_old(&list[i], o->keep_s))
+        kept += list[i].kept;
+        if (!too_old(&list[i], o->keep_s) || !still_too_old(results_fd, list[i].id, o->keep_s))
             continue;
-        if (!o->dry_run && remove_run(results_fd, list[i].id, &err)) {
+        if (remove_run(results_fd, list[i].id, o->dry_run, &bytes, &err)) {
             status = cmd_fail(&err);
             continue;
         }
-        printf("%s %s\n", o->dry_run ? "would remove" : "removed", list[i].id);
+        printf("%s %s (%s)\n", o->dry_run ? "would remove" : "removed", list[i].id,
+               units_bytes(size, sizeof size, bytes));
         removed++;
+        freed += bytes;
     }
-    printf("%zu of %zu runs %s\n", removed, n, o->dry_run ? "would be removed" : "removed");
+    printf("%zu of %zu runs %s, %s; %zu kept for ever as baseline or evidence\n", removed, n,
+           o->dry_run ? "would be removed" : "removed", units_bytes(size, sizeof size, freed), kept);
     return status;
 }
 

@@ -86,7 +86,7 @@ static void write_pairs(struct jsonw *w, const struct schema_key *key, const voi
         if (!pairs[i].value)
             jsonw_null(w, pairs[i].key);
         else if (redact && redact_name(pairs[i].key) && strncmp(pairs[i].value, "${env:", 6) != 0)
-            jsonw_string(w, pairs[i].key, "[redacted]");
+            jsonw_string(w, pairs[i].key, PROFILE_REDACTED);
         else
             schema_write_text(w, pairs[i].key, "", pairs[i].value, redact);
     }

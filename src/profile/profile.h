@@ -171,6 +171,7 @@ char *profile_expand_env(const char *text, struct seep_err *err);
 int profile_fail_at(const struct profile *p, const struct profile_where *where, int column_offset, struct seep_err *err,
                     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+#define PROFILE_REDACTED "[redacted]"
 // `text` with what looks like a secret replaced by "[redacted]": URL user information, and values of names such as
 // password, token, secret, key, authorization in `name=value`, `--name=value`, `name: value` and JSON. malloc'ed.
 char *profile_redact_text(const char *text);

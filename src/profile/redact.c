@@ -12,7 +12,7 @@
 
 enum { NAME_MAX_BYTES = 64 };
 
-static const char shown[] = "[redacted]";
+static const char shown[] = PROFILE_REDACTED;
 
 // Parts of names; "key" and "auth" only as words of their own, or "monkey" and "author" would be secrets.
 static const char *const secret_parts[] = {"password",   "passwd",        "passphrase", "pwd",     "secret",

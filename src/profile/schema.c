@@ -107,7 +107,9 @@ static const struct schema_key run_keys[] = {
     {.name = "on_finish",
      .type = KEY_TEXT,
      AT(struct profile_run, on_finish),
-     .help = "command run at the end with the path of verdict.json (not supported yet: a run refuses it)"},
+     .help = "shell command run once the verdict is stored: $1 is verdict.json, $2 the run's directory, $3 the verdict, $4 "
+             "the exit code, likewise SEEP_VERDICT_FILE, SEEP_RUN_DIR, SEEP_VERDICT, SEEP_EXIT_CODE, SEEP_RUN; its output "
+             "goes to on_finish.log; its failure is an event and changes no verdict"},
     {.name = "on_finish_within",
      .type = KEY_NUMBER,
      .unit = UNIT_SECONDS,
@@ -115,7 +117,7 @@ static const struct schema_key run_keys[] = {
      .max = 86400,
      .def = "60s",
      AT(struct profile_run, on_finish_within_s),
-     .help = "after that it is ended"},
+     .help = "after that it is killed, with its process group"},
     END};
 
 static const struct schema_key attribution_keys[] = {

@@ -174,7 +174,8 @@ static void put_sentence(struct md *m, const char *title, const char *status, co
 // What casts doubt on figures; phases and processes that came and went do not.
 static bool is_news(const char *kind)
 {
-    static const char *const kinds[] = {E_GAP, E_LOST, E_DEGRADED, E_RESTART, E_WARNING, E_PAUSED, E_SUSPENDED};
+    static const char *const kinds[] = {E_GAP,     E_LOST,  E_DEGRADED, E_RESTART,
+                                        E_WARNING, E_AFTER, E_PAUSED,   E_SUSPENDED};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (strcmp(kind, kinds[i]) == 0)
             return true;

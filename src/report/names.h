@@ -209,5 +209,6 @@
 #define E_PHASE     "phase"     // a phase began; text is its name
 #define E_LOAD      "load"      // the load changed or failed
 #define E_WARNING   "warning"
+#define E_AFTER     "after" // came after the verdict was stored, and is no part of it: run.on_finish failed
 
 #endif

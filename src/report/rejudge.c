@@ -89,6 +89,17 @@ static void compare(struct rejudging *j, const char *path, const json_t *stored,
         differ(j, path, stored, now);
 }
 
+// What came after the verdict cannot stand in it.
+static void drop_later_events(json_t *verdict)
+{
+    json_t *events = json_object_get(verdict, "events");
+    for (size_t i = json_array_size(events); i-- > 0;) {
+        const char *kind = json_string_value(json_object_get(json_array_get(events, i), "kind"));
+        if (kind != NULL && strcmp(kind, E_AFTER) == 0)
+            json_array_remove(events, i);
+    }
+}
+
 int report_rejudge(const char *stored, const struct report *r, struct seep_buf *out, size_t *n, struct seep_err *err)
 {
     struct seep_buf text;
@@ -100,6 +111,7 @@ int report_rejudge(const char *stored, const struct report *r, struct seep_buf *
     }
     json_t *before = json_loads(stored, 0, NULL), *now = json_loads(text.data, 0, NULL);
     buf_free(&text);
+    drop_later_events(now);
     int failed = before == NULL || now == NULL
                      ? seep_fail(err, SEEP_E_CORRUPT, "The verdict that was stored with the run cannot be read.")
                      : 0;

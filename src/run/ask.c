@@ -21,6 +21,7 @@
 #define BODY_LIMIT   (1u << 20)
 #define OUTPUT_LIMIT (64u << 10)
 #define LOOK_MS      10
+#define DRAIN_CHUNKS 64
 
 extern char **environ;
 
@@ -117,8 +118,9 @@ bool run_ask_tcp(const char *where, double within_s, char why[RUN_ASK_WHY])
 
 // ---- a command
 
-static pid_t spawn(char *const *argv, int out, int *rc)
+static pid_t spawn(char *const *argv, char *const *env, int out, int *rc)
 {
+    sigset_t none, all;
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
     pid_t pid = -1;
@@ -130,19 +132,25 @@ static pid_t spawn(char *const *argv, int out, int *rc)
         posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_adddup2(&files, 1, 2);
     posix_spawnattr_init(&attr);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP); // its children go with it when it takes too long
-    *rc = posix_spawnp(&pid, argv[0], &files, &attr, argv, environ);
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attr, &none); // what we block and ignore is ours alone
+    posix_spawnattr_setsigdefault(&attr, &all);
+    // A group of its own: its children go with it when it takes too long.
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    *rc = posix_spawnp(&pid, argv[0], &files, &attr, argv, env ? env : environ);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&files);
     return pid;
 }
 
-// What is past the ceiling is read all the same: a command must not hang because nobody listens.
+// What is past the ceiling is read all the same: a command must not hang because nobody listens. Only so much at a
+// time: one that floods must not keep us from looking at the clock.
 static void drain(int fd, struct seep_buf *out)
 {
     char chunk[4096];
     ssize_t got;
-    while (fd >= 0 && (got = read(fd, chunk, sizeof chunk)) > 0)
+    for (int i = 0; i < DRAIN_CHUNKS && fd >= 0 && (got = read(fd, chunk, sizeof chunk)) > 0; i++)
         buf_add(out, chunk, (size_t)got < OUTPUT_LIMIT - out->len ? (size_t)got : OUTPUT_LIMIT - out->len);
 }
 
@@ -189,11 +197,12 @@ bool run_ask_command(const struct run_ask_command *ask, bool *cut, char why[RUN_
 {
     int rc = 0, status = 0, ends[2] = {-1, -1};
     *cut = false;
-    if (ask->contains && pipe2(ends, O_CLOEXEC))
+    bool listen = ask->contains || ask->output;
+    if (listen && pipe2(ends, O_CLOEXEC))
         return say(why, ask->argv[0], "no pipe can be made");
     if (ends[0] >= 0)
         fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    pid_t pid = spawn(ask->argv, ends[1], &rc);
+    pid_t pid = spawn(ask->argv, ask->env, ends[1], &rc);
     if (ends[1] >= 0)
         close(ends[1]);
     struct seep_buf out;
@@ -209,6 +218,8 @@ bool run_ask_command(const struct run_ask_command *ask, bool *cut, char why[RUN_
     }
     if (ends[0] >= 0)
         close(ends[0]);
+    if (ask->output)
+        buf_add(ask->output, out.data, out.len);
     buf_free(&out);
     return ok;
 }

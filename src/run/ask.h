@@ -3,6 +3,7 @@
 #ifndef SEEP_RUN_ASK_H
 #define SEEP_RUN_ASK_H
 
+#include "base/buf.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +29,9 @@ struct run_ask_command {
     int64_t last_ns;           // CLOCK_MONOTONIC: killed then, with all its children
     const atomic_bool *cancel; // killed when it becomes true; NULL: never
     int exit_code;             // wanted
-    const char *contains;      // in its first 64 KiB of output; NULL: the output is dropped
+    const char *contains;      // in its first 64 KiB of output; NULL: anything
+    char *const *env;          // its environment; NULL: ours
+    struct seep_buf *output;   // an empty buffer that takes its first 64 KiB of output; NULL: the output is dropped
 };
 // *cut: it was killed for lack of time, or cancelled.
 bool run_ask_command(const struct run_ask_command *ask, bool *cut, char why[RUN_ASK_WHY]);

@@ -3,6 +3,7 @@
 // and the directory.
 #include "load/summary.h"
 #include "run/attach.h"
+#include "run/on_finish.h"
 #include "run/state.h"
 
 #include "base/fs.h"
@@ -223,6 +224,7 @@ static int judge(struct run *r, struct seep_err *err)
     int rc = report_build(r->store, &options, &rep, err);
     if (rc == 0) {
         r->exit_code = rep->final.exit_code;
+        r->verdict_word = judge_final_name(rep->final.verdict);
         r->report_text = text_of(rep);
         if (report_save(rep, r->dir_fd, &json, err)) { // the store has it all; say so and go on
             fprintf(stderr, "seep: %s\n", err->text);
@@ -256,5 +258,8 @@ int run_end(struct run *r, struct seep_err *err)
     // one.
     if (rc == 1)
         rc = store_write_end(r->store, clock_read(), err->text, seep_codes[SEEP_E_SYSTEM].exit_status, "", err);
-    return rc < 0 ? -1 : judge(r, err);
+    if (rc < 0 || judge(r, err))
+        return -1;
+    on_finish_run(r);
+    return 0;
 }

@@ -7,6 +7,7 @@
 #include "linux/exe.h"
 #include "linux/proc.h"
 #include "run/attach.h"
+#include "run/on_finish.h"
 #include "run/state.h"
 
 #include <errno.h>
@@ -409,11 +410,11 @@ int run_check_supported(const struct profile *p, struct seep_err *err)
     const struct {
         bool asked;
         const char *key;
-    } keys[] = {{p->target.restart, "target.restart"}, {p->run.on_finish != NULL, "run.on_finish"}};
+    } keys[] = {{p->target.restart, "target.restart"}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (keys[i].asked)
             return seep_fail(err, SEEP_E_USAGE, "%s is not supported yet; leave it out", keys[i].key);
-    return 0;
+    return on_finish_check(p, err);
 }
 
 int run_setup_new(struct run *r, struct seep_err *err)

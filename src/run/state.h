@@ -132,10 +132,11 @@ struct run {
 
     struct run_outcome outcome;
     int exit_code;
-    bool end_failed;   // the end could not be stored: outcome.text says why, and no report tells it
-    char *report_text; // the text verdict, for the caller to print
-    int detach_pipe;   // -1: none; else the waiting parent is told when the start is decided
-    bool leave;        // go at once and leave target and keeper as they are (SIGQUIT)
+    bool end_failed;          // the end could not be stored: outcome.text says why, and no report tells it
+    const char *verdict_word; // judge_final_name(), once judged
+    char *report_text;        // the text verdict, for the caller to print
+    int detach_pipe;          // -1: none; else the waiting parent is told when the start is decided
+    bool leave;               // go at once and leave target and keeper as they are (SIGQUIT)
 };
 
 // ---- events and facts
