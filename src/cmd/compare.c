@@ -1,11 +1,13 @@
 // `seep compare`: is the candidate worse than the base?
 #include "report/compare.h"
 #include "cmd/command.h"
+#include "cmd/default_baseline.h"
 #include "cmd/history.h"
 #include "cmd/report_run.h"
 #include "report/history.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct compare_opts {
@@ -77,6 +79,8 @@ static const struct cmd_example examples[] = {
     {"seep compare main-42 last", "what the last run lost against run main-42"},
     {"seep compare base head -f md --limit 64KiB -O comment.md", "what changed, as Markdown for a comment"},
     {"seep compare base head -f sarif -O seep.sarif", "new, steeper and gone stacks for code scanning"},
+    {"seep compare baseline last", "against the baseline of its profile and program (see seep baseline)"},
+    {"seep compare base head -f md -O comment.md", "the same as Markdown for a comment"},
     {"seep compare --history 30", "where the last thirty nights changed"},
     {0},
 };
@@ -157,8 +161,14 @@ static int run_two(int argc, char **argv, const struct compare_opts *o)
     const struct report_options what = {.skip = REPORT_SKIP_CHARTS, .max_stacks = CMD_COMPARED_STACKS};
     int failed = cmd_build_report_with(o->results, argv[0], &what, &base, &err) ||
                  cmd_build_report_with(o->results, argv[1], &what, &candidate, &err) ||
+    const struct report_options what = {.skip = REPORT_SKIP_CHARTS, .max_stacks = COMPARED_STACKS};
+    char *word = NULL;
+    int failed = cmd_build_report_with(o->results, argv[1], &what, &candidate, &err) ||
+                 !(word = cmd_baseline_word(o->results, argv[0], candidate, &err)) ||
+                 cmd_build_report_with(o->results, word, &what, &base, &err) ||
                  compare_build(base, candidate, &how, &c, &err) || write_result(c, NULL, o, &err);
     int code = failed ? cmd_fail(&err) : compare_exit_code(c);
+    free(word);
     compare_free(c);
     report_free(base);
     report_free(candidate);

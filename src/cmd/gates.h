@@ -4,7 +4,8 @@
 
 #include "profile/profile.h"
 
-// Parses every gate and every requirement. The error names file, line and column and shows the expression with a caret. 0 or -1.
+// Parses every gate and every requirement. The error names file, line and column and shows the expression with a caret.
+// 0 or -1.
 int cmd_check_gates(const struct profile *p, struct seep_err *err);
 
 #endif

@@ -1,6 +1,7 @@
 // `seep run`: the main job.
 #include "run/run.h"
 #include "cmd/command.h"
+#include "cmd/default_baseline.h"
 #include "cmd/gates.h"
 #include "cmd/load_run_profile.h"
 #include "cmd/report_run.h"
@@ -28,7 +29,7 @@ static const struct cmd_option options[] = {
      .arg = "RUN",
      .type = CMD_STRING,
      .offset = offsetof(struct run_opts, baseline),
-     .help = "the run that gates with vs: baseline are compared with"},
+     .help = "the run that gates with vs: baseline are compared with (the one of seep baseline)"},
     {.name = "output",
      .arg = "WHERE",
      .type = CMD_CHOICE,
@@ -85,22 +86,43 @@ const struct cmd_command cmd_run = {
 };
 
 // The figures of the baseline run, judged by this run's gates; NULL without one.
-static int read_baseline(const struct run_opts *o, const struct profile *profile, char **values, struct seep_err *err)
+static int read_baseline_of(const struct run_opts *o, const char *name, const struct profile *profile, char **values,
+                            struct seep_err *err)
 {
     const struct report_options what = {.skip = REPORT_SKIP_STACKS | REPORT_SKIP_CHARTS, .profile = profile};
     const char *missing = NULL;
     struct report *r = NULL;
     *values = NULL;
-    if (!o->baseline)
+    if (!name)
         return 0;
-    if (cmd_build_report_with(o->results, o->baseline, &what, &r, err))
+    if (cmd_build_report_with(o->results, name, &what, &r, err))
         return -1;
     *values = report_baseline_values(r, &missing);
     int rc = !*values  ? seep_fail(err, SEEP_E_SYSTEM, "memory ran out")
              : missing ? seep_fail(err, SEEP_E_USAGE, "The baseline '%.100s' has no figure for the gate on %.100s",
-                                   o->baseline, missing)
+                                   name, missing)
                        : 0;
     report_free(r);
+    return rc;
+}
+
+static bool compares(const struct profile *p)
+{
+    for (int i = 0; i < p->n_gates; i++)
+        if (p->gates[i].vs)
+            return true;
+    return false;
+}
+
+// The run that was named, else the one in force for this profile and program, when a gate asks for one.
+static int read_baseline(const struct run_opts *o, const struct profile *profile, char **values, struct seep_err *err)
+{
+    char *name = o->baseline ? strdup(o->baseline) : NULL;
+    struct seep_err why = {0};
+    if (!name && compares(profile) && profile->target.argc > 0)
+        name = cmd_default_baseline(o->results, profile->name, profile->target.argv[0], &why);
+    int rc = why.code ? seep_fail(err, why.code, "%s", why.text) : read_baseline_of(o, name, profile, values, err);
+    free(name);
     return rc;
 }
 

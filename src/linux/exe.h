@@ -31,7 +31,7 @@ struct linux_exe {
     bool dynamic;     // has an interpreter (or, for scripts, unknown: look at the script's interpreter)
     bool pie;
     bool setuid, setgid, has_caps;
-    uint32_t owner; // user id of the file: who a setuid program becomes
+    uint32_t owner;                    // user id of the file: who a setuid program becomes
     bool asan, tsan, msan;             // linked to that sanitizer
     bool jemalloc, tcmalloc, mimalloc; // by DT_NEEDED or defined symbols
     bool defines_malloc;               // the file itself defines malloc: a static allocator, invisible to preloading
@@ -84,6 +84,13 @@ int linux_mapped(int proc_fd, pid_t pid, const char *needle, struct seep_err *er
 // SHA-256 of a whole file (from its start) or of bytes.
 int linux_sha256_fd(int fd, uint8_t out[32], struct seep_err *err);
 int linux_sha256(const void *data, size_t len, uint8_t out[32], struct seep_err *err);
+
+// The same of bytes that come in pieces. NULL when libcrypto could not begin; linux_sha256_end() frees it, also when it
+// fails (-1: a piece could not be taken).
+struct linux_sha256;
+struct linux_sha256 *linux_sha256_begin(void);
+void linux_sha256_add(struct linux_sha256 *s, const void *data, size_t len);
+int linux_sha256_end(struct linux_sha256 *s, uint8_t out[32], struct seep_err *err);
 
 // Lower-case hexadecimal of len bytes into out (2 * len + 1 bytes).
 void linux_hex(const uint8_t *data, size_t len, char *out);

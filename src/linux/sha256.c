@@ -43,6 +43,35 @@ int linux_sha256_fd(int fd, uint8_t out[32], struct seep_err *err)
     return rc;
 }
 
+struct linux_sha256 {
+    EVP_MD_CTX *ctx;
+    int failed;
+};
+
+struct linux_sha256 *linux_sha256_begin(void)
+{
+    struct linux_sha256 *s = calloc(1, sizeof *s);
+    if (s && (s->ctx = EVP_MD_CTX_new()) != NULL && EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL) == 1)
+        return s;
+    if (s)
+        EVP_MD_CTX_free(s->ctx);
+    free(s);
+    return NULL;
+}
+
+void linux_sha256_add(struct linux_sha256 *s, const void *data, size_t len)
+{
+    s->failed |= EVP_DigestUpdate(s->ctx, data, len) != 1;
+}
+
+int linux_sha256_end(struct linux_sha256 *s, uint8_t out[32], struct seep_err *err)
+{
+    int failed = EVP_DigestFinal_ex(s->ctx, out, NULL) != 1 || s->failed;
+    EVP_MD_CTX_free(s->ctx);
+    free(s);
+    return failed ? seep_fail(err, SEEP_E_SYSTEM, "libcrypto could not compute a SHA-256") : 0;
+}
+
 void linux_hex(const uint8_t *data, size_t len, char *out)
 {
     static const char digits[] = "0123456789abcdef";

@@ -17,7 +17,9 @@ static void init_curl(void)
 // Where the body goes: counted and dropped, or kept up to the buffer's own ceiling.
 struct sink {
     size_t seen;
-    struct seep_buf *body; // NULL: dropped
+    struct seep_buf *body;   // NULL: dropped
+    struct seep_buf *header; // NULL: dropped
+    bool verify;             // the certificate
 };
 
 static size_t take(char *data, size_t size, size_t n, void *ctx)
@@ -28,6 +30,16 @@ static size_t take(char *data, size_t size, size_t n, void *ctx)
         return sink->seen > BODY_LIMIT ? 0 : size * n;
     buf_add(sink->body, data, size * n);
     return sink->body->failed ? 0 : size * n;
+}
+
+// A header past its buffer's ceiling is cut, and the body still read.
+static size_t take_header(char *data, size_t size, size_t n, void *ctx)
+{
+    struct seep_buf *header = ((struct sink *)ctx)->header;
+    size_t room = header ? header->ceiling - header->len : 0, len = size * n;
+    if (room > 0)
+        buf_add(header, data, len < room ? len : room);
+    return len;
 }
 
 static CURLcode perform(const char *url, const char *accept, double within_s, struct sink *sink, long *status,
@@ -48,10 +60,12 @@ static CURLcode perform(const char *url, const char *accept, double within_s, st
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(within_s * 1000));
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, sink->verify ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, sink->verify ? 2L : 0L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, sink);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, sink);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, text);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     CURLcode rc = curl_easy_perform(easy);
@@ -88,4 +102,14 @@ int load_http_get(const char *url, const char *accept, double within_s, int *sta
     if (body->failed)
         return seep_fail(err, SEEP_E_LIMIT, "%.200s answers with more than %zu bytes", url, body->ceiling);
     return rc == CURLE_OK ? 0 : no_answer(url, rc, text, err);
+}
+
+int load_http_fetch(const char *url, double within_s, bool verify, struct load_http_reply *reply, struct seep_err *err)
+{
+    char text[CURL_ERROR_SIZE] = "";
+    struct sink sink = {.body = &reply->body, .header = &reply->header, .verify = verify};
+    long code = 0;
+    CURLcode rc = perform(url, NULL, within_s, &sink, &code, text);
+    reply->status = (int)code;
+    return rc == CURLE_OK || (reply->body.failed && code > 0) ? 0 : no_answer(url, rc, text, err);
 }

@@ -1,4 +1,5 @@
 // What "auto" means, what stands in the environment, and the reference of keys. See profile.h.
+#include "profile/checklist.h"
 #include "profile/profile.h"
 #include "profile/schema.h"
 
@@ -168,4 +169,11 @@ void profile_each_key(void (*each)(const char *path, const char *type, const cha
 {
     struct keys_ctx k = {each, ctx};
     schema_each(schema_profile, "", one_key, &k);
+}
+
+void checklist_each_key(void (*each)(const char *path, const char *type, const char *def, const char *help, void *ctx),
+                        void *ctx)
+{
+    struct keys_ctx k = {each, ctx};
+    schema_each(schema_checklist, "", one_key, &k);
 }

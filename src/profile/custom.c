@@ -1,5 +1,6 @@
 // Keys whose values have a form of their own: readiness, limits, signals, accepted exits, dates.
 // Each reads from the tree and writes what reads back the same. See schema.h.
+#include "profile/checklist.h"
 #include "profile/schema.h"
 
 #include <ctype.h>
@@ -280,7 +281,7 @@ static void shutdown_write(struct jsonw *w, const struct schema_key *key, const 
 
 const struct key_ops key_shutdown = {shutdown_read, shutdown_write};
 
-static bool is_date(const char *text)
+bool checklist_is_day(const char *text)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int y, m, d, used = 0;
@@ -293,11 +294,11 @@ static bool is_date(const char *text)
 
 static int date_read(const struct load_context *ctx, const struct schema_key *key, const struct node *n, void *object)
 {
-    const char *text = schema_text(ctx, n, "allow.expires");
+    const char *text = schema_text(ctx, n, key->name);
     if (!text)
         return -1;
-    if (!is_date(text))
-        return node_fail(ctx->err, n, "allow.expires is a day such as 2027-01-31, not '%.40s'.", text);
+    if (!checklist_is_day(text))
+        return node_fail(ctx->err, n, "%s is a day such as 2027-01-31, not '%.40s'.", key->name, text);
     char **field = (char **)((char *)object + key->offset);
     *field = arena_text(ctx->arena, text, strlen(text));
     return *field ? 0 : no_memory(ctx);

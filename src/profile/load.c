@@ -94,7 +94,7 @@ static int unknown_shipped(const char *dir, const char *name, struct seep_err *e
 static struct source *open_source(struct arena *a, const char *name, const char *shipped_dir, struct seep_err *err)
 {
     if (is_path(name))
-        return source_read(a, name, err);
+        return source_read(a, "profile", name, err);
     char *path = NULL;
     struct source *s = NULL;
     if (!fs_name_ok(name) || !shipped_dir || asprintf(&path, "%s/%s.yaml", shipped_dir, name) < 0) {
@@ -102,7 +102,7 @@ static struct source *open_source(struct arena *a, const char *name, const char 
         return NULL;
     }
     struct seep_err why = {0};
-    s = source_read(a, path, &why);
+    s = source_read(a, "profile", path, &why);
     if (!s && why.sys_errno == ENOENT)
         unknown_shipped(shipped_dir, name, err);
     else if (!s && err)
@@ -148,8 +148,7 @@ static struct node *parse_source(struct box *box, const struct source *s, struct
     return n;
 }
 
-// "dir/ours.yaml" is called "ours" when it does not say otherwise.
-static char *name_of(struct arena *a, const char *source_name)
+char *profile_name_of(struct arena *a, const char *source_name)
 {
     const char *slash = strrchr(source_name, '/');
     const char *base = slash ? slash + 1 : source_name;
@@ -231,7 +230,7 @@ int profile_load(const struct profile_sources *sources, struct profile **out, st
         profile_free(&box->profile);
         return -1;
     }
-    if (!box->profile.name && !(box->profile.name = name_of(&box->arena, last))) {
+    if (!box->profile.name && !(box->profile.name = profile_name_of(&box->arena, last))) {
         profile_free(&box->profile);
         return no_memory(err);
     }
@@ -253,7 +252,7 @@ int profile_parse(const char *text, size_t len, const char *file_name, struct pr
     if (!s)
         no_memory(err);
     if (!root || read_root(box, root, false, err) ||
-        (!box->profile.name && !(box->profile.name = name_of(&box->arena, file_name)))) {
+        (!box->profile.name && !(box->profile.name = profile_name_of(&box->arena, file_name)))) {
         profile_free(&box->profile);
         return -1;
     }

@@ -17,6 +17,11 @@ static int no_memory(const struct load_context *ctx)
     return seep_fail(ctx->err, SEEP_E_SYSTEM, "Memory ran out while a profile was read");
 }
 
+static const char *document(const struct load_context *ctx)
+{
+    return ctx->document ? ctx->document : "profile";
+}
+
 static void join(char *out, size_t size, const char *path, const char *name)
 {
     snprintf(out, size, "%s%s%s", path, *path ? "." : "", name);
@@ -304,7 +309,8 @@ static struct node *as_map(const struct load_context *ctx, const struct schema_k
 static int read_map(const struct load_context *ctx, const struct schema_key *key, const char *path,
                     const struct node *n, void *object)
 {
-    if (n->kind == NODE_SCALAR && key->scalar_key && !(n = as_map(ctx, key, n)))
+    bool stands_for_map = n->kind == NODE_SCALAR || (n->kind == NODE_LIST && (key->flags & KEY_LIST_AS_MAP));
+    if (stands_for_map && key->scalar_key && !(n = as_map(ctx, key, n)))
         return -1;
     if (key->present)
         *(bool *)((char *)object + key->present - 1) = true;
@@ -432,18 +438,17 @@ static void find_elsewhere(const char *path, const struct schema_key *key, void 
 static int unknown_key(const struct load_context *ctx, const struct schema_key *keys, const char *path,
                        const struct node *key)
 {
-    char where[PATH_SHOWN + 8] = "a profile";
-    if (*path)
-        snprintf(where, sizeof where, "'%s'", path);
+    char where[PATH_SHOWN + 8];
+    snprintf(where, sizeof where, "%s%s%s", *path ? "'" : "a ", *path ? path : document(ctx), *path ? "'" : "");
     const char *meant = near_find(key->text, sibling_name, keys);
     if (meant)
         return node_fail(ctx->err, key, "There is no key '%.40s' in %s; did you mean '%s'?", key->text, where, meant);
     struct elsewhere e = {.name = key->text};
-    schema_each(schema_profile, "", find_elsewhere, &e);
+    schema_each(ctx->root ? ctx->root : schema_profile, "", find_elsewhere, &e);
     if (e.path[0])
         return node_fail(ctx->err, key, "There is no key '%.40s' in %s; did you mean '%s'?", key->text, where, e.path);
-    return node_fail(ctx->err, key, "There is no key '%.40s' in %s; `seep profiles --keys` lists all.", key->text,
-                     where);
+    return node_fail(ctx->err, key, "There is no key '%.40s' in %s; `seep %s --keys` lists all.", key->text, where,
+                     ctx->root ? "signoff" : "profiles");
 }
 
 static const struct schema_key *find_key(const struct schema_key *keys, const char *name)
@@ -472,7 +477,8 @@ int schema_read(const struct load_context *ctx, const struct schema_key *keys, c
                 void *object)
 {
     if (n->kind != NODE_MAP)
-        return node_fail(ctx->err, n, "%s is a map of keys, not a %s.", *path ? path : "A profile", node_kind_name(n));
+        return node_fail(ctx->err, n, "%s%s is a map of keys, not a %s.", *path ? "" : "A ",
+                         *path ? path : document(ctx), node_kind_name(n));
     for (int i = 0; i < n->n; i++)
         if (!find_key(keys, n->keys[i]->text))
             return unknown_key(ctx, keys, path, n->keys[i]);
@@ -483,8 +489,8 @@ int schema_read(const struct load_context *ctx, const struct schema_key *keys, c
         bool given = value && !node_is_null(value);
         bool optional_map = keys->type == KEY_MAP && keys->present;
         if (!given && (keys->flags & KEY_REQUIRED))
-            return node_fail(ctx->err, value ? value : n, "%s needs the key '%s'.", *path ? path : "A profile",
-                             keys->name);
+            return node_fail(ctx->err, value ? value : n, "%s%s needs the key '%s'.", *path ? "" : "A ",
+                             *path ? path : document(ctx), keys->name);
         if (given ? schema_read_value(ctx, keys, inner, value, object)
                   : !optional_map && read_default(ctx, keys, inner, object))
             return -1;

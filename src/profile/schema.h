@@ -29,6 +29,7 @@ enum {
     KEY_FOREVER = 8,  // numbers: "forever" is PROFILE_AUTO
     KEY_NULLS = 16,   // pairs: null is kept as a NULL value
     KEY_REQUIRED = 32,
+    KEY_LIST_AS_MAP = 128,  // maps: a list, like a bare text, stands for a map with the key scalar_key
     KEY_UNSET_IS_NULL = 64, // texts: a NULL array when nothing was given (else an empty one)
     KEY_NAMED = 128,        // lists: a map of free names to items, the name is kept at `item_name`
     KEY_RUNTIME = 256,      // texts: ${user:}, ${data:} and ${gen:} may stand in it
@@ -77,6 +78,7 @@ extern const struct schema_key schema_ready[], schema_dependency[], schema_proxy
     schema_scrape[]; // schema_faults.c
 
 extern const struct key_ops key_named; // named.c: a map of free names to maps by `sub`, item_size bytes each
+extern const struct schema_key schema_checklist[]; // schema_checklist.c: of a checklist
 
 // Operations of the KEY_CUSTOM rows: custom.c.
 extern const struct key_ops key_ready, key_limits, key_signal, key_exit, key_shutdown, key_date;

@@ -137,7 +137,7 @@ struct source *source_from(struct arena *a, const char *name, const char *text, 
     return s->name && s->text ? s : NULL;
 }
 
-static int read_all(int fd, struct seep_buf *out, const char *path, struct seep_err *err)
+static int read_all(int fd, struct seep_buf *out, const char *what, const char *path, struct seep_err *err)
 {
     char chunk[8192];
     ssize_t n;
@@ -145,23 +145,23 @@ static int read_all(int fd, struct seep_buf *out, const char *path, struct seep_
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            seep_fail_errno(err, errno, "The profile '%.200s' cannot be read", path);
+            seep_fail_errno(err, errno, "The %s '%.200s' cannot be read", what, path);
             return -1;
         }
         buf_add(out, chunk, (size_t)n);
         if (out->failed)
-            return seep_fail(err, SEEP_E_USAGE, "The profile '%.200s' is larger than %d KiB; no profile needs that",
-                             path, PROFILE_SIZE_MAX / 1024);
+            return seep_fail(err, SEEP_E_USAGE, "The %s '%.200s' is larger than %d KiB; no %s needs that", what, path,
+                             PROFILE_SIZE_MAX / 1024, what);
     }
     return 0;
 }
 
 // Symbolic links and pipes are followed: the path is the user's own word, as for any program that reads a file.
-struct source *source_read(struct arena *a, const char *path, struct seep_err *err)
+struct source *source_read(struct arena *a, const char *what, const char *path, struct seep_err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        seep_fail_errno(err, errno, "The profile '%.200s' cannot be opened", path);
+        seep_fail_errno(err, errno, "The %s '%.200s' cannot be opened", what, path);
         if (err)
             err->code = SEEP_E_USAGE;
         return NULL;
@@ -169,10 +169,10 @@ struct source *source_read(struct arena *a, const char *path, struct seep_err *e
     struct seep_buf text;
     buf_init(&text, PROFILE_SIZE_MAX);
     struct source *s = NULL;
-    if (read_all(fd, &text, path, err) == 0) {
+    if (read_all(fd, &text, what, path, err) == 0) {
         s = source_from(a, path, text.data ? text.data : "", text.len);
         if (!s)
-            seep_fail(err, SEEP_E_SYSTEM, "Memory ran out while the profile '%.200s' was read", path);
+            seep_fail(err, SEEP_E_SYSTEM, "Memory ran out while the %s '%.200s' was read", what, path);
     } else if (err) {
         err->code = SEEP_E_USAGE;
     }

@@ -47,12 +47,15 @@ struct node {
     struct node **keys;  // maps: scalars, parallel to items
 };
 
+struct schema_key;
 // What a load works with; everything is allocated from `arena`.
 struct load_context {
     struct arena *arena;
     struct seep_err *err;
     const struct node *vars; // the merged `vars` map, or NULL
     bool keep_unknown_vars;
+    const char *document;          // what is read, for sentences; NULL: "profile"
+    const struct schema_key *root; // the table at its top, for sentences; NULL: a profile's
 };
 
 // "file:line:column: sentence", the source line, a caret. Returns -1. `column` counts characters from 1; line 0 leaves
@@ -65,8 +68,8 @@ int node_fail(struct seep_err *err, const struct node *n, const char *fmt, ...) 
 int node_fail_at(struct seep_err *err, const struct node *n, size_t offset, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-// Reads a file (or pipe) of at most PROFILE_SIZE_MAX bytes. NULL with an error.
-struct source *source_read(struct arena *a, const char *path, struct seep_err *err);
+// Reads a file (or pipe) of at most PROFILE_SIZE_MAX bytes; what: "profile", for sentences. NULL with an error.
+struct source *source_read(struct arena *a, const char *what, const char *path, struct seep_err *err);
 struct source *source_from(struct arena *a, const char *name, const char *text, size_t len);
 
 // Parses from byte `from` of the source on; column_shift is added to columns of line 1. An empty document gives an
@@ -85,6 +88,9 @@ const char *node_kind_name(const struct node *n);
 struct node *node_merge(struct arena *a, struct node *earlier, struct node *later);
 // Applies a source that says "key.path=value" to the tree *root.
 int node_override(struct arena *a, struct node **root, const struct source *source, struct seep_err *err);
+
+// "dir/ours.yaml" is called "ours" when it does not say otherwise. NULL when memory ran out.
+char *profile_name_of(struct arena *a, const char *source_name);
 
 // The scalar's text with ${name} replaced by vars; `$${` stands for `${`, `${env:NAME}` is kept. NULL with an error.
 const char *node_expand(const struct load_context *ctx, const struct node *n);

@@ -1,4 +1,4 @@
-// Memory of one report: handed out in pieces, freed all at once. Private to src/report.
+// Memory of one report: handed out in pieces, freed all at once. Shared with the rooms above.
 #ifndef SEEP_REPORT_ARENA_H
 #define SEEP_REPORT_ARENA_H
 

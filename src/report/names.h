@@ -168,6 +168,11 @@
 #define M_SEALED   "sealed"
 #define M_BASELINE "baseline"
 
+// The checksum of all else that the run's files hold, as it was when the run ended: report/digest.h.
+#define M_DIGEST "digest"
+// What `seep confirm` found under valgrind: JSON seep.confirm/1; the last one.
+#define M_CONFIRM "confirm"
+
 // What gates with "vs: baseline" are compared with: JSON {"run", "values": [{"gate", "over", "over_s", "value"}]},
 // taken from the baseline run when this one began, so that the verdict can be recomputed without it.
 #define M_BASELINE_VALUES "baseline.values"

@@ -1,4 +1,4 @@
-// Writing for a terminal: columns, wrapping and colour, with everything foreign escaped. Private to src/report.
+// Writing for a terminal: columns, wrapping and colour, with everything foreign escaped. Shared with the other rooms that print.
 #ifndef SEEP_REPORT_TEXT_H
 #define SEEP_REPORT_TEXT_H
 

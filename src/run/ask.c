@@ -2,19 +2,18 @@
 #include "run/ask.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "linux/connect.h"
 #include "load/http_check.h"
 #include "profile/profile.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,44 +75,10 @@ bool run_ask_http(const struct run_ask_http *ask, char why[RUN_ASK_WHY])
 
 // ---- a connection
 
-static bool connect_to(const struct addrinfo *ai, double within_s, const char **reason)
-{
-    int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, ai->ai_protocol);
-    if (fd < 0)
-        return false;
-    int rc = connect(fd, ai->ai_addr, ai->ai_addrlen), code = rc ? errno : 0;
-    if (rc && code == EINPROGRESS) {
-        struct pollfd p = {.fd = fd, .events = POLLOUT};
-        socklen_t len = sizeof code;
-        if (poll(&p, 1, (int)(within_s * 1000)) == 1)
-            getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len);
-        else
-            code = ETIMEDOUT;
-    }
-    close(fd);
-    if (code)
-        *reason = strerrordesc_np(code);
-    return code == 0;
-}
-
 bool run_ask_tcp(const char *where, double within_s, char why[RUN_ASK_WHY])
 {
-    char host[256];
-    const char *colon = strrchr(where, ':'), *reason = "no address";
-    size_t len = colon ? (size_t)(colon - where) : 0;
-    if (!colon || len >= sizeof host)
-        return say(why, where, "is not host:port");
-    bool bracketed = len >= 2 && where[0] == '[' && where[len - 1] == ']';
-    snprintf(host, sizeof host, "%.*s", (int)(bracketed ? len - 2 : len), where + bracketed);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
-    int rc = getaddrinfo(host[0] ? host : "127.0.0.1", colon + 1, &hints, &list);
-    if (rc)
-        return say(why, where, gai_strerror(rc));
-    bool ok = false;
-    for (const struct addrinfo *ai = list; ai && !ok; ai = ai->ai_next)
-        ok = connect_to(ai, within_s, &reason);
-    freeaddrinfo(list);
-    return ok || say(why, where, reason ? reason : "unknown error");
+    char reason[160];
+    return linux_connect(where, within_s, reason, sizeof reason) == 0 || say(why, where, reason);
 }
 
 // ---- a command

@@ -7,6 +7,7 @@
 #include "run/state.h"
 
 #include "base/fs.h"
+#include "report/digest.h"
 #include "resolve/resolve.h"
 
 #include <math.h>
@@ -210,6 +211,16 @@ static char *text_of(const struct report *rep)
     return copy;
 }
 
+// So that whoever relies on the run later sees whether its database was edited since. Without it the run is as good as
+// before, but no evidence for a sign-off.
+static void keep_digest(struct run *r)
+{
+    char digest[REPORT_DIGEST_SIZE];
+    struct seep_err err = {0};
+    if (report_digest(r->store, digest, &err) || store_set_meta(r->store, M_DIGEST, digest, &err))
+        fprintf(stderr, "seep: The checksum of the run could not be kept: %s\n", err.text);
+}
+
 static int judge(struct run *r, struct seep_err *err)
 {
     struct report *rep = NULL;
@@ -231,6 +242,8 @@ static int judge(struct run *r, struct seep_err *err)
             run_event_note(r, E_DEGRADED, "The report could not be written: %s", err->text);
         }
         rc = store_write_end(r->store, clock_read(), r->outcome.text, r->exit_code, json ? json : "", err) ? -1 : 0;
+        if (rc == 0)
+            keep_digest(r);
     }
     free(json);
     report_free(rep);

@@ -144,6 +144,11 @@ sqlite3_stmt *conn_stmt(struct conn *c, enum stmt id)
     return c->stmt[id];
 }
 
+void conn_new_budget(struct conn *c)
+{
+    c->progress_left = PROGRESS_STATEMENT;
+}
+
 int conn_run(struct conn *c, enum stmt id)
 {
     sqlite3_stmt *s = conn_stmt(c, id);

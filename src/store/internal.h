@@ -119,6 +119,8 @@ int conn_salvage_version(struct conn *c);
 sqlite3_stmt *conn_stmt(struct conn *c, enum stmt id);
 // Runs a statement without rows; SQLITE_DONE or the error.
 int conn_run(struct conn *c, enum stmt id);
+// The work that one statement may cost a reader begins anew.
+void conn_new_budget(struct conn *c);
 enum conn_trouble conn_trouble(sqlite3 *db);
 // "<what>: <SQLite's words>" with the file's name.
 int conn_fail(struct conn *c, struct seep_err *err, const char *what);

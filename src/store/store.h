@@ -274,4 +274,9 @@ int store_read_histogram(struct store *st, const char *name, const char *labels,
 int store_read_end(struct store *st, bool *found, struct seep_time *when, char **reason, int *exit_code,
                    char **verdict_json, struct seep_err *err);
 
+// All that the run's files hold, as one stream of bytes in a fixed order: what a checksum is taken of. except: meta
+// keys that are left out, ended by NULL. Sessions are left out too, since marking a run begins one.
+int store_each_byte(struct store *st, const char *const *except, void (*sink)(void *ctx, const void *data, size_t len),
+                    void *ctx, struct seep_err *err);
+
 #endif
