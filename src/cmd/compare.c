@@ -159,9 +159,6 @@ static int run_two(int argc, char **argv, const struct compare_opts *o)
     if (argc != 2)
         return cmd_usage_error("compare", "two runs are needed, BASE and CANDIDATE");
     const struct report_options what = {.skip = REPORT_SKIP_CHARTS, .max_stacks = CMD_COMPARED_STACKS};
-    int failed = cmd_build_report_with(o->results, argv[0], &what, &base, &err) ||
-                 cmd_build_report_with(o->results, argv[1], &what, &candidate, &err) ||
-    const struct report_options what = {.skip = REPORT_SKIP_CHARTS, .max_stacks = COMPARED_STACKS};
     char *word = NULL;
     int failed = cmd_build_report_with(o->results, argv[1], &what, &candidate, &err) ||
                  !(word = cmd_baseline_word(o->results, argv[0], candidate, &err)) ||
