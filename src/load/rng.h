@@ -24,6 +24,12 @@ static inline double rng_unit(struct load_rng *r)
     return (double)(rng_next(r) >> 11) * 0x1p-53;
 }
 
+// A whole number below n (> 0), each as likely as any other to within 2^-64 * n.
+static inline uint64_t rng_below(struct load_rng *r, uint64_t n)
+{
+    return (uint64_t)(((unsigned __int128)rng_next(r) * n) >> 64);
+}
+
 // Exponential with mean 1.
 static inline double rng_exponential(struct load_rng *r)
 {

@@ -78,9 +78,12 @@ static int check_url(const struct load_context *ctx, const struct profile_load *
         return node_fail(ctx->err, n, "The url of a request begins with http:// or https://, not '%.60s'.", url);
     const char *rest = url;
     struct runtext_part part;
-    while (runtext_next(url, &rest, &part, NULL) > 0)
+    while (runtext_next(url, &rest, &part, NULL) > 0) {
+        if (part.filter == RUNTEXT_AS_JSON)
+            return node_fail(ctx->err, n, "|json belongs to a body; in a url write |url.");
         if (part.kind == RUNTEXT_LITERAL && strcspn(part.text, " \t\r\n") < part.len)
             return node_fail(ctx->err, n, "There is white space in the url '%.60s'; write %%20.", url);
+    }
     if (check_runtext(ctx, l, n, url))
         return -1;
     if (!open && profile_url_host(url, &host, &why))

@@ -158,6 +158,23 @@ static int read_hex(const char *at, const char *p, const char *end, struct runte
     return 1;
 }
 
+// Takes "|url" or "|json" off the end of what stands between p and *end.
+static bool read_filter(const char *p, const char **end, enum runtext_filter *out)
+{
+    static const char *const names[] = {[RUNTEXT_AS_URL] = "url", [RUNTEXT_AS_JSON] = "json"};
+    const char *bar = memchr(p, '|', (size_t)(*end - p));
+    if (!bar)
+        return true;
+    for (int i = RUNTEXT_AS_URL; i <= RUNTEXT_AS_JSON; i++) {
+        if (strlen(names[i]) != (size_t)(*end - bar - 1) || strncmp(bar + 1, names[i], strlen(names[i])) != 0)
+            continue;
+        *out = (enum runtext_filter)i;
+        *end = bar;
+        return true;
+    }
+    return false;
+}
+
 static int read_reference(const char *at, const char **rest, struct runtext_part *out, struct seep_err *err)
 {
     int which = reference_at(at);
@@ -167,6 +184,8 @@ static int read_reference(const char *at, const char **rest, struct runtext_part
     out->kind = references[which].kind;
     out->text = p;
     *rest = end + 1;
+    if ((out->kind == RUNTEXT_USER || out->kind == RUNTEXT_DATA) && !read_filter(p, &end, &out->filter))
+        return bad(at, err, "ends with something other than |url and |json");
     switch (out->kind) {
     case RUNTEXT_ITERATION:
         return read_generator(at, p, end, out, err);

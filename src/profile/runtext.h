@@ -12,6 +12,8 @@
 //   ${gen:pick(a,b,c)}     one of the texts, without blanks around them
 //   ${gen:text(N)}         N random lower-case letters and digits
 //   ${hex:00ff}            these bytes
+// A value may be written for the place it goes to: ${user:NAME|url} with all but letters, digits and -._~ as %XX,
+// ${user:NAME|json} as the inside of a JSON string. That holds for user and data.
 // `$${` stands for the two characters `${` wherever they would begin one of these.
 #ifndef SEEP_PROFILE_RUNTEXT_H
 #define SEEP_PROFILE_RUNTEXT_H
@@ -39,9 +41,12 @@ enum runtext_kind {
     RUNTEXT_TEXT, // `high` letters
 };
 
+enum runtext_filter { RUNTEXT_PLAIN, RUNTEXT_AS_URL, RUNTEXT_AS_JSON };
+
 // One piece of a run-time text; the pointers lead into it.
 struct runtext_part {
     enum runtext_kind kind;
+    enum runtext_filter filter;
     const char *text, *column;
     size_t len, column_len;
     int64_t low, high;

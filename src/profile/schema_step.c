@@ -245,7 +245,7 @@ const struct schema_key schema_expect[] = {
      .help = "what stands at paths of a JSON body, such as $.items[0].id; a bare text is the value"},
     {.name = "body",
      .type = KEY_MAP,
-     .flags = KEY_QUIET,
+     .flags = KEY_QUIET | KEY_LIST_AS_MAP,
      .sub = body_check_keys,
      .scalar_key = "contains",
      AT(struct profile_expect, body),
