@@ -29,15 +29,15 @@ enum {
     KEY_FOREVER = 8,  // numbers: "forever" is PROFILE_AUTO
     KEY_NULLS = 16,   // pairs: null is kept as a NULL value
     KEY_REQUIRED = 32,
-    KEY_LIST_AS_MAP = 128,  // maps: a list, like a bare text, stands for a map with the key scalar_key
-    KEY_UNSET_IS_NULL = 64, // texts: a NULL array when nothing was given (else an empty one)
-    KEY_NAMED = 128,        // lists: a map of free names to items, the name is kept at `item_name`
-    KEY_RUNTIME = 256,      // texts: ${user:}, ${data:} and ${gen:} may stand in it
-    KEY_FILE = 512,         // texts: a path; a relative one is looked up from the directory of the file it stands in
-    KEY_ONE = 1024,         // lists: mostly one; a map stands for it, and is written for it
-    KEY_QUIET = 2048,       // not written by profile_dump when it has its default, or is empty
-    KEY_FILLED = 8192,      // custom: read from an empty map when it is absent
-    KEY_BRIEF = 4096,       // the keys of `sub` are listed elsewhere in the reference
+    KEY_UNSET_IS_NULL = 64,  // texts: a NULL array when nothing was given (else an empty one)
+    KEY_NAMED = 128,         // lists: a map of free names to items, the name is kept at `item_name`
+    KEY_RUNTIME = 256,       // texts: ${user:}, ${data:} and ${gen:} may stand in it
+    KEY_FILE = 512,          // texts: a path; a relative one is looked up from the directory of the file it stands in
+    KEY_ONE = 1024,          // lists: mostly one; a map stands for it, and is written for it
+    KEY_QUIET = 2048,        // not written by profile_dump when it has its default, or is empty
+    KEY_BRIEF = 4096,        // the keys of `sub` are listed elsewhere in the reference
+    KEY_FILLED = 8192,       // custom: read from an empty map when it is absent
+    KEY_LIST_AS_MAP = 16384, // maps: a list, like a bare text, stands for a map with the key scalar_key
 };
 
 struct schema_key;
