@@ -238,6 +238,28 @@ static int take_saturated(struct build *b, struct seep_err *err)
     return 0;
 }
 
+static int add_metrics(struct build *b, struct seep_err *err)
+{
+    struct load_metric_table metrics;
+    struct load_summary_metric out[PROFILE_METRICS_MAX];
+    struct load_hist *h = malloc(sizeof *h);
+    int failed = h == NULL ? build_no_memory(err) : 0;
+    load_metrics_build(b->profile, &metrics);
+    for (int i = 0; !failed && i < metrics.n; i++) {
+        const struct load_metric *m = &metrics.row[i];
+        struct load_metric_counts c = {0};
+        bool found;
+        failed = last_count(b, S_METRIC_TOTAL, m->labels, &c.total, err) != 0 ||
+                 last_count(b, S_METRIC_HITS, m->labels, &c.hits, err) != 0 ||
+                 last_of(b, S_METRIC_SUM, m->labels, &c.sum, err) != 0 ||
+                 build_read_hist(b, H_METRIC_VALUES, m->labels, h, &found, err) != 0;
+        if (!failed)
+            load_summarise_metric(m, &c, found ? h : NULL, &out[i]);
+    }
+    free(h);
+    return failed ? -1 : load_summary_add_metrics(&b->r->load, out, metrics.n, err);
+}
+
 int build_load(struct build *b, struct seep_err *err)
 {
     struct build_part *parts;
@@ -246,7 +268,7 @@ int build_load(struct build *b, struct seep_err *err)
         return -1;
     if (n == 0)
         return 0;
-    if (build_load_for_gates(b, parts, n, err) != 0 || summarise(b, parts, n, err) != 0)
+    if (build_load_for_gates(b, parts, n, err) != 0 || summarise(b, parts, n, err) != 0 || add_metrics(b, err) != 0)
         return -1;
     fill_rate(b->r, &b->r->load.all);
     for (int i = 0; i < b->r->load.n_rows; i++)

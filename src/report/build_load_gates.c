@@ -38,11 +38,44 @@ static void window_labels(char *out, size_t size, const char *labels, int64_t ti
     snprintf(out, size, H_WINDOW_LABELS, labels, labels[0] ? "," : "", (long long)tick);
 }
 
-static const double *coarse_edges_s(struct build *b)
+// Where the store has what a gate takes as requests, errors, passes and durations of one part of the load.
+struct source {
+    const char *labels, *name; // name: the last of the labels' values, "" for the whole
+    const char *requests, *errors, *passes;
+    const char *whole, *window; // histograms
+    double steps;               // of the histogram in one unit of the gate
+};
+
+static struct source source_of(const char *labels)
+{
+    const char *last = strrchr(labels, '=');
+    return (struct source){.labels = labels,
+                           .name = last ? last + 1 : "",
+                           .requests = S_HTTP_REQUESTS,
+                           .errors = S_HTTP_ERRORS,
+                           .passes = S_LOAD_ITERATIONS,
+                           .whole = H_HTTP_LATENCY,
+                           .window = H_HTTP_WINDOW,
+                           .steps = 1e6};
+}
+
+// A rate's requests are its cases and its errors the hits; a counter's requests are its sum.
+static struct source source_of_metric(const struct load_metric *m, const char *labels)
+{
+    struct source s = source_of(labels);
+    s.requests = m->kind == METRIC_COUNTER ? S_METRIC_SUM : S_METRIC_TOTAL;
+    s.errors = S_METRIC_HITS;
+    s.whole = H_METRIC_VALUES;
+    s.window = H_METRIC_WINDOW;
+    s.steps = m->steps;
+    return s;
+}
+
+static const double *coarse_edges(struct build *b, double steps)
 {
     double *edges = report_alloc(b->arena, HIST_COARSE + 1, sizeof *edges);
     for (size_t i = 0; edges != NULL && i <= HIST_COARSE; i++)
-        edges[i] = hist_coarse_edges_us()[i] / 1e6;
+        edges[i] = hist_coarse_edges_us()[i] / steps;
     return edges;
 }
 
@@ -69,13 +102,14 @@ static size_t choose_rows(struct build *b, size_t *rows, bool *windows, struct s
     return n;
 }
 
-static int fill_counts(struct build *b, const char *labels, const size_t *rows, size_t n, struct judge_load *l,
+static int fill_counts(struct build *b, const struct source *s, const size_t *rows, size_t n, struct judge_load *l,
                        struct seep_err *err)
 {
     double *t = report_alloc(b->arena, n, sizeof *t);
     uint64_t *requests = report_alloc(b->arena, n, sizeof *requests);
     uint64_t *errors = report_alloc(b->arena, n, sizeof *errors);
-    if (t == NULL || requests == NULL || errors == NULL)
+    uint64_t *passes = report_alloc(b->arena, n, sizeof *passes);
+    if (t == NULL || requests == NULL || errors == NULL || passes == NULL)
         return build_no_memory(err);
     for (size_t i = 0; i < n; i++)
         t[i] = b->r->t_s[rows[i]];
@@ -83,13 +117,16 @@ static int fill_counts(struct build *b, const char *labels, const size_t *rows, 
     l->n = n;
     l->requests = requests;
     l->errors = errors;
-    return count_rows(b, S_HTTP_REQUESTS, labels, rows, n, requests, err) == 0 &&
-                   count_rows(b, S_HTTP_ERRORS, labels, rows, n, errors, err) == 0
+    l->passes = passes;
+    return count_rows(b, s->requests, s->labels, rows, n, requests, err) == 0 &&
+                   count_rows(b, s->errors, s->labels, rows, n, errors, err) == 0 &&
+                   count_rows(b, s->passes, s->labels, rows, n, passes, err) == 0
                ? 0
                : -1;
 }
 
-static int fill_windows(struct build *b, const char *of, const size_t *rows, struct judge_load *l, struct seep_err *err)
+static int fill_windows(struct build *b, const struct source *s, const size_t *rows, struct judge_load *l,
+                        struct seep_err *err)
 {
     uint64_t *bucket = report_alloc(b->arena, l->n * HIST_COARSE, sizeof *bucket);
     struct load_hist *h = malloc(sizeof *h);
@@ -97,8 +134,8 @@ static int fill_windows(struct build *b, const char *of, const size_t *rows, str
     for (size_t i = 0; !failed && i < l->n; i++) {
         char labels[LOAD_LABELS_MAX + 32];
         bool found;
-        window_labels(labels, sizeof labels, of, b->ticks.index[rows[i]]);
-        failed = build_read_hist(b, H_HTTP_WINDOW, labels, h, &found, err);
+        window_labels(labels, sizeof labels, s->labels, b->ticks.index[rows[i]]);
+        failed = build_read_hist(b, s->window, labels, h, &found, err);
         if (!failed && found)
             hist_rebin(h, hist_coarse_edges_us(), HIST_COARSE, bucket + i * HIST_COARSE);
     }
@@ -109,7 +146,7 @@ static int fill_windows(struct build *b, const char *of, const size_t *rows, str
 }
 
 // The whole run as one row with all its latencies.
-static int fill_whole(struct build *b, const char *labels, const struct judge_load *ticks, struct judge_load *l,
+static int fill_whole(struct build *b, const struct source *s, const struct judge_load *ticks, struct judge_load *l,
                       struct seep_err *err)
 {
     uint64_t *sums = report_alloc(b->arena, 3 + HIST_COARSE, sizeof *sums);
@@ -132,7 +169,7 @@ static int fill_whole(struct build *b, const char *labels, const struct judge_lo
     l->requests = sums;
     l->errors = sums + 1;
     l->passes = sums + 2;
-    int failed = build_read_hist(b, H_HTTP_LATENCY, labels, h, &found, err);
+    int failed = build_read_hist(b, s->whole, s->labels, h, &found, err);
     if (found)
         hist_rebin(h, hist_coarse_edges_us(), HIST_COARSE, sums + 3);
     l->n_buckets = found ? HIST_COARSE : 0;
@@ -157,52 +194,58 @@ static bool windows_wanted(const struct build *b, size_t i, const char *name)
     return false;
 }
 
-static int fill_passes(struct build *b, const char *labels, const size_t *rows, struct judge_load *l,
-                       struct seep_err *err)
-{
-    uint64_t *passes = report_alloc(b->arena, l->n, sizeof *passes);
-    if (passes == NULL)
-        return build_no_memory(err);
-    l->passes = passes;
-    return count_rows(b, S_LOAD_ITERATIONS, labels, rows, l->n, passes, err);
-}
-
 struct rows { // the ends of the windows, as indices of ticks
     size_t *tick, n;
     bool windows;
 };
 
-static int fill_load(struct build *b, const char *labels, size_t i, const struct rows *rows, const double *edges,
-                     struct seep_err *err)
+static int fill_load(struct build *b, const struct source *s, const struct rows *rows, struct seep_err *err)
 {
-    struct judge_load *load = &b->loads[i];
-    const char *name = strrchr(labels, '=');
-    load->labels = labels;
-    load->edge_s = edges;
-    if (fill_counts(b, labels, rows->tick, rows->n, load, err) != 0 ||
-        fill_passes(b, labels, rows->tick, load, err) != 0 || fill_whole(b, labels, load, &b->loads_whole[i], err) != 0)
+    struct judge_load *load = &b->loads[b->n_loads];
+    load->labels = s->labels;
+    load->edge_s = b->n_loads > 0 && s->steps == 1e6 ? b->loads[0].edge_s : coarse_edges(b, s->steps);
+    if (load->edge_s == NULL)
+        return build_no_memory(err);
+    if (fill_counts(b, s, rows->tick, rows->n, load, err) != 0 ||
+        fill_whole(b, s, load, &b->loads_whole[b->n_loads], err) != 0)
         return -1;
-    if (rows->windows && windows_wanted(b, i, name ? name + 1 : "") &&
-        fill_windows(b, labels, rows->tick, load, err) != 0)
+    if (rows->windows && windows_wanted(b, b->n_loads, s->name) && fill_windows(b, s, rows->tick, load, err) != 0)
         return -1;
     b->n_loads++;
     return 0;
 }
 
+static int fill_loads(struct build *b, const struct build_part *parts, size_t n,
+                      const struct load_metric_table *metrics, const struct rows *rows, struct seep_err *err)
+{
+    struct source all = source_of("");
+    int failed = fill_load(b, &all, rows, err);
+    for (size_t i = 0; !failed && i < n; i++) {
+        struct source s = source_of(parts[i].labels);
+        failed = fill_load(b, &s, rows, err);
+    }
+    for (int i = 0; !failed && i < metrics->n; i++) {
+        const char *labels = report_strdup(b->arena, metrics->row[i].labels);
+        struct source s = source_of_metric(&metrics->row[i], labels ? labels : "");
+        failed = labels ? fill_load(b, &s, rows, err) : build_no_memory(err);
+    }
+    return failed;
+}
+
 int build_load_for_gates(struct build *b, const struct build_part *parts, size_t n, struct seep_err *err)
 {
-    b->loads = report_alloc(b->arena, n + 1, sizeof *b->loads);
-    b->loads_whole = report_alloc(b->arena, n + 1, sizeof *b->loads_whole);
+    struct load_metric_table metrics;
+    load_metrics_build(b->profile, &metrics);
+    size_t room = n + 1 + (size_t)metrics.n;
+    b->loads = report_alloc(b->arena, room, sizeof *b->loads);
+    b->loads_whole = report_alloc(b->arena, room, sizeof *b->loads_whole);
     struct rows rows = {.tick = malloc((b->ticks.n + 1) * sizeof *rows.tick)};
-    const double *edges = coarse_edges_s(b);
-    if (b->loads == NULL || b->loads_whole == NULL || rows.tick == NULL || edges == NULL) {
+    if (b->loads == NULL || b->loads_whole == NULL || rows.tick == NULL) {
         free(rows.tick);
         return build_no_memory(err);
     }
     rows.n = choose_rows(b, rows.tick, &rows.windows, err);
-    int failed = rows.n == SIZE_MAX ? -1 : fill_load(b, "", 0, &rows, edges, err);
-    for (size_t i = 0; !failed && i < n; i++)
-        failed = fill_load(b, parts[i].labels, i + 1, &rows, edges, err);
+    int failed = rows.n == SIZE_MAX ? -1 : fill_loads(b, parts, n, &metrics, &rows, err);
     free(rows.tick);
     return failed;
 }

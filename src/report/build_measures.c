@@ -127,6 +127,8 @@ static int add_load(struct build *b, struct seep_err *err)
         add_figure(b, i, of_load[i].name, &b->loads[0], &b->loads_whole[0]);
     add_cpu_per_request(b, &b->loads[0]);
     for (size_t l = 1; b->n_loads > 2 && l < b->n_loads; l++) {
+        if (strncmp(b->loads[l].labels, "name=", 5) == 0)
+            continue; // a metric of the user's own is no response time
         const char *name = report_strf(b->arena, "%s{%s}", of_load[P95].name, b->loads[l].labels);
         if (name == NULL)
             return build_no_memory(err);

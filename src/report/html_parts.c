@@ -272,6 +272,28 @@ static void load_row(const struct load_summary_row *row, int depth, struct seep_
     buf_str(out, "</tr>\n");
 }
 
+// One of the user's own metrics: what it is stands where others have their rate and errors.
+static void metric_row(const struct load_summary_metric *m, struct seep_buf *out)
+{
+    char text[48];
+    const struct hist_figures *f = &m->values;
+    const double quantiles[] = {f->p50_us, f->p90_us, f->p95_us, f->p99_us, f->p999_us, f->max_us};
+    buf_str(out, "<tr><td>");
+    html_name(out, load_summary_metric_name(m));
+    buf_printf(out, " <span class=\"note\">metric</span></td><td class=\"num\">%s</td><td class=\"num\">",
+               units_count(text, sizeof text, (double)m->counts.total));
+    if (m->metric.kind == METRIC_COUNTER)
+        buf_str(out, units_value(text, sizeof text, m->counts.sum, m->metric.unit));
+    buf_str(out, "</td><td class=\"num\">");
+    if (m->metric.kind == METRIC_RATE)
+        buf_str(out, units_value(text, sizeof text, m->ratio, UNIT_RATIO));
+    buf_str(out, "</td>");
+    for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
+        buf_printf(out, "<td class=\"num\">%s</td>",
+                   m->metric.kind == METRIC_TREND ? units_value(text, sizeof text, quantiles[i], m->metric.unit) : "");
+    buf_str(out, "</tr>\n");
+}
+
 void html_load(const struct report *r, struct seep_buf *out)
 {
     if (!r->has_load)
@@ -291,6 +313,8 @@ void html_load(const struct report *r, struct seep_buf *out)
         load_row(&r->load.row[i], load_summary_depth(&r->load, &r->load.row[i]), out);
     if (r->load.n_rows != 1)
         load_row(&r->load.all, 0, out);
+    for (int i = 0; i < r->load.n_metrics; i++)
+        metric_row(&r->load.metric[i], out);
     buf_str(out, "</tbody></table></div></section>\n");
 }
 

@@ -88,6 +88,10 @@
 // durations.
 #define S_LOAD_ITERATIONS "load.iterations"        // count, counter: ways through a scenario
 #define S_LOAD_FAILED     "load.iterations_failed" // count, counter: of them, in which a step failed
+// The user's own metrics (load/metrics.h), labels "name=NAME".
+#define S_METRIC_TOTAL "metric.total" // count, counter: values, cases, additions
+#define S_METRIC_HITS  "metric.hits"  // count, counter: of a rate
+#define S_METRIC_SUM   "metric.sum"   // the metric's unit, counter: of a trend's values and of a counter
 // The generator (struct load_generator), labels "".
 #define S_LOAD_RUNNING     "load.running"      // s, counter: time with the load on
 #define S_LOAD_CPU         "load.cpu"          // s, counter
@@ -105,10 +109,12 @@
 #define H_HTTP_LATENCY  "http.latency"
 #define H_HTTP_SERVICE  "http.service"
 #define H_LOAD_DURATION "load.duration" // of ways through a scenario of several steps
+#define H_METRIC_VALUES "metric.values" // of a trend; in what steps says load/metrics.h
 // The same kind of blob for a window: the latencies of the requests finished since the window before, ending at tick
 // INDEX. At most some 300 windows a run. Labels H_WINDOW_LABELS of the series' labels, "," unless those are "", and
 // index. Gates with `over: last 5m` or `each` on a quantile need them.
 #define H_HTTP_WINDOW   "http.latency.window"
+#define H_METRIC_WINDOW     "metric.values.window"
 #define H_WINDOW_LABELS "%s%stick=%lld"
 
 // ---- stacks ---------------------------------------------------------------------------------------------------

@@ -51,8 +51,9 @@ enum { WINDOW_SERIES = 64 }; // so many, the upper ones first, are kept by windo
 
 // Per series: the cumulative latencies at the last tick and at the end of the last window.
 struct run_windows {
-    int n;
+    int n, n_metrics;
     struct load_hist *tick, *window;
+    struct load_hist *values; // of each metric, at the end of the last window
     struct load_hist scratch;
 };
 
@@ -64,8 +65,10 @@ static bool make_windows(struct run *r)
     w->n = load_series_of(r->load)->n;
     w->tick = malloc((size_t)w->n * sizeof *w->tick);
     w->window = malloc((size_t)w->n * sizeof *w->window);
+    w->n_metrics = load_metrics_of(r->load)->n;
+    w->values = calloc((size_t)w->n_metrics + 1, sizeof *w->values);
     r->windows = w;
-    if (!w->tick || !w->window) {
+    if (!w->tick || !w->window || !w->values) {
         w->n = 0;
         return false;
     }
@@ -84,6 +87,7 @@ void run_load_free(struct run *r)
         return;
     free(r->windows->tick);
     free(r->windows->window);
+    free(r->windows->values);
     free(r->windows);
     r->windows = NULL;
 }
@@ -124,6 +128,21 @@ static void fill_one(struct run *r, int i, bool window_ends, struct tick_load *l
         hist_pack(&w->scratch, &l->window);
 }
 
+static void fill_metrics(struct run *r, bool window_ends, struct run_tick *t)
+{
+    const struct load_metric_table *metrics = load_metrics_of(r->load);
+    t->metrics = calloc((size_t)metrics->n + 1, sizeof *t->metrics);
+    for (int i = 0; t->metrics && i < metrics->n && i < r->windows->n_metrics; i++) {
+        struct tick_metric *m = &t->metrics[t->n_metrics++];
+        m->metric = metrics->row[i];
+        m->counts = *load_metric_counts(r->load, i);
+        buf_init(&m->window, 1u << 20);
+        if (window_ends && m->metric.kind == METRIC_TREND &&
+            since(r->windows, load_metric_hist(r->load, i), &r->windows->values[i]))
+            hist_pack(&r->windows->scratch, &m->window);
+    }
+}
+
 void run_fill_load(struct run *r, struct run_tick *t)
 {
     if (!r->load)
@@ -141,4 +160,5 @@ void run_fill_load(struct run *r, struct run_tick *t)
     bool window_ends = t->phase == PHASE_MEASURE && (every <= 1 || t->index % every == 0);
     for (int i = 0; i < n; i++)
         fill_one(r, i, window_ends, &t->loads[i]);
+    fill_metrics(r, window_ends, t);
 }

@@ -159,15 +159,14 @@ static void write_ages(struct run *r)
     }
 }
 
-static void write_histogram(struct run *r, int series, enum load_hist_kind kind, const char *name)
+static void write_histogram(struct run *r, const char *name, const char *labels, const struct load_hist *h)
 {
     struct seep_err err;
     struct seep_buf blob;
-    const struct load_hist *h = load_hist(r->load, series, kind);
     buf_init(&blob, 4u << 20);
     hist_pack(h, &blob);
     if (!blob.failed && blob.len)
-        store_histogram(r->store, name, load_series_of(r->load)->row[series].labels, blob.data, blob.len, &err);
+        store_histogram(r->store, name, labels, blob.data, blob.len, &err);
     buf_free(&blob);
 }
 
@@ -180,14 +179,18 @@ static void write_load(struct run *r)
     for (int i = 0; i < load_series_of(r->load)->n; i++) {
         const struct load_series *s = &load_series_of(r->load)->row[i];
         if (s->kind == LOAD_SERIES_TRANSACTION) {
-            write_histogram(r, i, LOAD_PASS, H_HTTP_LATENCY);
+            write_histogram(r, H_HTTP_LATENCY, s->labels, load_hist(r->load, i, LOAD_PASS));
             continue;
         }
-        write_histogram(r, i, LOAD_LATENCY, H_HTTP_LATENCY);
-        write_histogram(r, i, LOAD_SERVICE, H_HTTP_SERVICE);
+        write_histogram(r, H_HTTP_LATENCY, s->labels, load_hist(r->load, i, LOAD_LATENCY));
+        write_histogram(r, H_HTTP_SERVICE, s->labels, load_hist(r->load, i, LOAD_SERVICE));
         if (s->passes && !s->leaf)
-            write_histogram(r, i, LOAD_PASS, H_LOAD_DURATION);
+            write_histogram(r, H_LOAD_DURATION, s->labels, load_hist(r->load, i, LOAD_PASS));
     }
+    const struct load_metric_table *metrics = load_metrics_of(r->load);
+    for (int i = 0; i < metrics->n; i++)
+        if (metrics->row[i].kind == METRIC_TREND)
+            write_histogram(r, H_METRIC_VALUES, metrics->row[i].labels, load_metric_hist(r->load, i));
     if (load_summary(r->load, &summary, &err) == 0) {
         if (summary.saturated)
             run_meta(r, M_LOAD_SATURATED, summary.why_saturated);

@@ -32,6 +32,9 @@ void tick_free(struct run_tick *t)
     for (size_t i = 0; i < t->n_loads; i++)
         buf_free(&t->loads[i].window);
     free(t->loads);
+    for (size_t i = 0; i < t->n_metrics; i++)
+        buf_free(&t->metrics[i].window);
+    free(t->metrics);
     free(t->stacks);
     free(t->events);
     free(t);

@@ -78,6 +78,12 @@ struct tick_load {      // of one series of the load: cumulative counts, and wha
     struct seep_buf window; // histogram blob of this window of ticks; empty: none ends here
 };
 
+struct tick_metric { // one of the user's own: cumulative counts
+    struct load_metric metric;
+    struct load_metric_counts counts;
+    struct seep_buf window; // as above
+};
+
 struct tick_stack {
     uint32_t stack; // number in the run's own table (run/heap.h)
     double live_bytes, live_blocks, alloc_bytes, alloc_blocks, variance;
@@ -99,6 +105,8 @@ struct run_tick {
     double fd_kind[LINUX_FD_KINDS];
     struct tick_load *loads;
     size_t n_loads;
+    struct tick_metric *metrics;
+    size_t n_metrics;
     struct load_generator generator; // at_ns 0: nothing known
     bool has_stacks;
     struct tick_stack *stacks;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define GENERATOR_POINTS 12
+#define METRIC_POINTS    2
 #define LOAD_POINTS      (13 + LOAD_ERRORS + TICK_QUANTILES + LOAD_CODES + 1) // most points of one scenario at one tick
 
 int writer_init(struct run_writer *w, struct store *store, struct stack_table *table, struct seep_err *err)
@@ -210,13 +211,26 @@ static void count_points(struct run_writer *w, const struct tick_load *l, struct
     }
 }
 
-static void write_window(struct run_writer *w, const struct run_tick *t, const struct tick_load *l)
+static void write_window(struct run_writer *w, const struct run_tick *t, const char *name, const char *of,
+                         const struct seep_buf *window)
 {
     char labels[LOAD_LABELS_MAX + 32];
-    if (!l->window.len || l->window.failed)
+    if (!window->len || window->failed)
         return;
-    snprintf(labels, sizeof labels, H_WINDOW_LABELS, l->labels, l->labels[0] ? "," : "", (long long)t->index);
-    store_histogram(w->store, H_HTTP_WINDOW, labels, l->window.data, l->window.len, &w->err);
+    snprintf(labels, sizeof labels, H_WINDOW_LABELS, of, of[0] ? "," : "", (long long)t->index);
+    store_histogram(w->store, name, labels, window->data, window->len, &w->err);
+}
+
+static void metric_points(struct run_writer *w, const struct run_tick *t, const struct tick_metric *m,
+                          struct store_point *points, size_t *n)
+{
+    const char *labels = m->metric.labels;
+    add_point(w, points, n, NULL, S_METRIC_TOTAL, labels, UNIT_NONE, SERIES_COUNTER, (double)m->counts.total);
+    if (m->metric.kind == METRIC_RATE)
+        add_point(w, points, n, NULL, S_METRIC_HITS, labels, UNIT_NONE, SERIES_COUNTER, (double)m->counts.hits);
+    else
+        add_point(w, points, n, NULL, S_METRIC_SUM, labels, m->metric.unit, SERIES_COUNTER, m->counts.sum);
+    write_window(w, t, H_METRIC_WINDOW, labels, &m->window);
 }
 
 static void load_points(struct run_writer *w, const struct run_tick *t, const struct tick_load *l,
@@ -227,7 +241,7 @@ static void load_points(struct run_writer *w, const struct run_tick *t, const st
     code_points(w, l, points, n);
     for (int q = 0; q < TICK_QUANTILES; q++)
         add_point(w, points, n, NULL, quantiles[q], l->labels, UNIT_SECONDS, SERIES_GAUGE, l->quantile_s[q]);
-    write_window(w, t, l);
+    write_window(w, t, H_HTTP_WINDOW, l->labels, &l->window);
 }
 
 static void generator_points(struct run_writer *w, const struct load_generator *g, struct store_point *points,
@@ -270,6 +284,8 @@ static size_t all_points(struct run_writer *w, const struct run_tick *t, struct 
     }
     for (size_t i = 0; i < t->n_loads; i++)
         load_points(w, t, &t->loads[i], points, &n);
+    for (size_t i = 0; i < t->n_metrics; i++)
+        metric_points(w, t, &t->metrics[i], points, &n);
     generator_points(w, &t->generator, points, &n);
     return n;
 }
@@ -293,7 +309,8 @@ static size_t all_stacks(struct run_writer *w, const struct run_tick *t, struct 
 
 static int write_tick(struct run_writer *w, const struct run_tick *t)
 {
-    size_t max_points = RUN_SERIES_N + LINUX_FD_KINDS + t->n_loads * LOAD_POINTS + GENERATOR_POINTS;
+    size_t max_points =
+        RUN_SERIES_N + LINUX_FD_KINDS + t->n_loads * LOAD_POINTS + t->n_metrics * METRIC_POINTS + GENERATOR_POINTS;
     struct store_point *points = malloc(max_points * sizeof *points);
     struct store_stack_point *stacks = malloc((t->n_stacks + 1) * sizeof *stacks);
     struct store_event *events = malloc((t->n_events + 1) * sizeof *events);
