@@ -345,7 +345,7 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
         if (!g->alive)
             continue;
         add_probe_rss(proc_fd, g, out);
-        if (!heap_tells(g))
+        if (!heap_tells(g) || !heap_believes(g, proc_fd))
             continue;
         out->regions++;
         add_totals(h, g, out);
@@ -387,7 +387,7 @@ bool heap_at_exit(struct run_heap *h, struct run_tick *tick)
 {
     heap_take_arrivals(h);
     struct region *g = last_main(h);
-    if (!g || h->seen.main_unseen || wire_snapshot(g->wire, 0, 0, &g->snapshot, NULL))
+    if (!g || g->lies || h->seen.main_unseen || wire_snapshot(g->wire, 0, 0, &g->snapshot, NULL))
         return false;
     struct heap_totals totals = {.live_bytes = NAN, .live_blocks = NAN, .allocs = NAN, .alloc_bytes = NAN};
     add_totals(h, g, &totals);

@@ -22,6 +22,7 @@ struct region {
     uint64_t born_ns, parent_ns; // when it attached and when the process it was forked from did; 0: not forked
     bool off;                    // the probe was there and turned itself off
     bool stalled;                // we turned it off: it may not have seen that yet
+    bool lies;                   // what it said cannot be; nothing it says counts any more
     uint32_t off_reason;         // enum seep_off_reason
     uint32_t heritage;           // enum seep_heritage
     unsigned looks;
@@ -64,6 +65,10 @@ static inline bool heap_tells(const struct region *g)
 {
     return g->attached && !g->off;
 }
+// Why a probe is off, beside what it says itself (enum seep_off_reason).
+enum { HEAP_OFF_LIES = 1000 };
+// After a snapshot: whether what it says can be true of this process; if not, it never counts again.
+bool heap_believes(struct region *g, int proc_fd);
 // Turns the probe off in processes where one of its walks has used a second of processor time. After heap_look().
 void heap_watch(struct run_heap *h, int proc_fd);
 // Who of the regions' processes lives, under which image, and whose blocks count as whose. First thing at each look.

@@ -46,6 +46,8 @@ static const char *off_sentence(uint32_t reason)
         return "it held up a thread for more than a second";
     case SEEP_OFF_LOCKED:
         return "the program locks its memory (mlockall), and its limit has no room for what the probe has mapped";
+    case HEAP_OFF_LIES:
+        return "what stood in the memory it shares with seep cannot be true of any process";
     case SEEP_OFF_CONTROL:
         return "seep asked it to";
     default:
@@ -114,8 +116,8 @@ static void look(struct region *g, int proc_fd, const struct linux_tree *tree)
     wire_hello(g->wire, &hello);
     g->alive = in_tree(g, tree) && has_its_image(proc_fd, g);
     g->attached = hello.attached;
-    g->off = hello.off || g->stalled;
-    g->off_reason = g->stalled ? SEEP_OFF_STALLED : hello.off_reason;
+    g->off = hello.off || g->stalled || g->lies;
+    g->off_reason = g->lies ? (uint32_t)HEAP_OFF_LIES : g->stalled ? (uint32_t)SEEP_OFF_STALLED : hello.off_reason;
     g->heritage = hello.heritage;
     g->born_ns = hello.attach_time_ns;
     g->parent_ns = hello.parent_time_ns;
@@ -181,6 +183,12 @@ void heap_evidence(struct run_heap *h, struct heap_evidence *out)
                  "No process of the target ever answered through the probe: the loader did not take it (static, "
                  "setuid, another "
                  "libc, or an environment that was cleared), or it never allocated.");
+    else if (out->gave_up && h->gave_up_reason == HEAP_OFF_LIES)
+        snprintf(
+            out->trouble, sizeof out->trouble,
+            "What process %d says of its heap is inconsistent: it would have more live bytes than addresses. Something "
+            "writes into the memory it shares with seep; its allocations are not attributed.",
+            (int)h->gave_up_pid);
     else if (out->gave_up && h->gave_up_reason == SEEP_OFF_LOCKED)
         snprintf(out->trouble, sizeof out->trouble,
                  "Process %d locks its memory (mlockall), and its limit has no room for what the probe has mapped: the "

@@ -12,7 +12,9 @@
 
 #include <stdlib.h>
 
-#define STALL_US 1000000
+#define STALL_US          1000000
+#define LIES_FACTOR       16
+#define LIES_MARGIN_BYTES 1e9
 
 struct watched {
     struct wire_thread at; // as first seen with this mark; tid 0: not in a walk
@@ -66,6 +68,24 @@ static bool watchable(const struct region *g)
     return g->alive && g->attached && !g->off && hello.pid == (uint32_t)g->pid;
 }
 
+// More live bytes than the process has addresses: somebody writes into the region. Estimates from samples, and blocks
+// freed past the probe, may exceed what is there, but not by so much.
+bool heap_believes(struct region *g, int proc_fd)
+{
+    const struct wire_totals *t = &g->snapshot.totals;
+    struct linux_stat st;
+    double usable = (double)t->usable_alloc_bytes - (double)t->usable_free_bytes;
+    if (g->lies || linux_stat_read(proc_fd, g->pid, &st, NULL) || st.vsize_bytes <= 0)
+        return !g->lies;
+    double most = (double)LIES_FACTOR * (double)st.vsize_bytes + LIES_MARGIN_BYTES;
+    if (!(usable > most) && !(t->live_bytes > most))
+        return true;
+    wire_turn_off(g->wire);
+    g->off = g->lies = true;
+    g->off_reason = HEAP_OFF_LIES;
+    return false;
+}
+
 void heap_watch(struct run_heap *h, int proc_fd)
 {
     for (size_t i = 0; i < h->n_regions; i++) {
@@ -75,7 +95,8 @@ void heap_watch(struct run_heap *h, int proc_fd)
             g->off = g->stalled = true;
             g->off_reason = SEEP_OFF_STALLED;
         }
-        bool gave_up = g->off && (g->off_reason == SEEP_OFF_STALLED || g->off_reason == SEEP_OFF_LOCKED);
+        bool gave_up = g->off && (g->off_reason == SEEP_OFF_STALLED || g->off_reason == SEEP_OFF_LOCKED ||
+                                  g->off_reason == HEAP_OFF_LIES);
         if (!gave_up || (h->seen.main_gave_up && !g->main))
             continue;
         h->seen.gave_up = true; // perhaps by a supervisor before us

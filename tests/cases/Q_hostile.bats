@@ -168,3 +168,40 @@ upgraded() {
     "$SEEP" report overwritten -f html -O o.html
     grep -q "the file has changed since it ran" o.html
 }
+
+# vandalised NAME MODE SECONDS: a run on a program that turns on the region it shares with seep. It ends as any other, its report is
+# made, and the program's own end is known.
+vandalised() {
+    run "$SEEP" run --name "$1" --duration "$(($3 + 60))s" --interval 100ms -o target.life=job -o run.early_stop=false \
+        -o 'gates=["stack.growth < 1MB/h", "fd.growth < 1000/h"]' -- "$TARGETS/region_vandal" "$2" "$3"
+    echo "$output"
+    [ "$status" -ne 77 ] && [ "$status" -lt 4 ]
+    grep -qx over "$SEEP_RESULTS/$1/target.log"
+    valid_verdict "$1"
+    verdict "$1" 'v["evidence"]["samples"] >= 5 and not [e for e in v["events"] if e["kind"] == "gap"]'
+    [ -s "$SEEP_RESULTS/$1/report.html" ]
+    "$SEEP" report "$1" >/dev/null || [ $? -lt 4 ]
+}
+
+# C1; tests/fault/scribble does it for ten minutes.
+@test "Q08 a program scribbles over the region it shares with seep: the run goes on to its end" {
+    vandalised scribbled scribble "${SEEP_VANDAL_SECONDS:-4}"
+}
+
+# C2: the file is sealed, so nothing can be cut off; pages can be dropped, and the mapping can go.
+@test "Q09 a program tears holes into the region and unmaps it: the run goes on to its end" {
+    vandalised torn tear 3
+    if grep -q shrink "$SEEP_RESULTS/torn/target.log"; then # who may open it that way
+        grep -qx "shrink not permitted" "$SEEP_RESULTS/torn/target.log"
+        grep -qx "grow not permitted" "$SEEP_RESULTS/torn/target.log"
+    fi
+    grep -qx "unmap done" "$SEEP_RESULTS/torn/target.log"
+}
+
+# C3
+@test "Q10 a program says it holds a billion gigabytes: called inconsistent, no stack is accused" {
+    vandalised liar lie 4
+    verdict liar '"inconsistent" in v["evidence"]["attribution_reason"] and v["evidence"]["attribution"] == "failed"'
+    verdict liar '[g["status"] for g in v["gates"] if "stack" in json.dumps(g)] == ["inconclusive"]'
+    verdict liar 'any(e["kind"] == "degraded" and "inconsistent" in e["text"] for e in v["events"])'
+}

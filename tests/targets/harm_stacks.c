@@ -20,14 +20,13 @@ static __attribute__((noinline, noclone)) void allocate(int depth)
 {
     char pad[64];
     memset(pad, depth, sizeof pad);
-    kept = malloc((size_t)(depth * 10 + pad[5]));
+    void *volatile own = kept = malloc((size_t)(depth * 10 + pad[5]));
     if (depth)
         allocate(depth - 1);
     else
         good++;
-    free(malloc(20));
-    if (depth % 2)
-        free(kept);
+    free(kept = malloc(20));
+    free(own);
 }
 
 static void in_fiber(void)
@@ -44,19 +43,20 @@ static void in_handler(int sig)
     swapcontext(&back, &fiber); // a coroutine resumed from a handler's alternate stack
 }
 
-// Calls f with the stack pointer at `top` and the frame pointer at `frame`.
-static void on_stack(void *top, uintptr_t frame, void (*f)(void))
+// Calls f with the stack pointer at `top` and the frame pointer at `frame`. What the asm needs while both are another's
+// stands in registers that f keeps.
+static __attribute__((noinline, noclone)) void on_stack(void *top, uintptr_t frame, void (*f)(void))
 {
     __asm__ volatile("mov %%rsp, %%rbx\n\t"
                      "mov %%rbp, %%r12\n\t"
-                     "mov %[top], %%rsp\n\t"
-                     "mov %[frame], %%rbp\n\t"
-                     "call *%[f]\n\t"
+                     "mov %%rdx, %%rsp\n\t"
+                     "mov %%rcx, %%rbp\n\t"
+                     "call *%%rax\n\t"
                      "mov %%rbx, %%rsp\n\t"
                      "mov %%r12, %%rbp"
+                     : "+d"(top), "+c"(frame), "+a"(f)
                      :
-                     : [top] "r"(top), [frame] "r"(frame), [f] "r"(f)
-                     : "rax", "rbx", "r12", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc");
+                     : "rbx", "r12", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc");
 }
 
 static void some(void)

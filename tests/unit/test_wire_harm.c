@@ -182,6 +182,31 @@ static void test_frees_past_the_probe(void **state)
     region_server_stop(&s);
 }
 
+// Garbage where frames should be, stacks that end at an unmapped page, fibers resumed from handlers: a million samples,
+// no fault, and what cannot be followed is marked.
+static void test_a_million_samples_on_broken_stacks(void **state)
+{
+    (void)state;
+    struct region_server s = {0};
+    struct wire_snapshot snap = {0};
+    struct seep_err err;
+    char bare[128], probed[128], *argv[] = {TARGET("harm_stacks"), "8500", NULL};
+    size_t marked = 0;
+    region_server_start(&s, 0);
+    assert_int_equal(region_run(NULL, argv, NULL, bare, sizeof bare, 60), 0);
+    assert_int_equal(region_run(&s, argv, NULL, probed, sizeof probed, 120), 0);
+    assert_string_equal(probed, bare);
+    struct wire *w = open_region(&s, 0);
+    assert_int_equal(wire_snapshot(w, 0, 1, &snap, &err), 0);
+    for (size_t i = 0; i < snap.stacks; i++)
+        marked += (snap.stack[i].flags & SEEP_STACK_TRUNCATED) != 0;
+    assert_true(snap.totals.walks >= 1000000);
+    assert_true(snap.totals.truncated_walks > 0 && marked > 0);
+    wire_snapshot_free(&snap);
+    wire_close(w);
+    region_server_stop(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_no_room_at_all),
         cmocka_unit_test(test_without_a_keeper),
         cmocka_unit_test(test_frees_past_the_probe),
+        cmocka_unit_test(test_a_million_samples_on_broken_stacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
