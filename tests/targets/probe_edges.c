@@ -1,5 +1,6 @@
 // The edges of the malloc family: prints every result and errno that the standard or the C library fixes, so that two
 // runs can be compared byte by byte. Addresses are never printed, alignments are.
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
@@ -47,12 +48,17 @@ int main(void)
     free(q);
     show("aligned_alloc", p = aligned_alloc(64, 128), 64);
     free(p);
-    show("memalign 48", p = memalign(48, 100), 16);
-    free(p);
+    int of_glibc = dlsym(RTLD_DEFAULT, "mallctl") == NULL; // jemalloc wants powers of two, and knows no pvalloc
+    if (of_glibc) {
+        show("memalign 48", p = memalign(48, 100), 16);
+        free(p);
+    }
     show("valloc", p = valloc(10), 4096);
     free(p);
-    show("pvalloc", p = pvalloc(10), 4096);
-    free(p);
+    if (of_glibc) {
+        show("pvalloc", p = pvalloc(10), 4096);
+        free(p);
+    }
     char *s = strdup("text"), *t = NULL;
     printf("%s %d %s\n", s, asprintf(&t, "%d", 42), t);
     free(s);

@@ -38,6 +38,7 @@ static void test_edges_are_the_same_with_jemalloc(void **state)
     int got = region_run(&s, argv, env_both, probed, sizeof probed, 20);
     assert_string_equal(probed, bare);
     assert_int_equal(got, want);
+    assert_int_equal(want, 0);
     assert_int_equal(region_server_count(&s), 1);
     region_server_stop(&s);
 }
