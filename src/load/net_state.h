@@ -12,7 +12,7 @@
 //   net_address    where a name leads, looked up off the loop
 //
 // Events: all sockets are in one epoll set of our own, which is itself watched by the loop. A connection is registered
-// once, for reading, and stays so; docs/decisions/010 says what that saves.
+// once, for reading, and stays so; docs/decisions/008 says what that saves.
 #ifndef SEEP_LOAD_NET_STATE_H
 #define SEEP_LOAD_NET_STATE_H
 
