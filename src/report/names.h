@@ -64,6 +64,12 @@
 #define S_SEEP_RSS      "seep.rss"      // bytes, gauge: the supervisor itself
 #define S_SEEP_CPU      "seep.cpu"      // seconds, counter
 
+// Faults, labels "fault=NAME": one value an occurrence, with the tick after it.
+#define S_FAULT_RECOVERY    "fault.recovery"    // seconds, gauge: from its end to the first good windows
+#define S_FAULT_UNRECOVERED "fault.unrecovered" // seconds, gauge: so long without becoming good, and then given up
+#define S_FAULT_SPREAD      "fault.spread"      // ratio, gauge: windows in which what it spares was not well
+#define S_RESTARTS          "target.restarts"   // count, counter: how often it was started again
+
 // Load, by the rows of load/series.h: labels "scenario=NAME" and the like; the whole load has labels "". The counters
 // are those of struct load_counts.
 #define S_HTTP_REQUESTS      "http.requests"  // count, counter: completed, well or not
@@ -216,6 +222,10 @@
 #define E_LOST      "lost"      // count events lost between probe and store
 #define E_DEGRADED  "degraded"  // something is not measured from here on
 #define E_RESTART   "restart"   // the target was started again
+// "NAME: what was done."; count is the how manieth time.
+#define E_FAULT     "fault"
+// "NAME: recovered ..." or "NAME: not recovered ...", from the fault's end on.
+#define E_RECOVERY  "recovery"
 #define E_PROCESS   "process"   // a child came, went, or could not be instrumented
 #define E_PHASE     "phase"     // a phase began; text is its name
 #define E_LOAD      "load"      // the load changed or failed

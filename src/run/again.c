@@ -144,6 +144,8 @@ int run_setup_again(struct run *r, bool *alive, struct seep_err *err)
         r->linked = true;
         *alive = true;
         r->sampler.root = r->link.keeper_pid;
+        if (run_faults_setup(r, err) || run_deps_attach(r, err))
+            return -1;
     } else if (boot && err->code != SEEP_E_TARGET) {
         return -1; // another supervisor, or another version: not ours to close
     } else if (!boot) {

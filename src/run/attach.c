@@ -166,7 +166,7 @@ int attach_setup(struct run *r, struct seep_err *err)
 {
     struct linux_exe exe;
     run_derive(r);
-    if (run_check_supported(r->profile, err) || open_target(r, &exe, err))
+    if (run_faults_setup(r, err) || open_target(r, &exe, err))
         return -1;
     remember_target(r);
     if (run_make_dir(r, err) || store_create(r->dir_fd, &r->store, err) || writer_init(&r->writer, r->store, NULL, err))

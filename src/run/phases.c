@@ -45,6 +45,15 @@ void run_event_note(struct run *r, const char *kind, const char *fmt, ...)
     run_event_span(r, kind, now, now, SEEP_UNKNOWN, text);
 }
 
+void run_point(struct run *r, const char *name, const char *labels, enum seep_unit unit, enum store_series_kind kind,
+               double value)
+{
+    if (!r->notes)
+        r->notes = tick_new();
+    if (!r->notes || tick_point(r->notes, name, labels, unit, kind, value))
+        r->notes_lost++;
+}
+
 void run_take_notes(struct run *r, struct run_tick *t)
 {
     if (!r->notes)
@@ -53,23 +62,35 @@ void run_take_notes(struct run *r, struct run_tick *t)
     t->n_events = r->notes->n_events;
     r->notes->events = NULL;
     r->notes->n_events = 0;
+    t->points = r->notes->points;
+    t->n_points = r->notes->n_points;
+    r->notes->points = NULL;
+    r->notes->n_points = 0;
     tick_free(r->notes);
     r->notes = NULL;
 }
 
 // ---- starting
 
-void run_act_begin(struct run *r)
+// The target is started once all that it depends on is ready.
+static void deps_done(struct run *r, const char *why)
 {
     struct seep_err err;
+    if (why)
+        seep_fail(&err, SEEP_E_SYSTEM, "%s", why);
+    if (why || keeper_begin(&r->link, &err)) {
+        run_error(r, &err);
+        run_feed(r, RUN_EV_START_FAILED);
+    }
+}
+
+void run_act_begin(struct run *r)
+{
     if (r->attached) {
         attach_begin(r);
         return;
     }
-    if (keeper_begin(&r->link, &err)) {
-        run_error(r, &err);
-        run_feed(r, RUN_EV_START_FAILED);
-    }
+    run_deps_begin(r, deps_done);
 }
 
 static void ready_job(uv_work_t *req)
@@ -128,7 +149,8 @@ static void start_load(struct run *r)
 {
     struct seep_err err;
     // Often enough that a tick's counts are hardly older than its samples: growth per operation rests on both.
-    double report_ms = fmin(1000, fmax(50, r->interval_s * 1000 / 5));
+    double longest = r->profile->n_faults ? 250 : 1000; // watches of faults look twice a second
+    double report_ms = fmin(longest, fmax(50, r->interval_s * 1000 / 5));
     struct load_options options = {.report_interval_ms = (int)report_ms};
     if (load_start(r->profile, "/proc/self/exe", &options, &r->load, &err)) {
         r->load = NULL;
@@ -178,6 +200,7 @@ void run_act_measure(struct run *r)
     r->load_wanted = r->load != NULL;
     run_load_look(r);
     enter_phase(r, PHASE_MEASURE, r->interval_s, left);
+    run_faults_begin(r);
     // After a resume the ticks keep to the grid of the first start.
     if (r->adopting)
         run_ticks_align(r, r->measure_began.mono_ns);
@@ -195,6 +218,7 @@ static void load_off(struct run *r)
 void run_act_drain(struct run *r)
 {
     r->measure_ended = clock_read();
+    run_faults_end(r);
     if (r->load)
         load_off(r);
     else

@@ -146,40 +146,51 @@ static const char *key_end(const char *pair)
     return eq ? eq : pair + strlen(pair);
 }
 
-static bool overridden(const struct profile_target *t, const char *pair)
+static bool overridden(const struct profile_pair *env, int n_env, const char *pair)
 {
     size_t len = (size_t)(key_end(pair) - pair);
-    for (int i = 0; i < t->n_env; i++)
-        if (strlen(t->env[i].key) == len && !strncmp(t->env[i].key, pair, len))
+    for (int i = 0; i < n_env; i++)
+        if (strlen(env[i].key) == len && !strncmp(env[i].key, pair, len))
             return true;
     return false;
 }
 
-static int make_env(struct run *r, struct seep_err *err)
+int run_make_env(const struct profile_pair *env, int n_env, char ***out, struct seep_err *err)
 {
-    const struct profile_target *t = &r->profile->target;
     size_t n = 0, o = 0;
     while (environ[n])
         n++;
-    r->envp = calloc(n + (size_t)t->n_env + 1, sizeof *r->envp);
-    if (!r->envp)
-        return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the target's environment");
+    char **list = *out = calloc(n + (size_t)n_env + 1, sizeof *list);
+    if (!list)
+        return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for an environment");
     for (size_t i = 0; i < n; i++)
-        if (!overridden(t, environ[i]))
-            r->envp[o++] = strdup(environ[i]);
-    for (int i = 0; i < t->n_env; i++) {
-        if (!t->env[i].value)
+        if (!overridden(env, n_env, environ[i]))
+            list[o++] = strdup(environ[i]);
+    for (int i = 0; i < n_env; i++) {
+        if (!env[i].value)
             continue;
-        char *value = profile_expand_env(t->env[i].value, err), *pair = NULL;
-        if (!value || asprintf(&pair, "%s=%s", t->env[i].key, value) < 0) {
+        char *value = profile_expand_env(env[i].value, err), *pair = NULL;
+        if (!value || asprintf(&pair, "%s=%s", env[i].key, value) < 0) {
             free(value);
             return -1;
         }
         free(value);
-        r->envp[o++] = pair;
+        list[o++] = pair;
     }
-    r->keeper.envp = (const char *const *)r->envp;
     return 0;
+}
+
+static int make_env(struct run *r, struct seep_err *err)
+{
+    int rc = run_make_env(r->profile->target.env, r->profile->target.n_env, &r->envp, err);
+    r->keeper.envp = (const char *const *)r->envp;
+    return rc;
+}
+
+uint64_t run_starttime(const struct run *r, pid_t pid)
+{
+    struct linux_stat st;
+    return linux_stat_read(r->sampler.proc_fd, pid, &st, NULL) ? 0 : st.starttime_ticks;
 }
 
 // A script is attributed through its interpreter.
@@ -349,6 +360,9 @@ static void set_cgroup(struct run *r)
         r->cgroup.kind = LINUX_CGROUP_NONE;
         snprintf(r->cgroup.why_not, sizeof r->cgroup.why_not, "%.190s", err.text);
     }
+    for (int i = 0; i < r->profile->n_faults; i++)
+        if (r->profile->faults[i].kind == FAULT_CPU && !r->cgroup.cpu_dir[0])
+            linux_cgroup_add_cpu(NULL, NULL, name, &r->cgroup);
     const struct linux_cgroup *cg = &r->cgroup;
     for (size_t i = 0; cg->kind != LINUX_CGROUP_NONE && i < cg->dir_count && i < KEEPER_JOIN_MAX; i++)
         r->keeper.join[i] = cg->dirs[i];
@@ -404,19 +418,6 @@ int run_make_parts(struct run *r, bool with_heap, bool sampled, struct seep_err 
     return 0;
 }
 
-// What a profile may say and this version does not do yet is refused, never passed over.
-int run_check_supported(const struct profile *p, struct seep_err *err)
-{
-    const struct {
-        bool asked;
-        const char *key;
-    } keys[] = {{p->target.restart, "target.restart"}};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (keys[i].asked)
-            return seep_fail(err, SEEP_E_USAGE, "%s is not supported yet; leave it out", keys[i].key);
-    return on_finish_check(p, err);
-}
-
 int run_setup_new(struct run *r, struct seep_err *err)
 {
     struct linux_exe exe;
@@ -428,8 +429,6 @@ int run_setup_new(struct run *r, struct seep_err *err)
     if (!t->argv || t->argc == 0)
         return seep_fail(err, SEEP_E_USAGE,
                          "There is no command to run: give one after -- or as target.command in a profile");
-    if (run_check_supported(r->profile, err))
-        return -1;
     if (linux_exe_find(t->argv[0], t->cwd, getenv("PATH"), path, err))
         return -1;
     r->exec_path = strdup(path);
@@ -449,6 +448,8 @@ int run_setup_new(struct run *r, struct seep_err *err)
     set_cgroup(r);
     if (run_make_parts(r, r->keeper.probe_path != NULL, r->keeper.sample_mean_bytes > 0, err))
         return -1;
+    if (run_faults_setup(r, err))
+        return -1;
     r->keeper.run_dir_fd = r->dir_fd;
     r->keeper.exec_path = r->exec_path;
     r->keeper.argv = (const char *const *)t->argv;
@@ -459,7 +460,7 @@ int run_setup_new(struct run *r, struct seep_err *err)
         return -1;
     r->linked = true;
     r->sampler.root = r->link.keeper_pid;
-    return 0;
+    return run_deps_open(r, err);
 }
 
 void run_setup_free(struct run *r)
@@ -470,6 +471,8 @@ void run_setup_free(struct run *r)
         if (!r->keeper_lost)
             keeper_shutdown(&r->link, &err);
     }
+    run_deps_free(r);
+    run_faults_free(r);
     if (r->linked)
         keeper_close(&r->link);
     if (!r->leave && r->cgroup.ours)

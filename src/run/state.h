@@ -12,6 +12,8 @@
 #include "report/report.h"
 #include "run/control.h"
 #include "run/identity.h"
+#include "run/deps.h"
+#include "run/faults.h"
 #include "run/live.h"
 #include "run/machine.h"
 #include "run/ready.h"
@@ -79,6 +81,8 @@ struct run {
     bool identity_anew;                  // the last sample found another program in the target's process
     struct run_live live;
     struct run_shutdown shutdown;
+    struct run_deps *deps;     // NULL: none
+    struct run_faults *faults; // NULL: none, and the target is not started again
     struct load *load;   // NULL: no load
     struct store *store; // the write job's while `writing`
     int control_fd;
@@ -146,6 +150,9 @@ void run_event_note(struct run *r, const char *kind, const char *fmt, ...) __att
 // The same with a time span and a count (SEEP_UNKNOWN: none).
 void run_event_span(struct run *r, const char *kind, struct seep_time from, struct seep_time to, int64_t count,
                     const char *text);
+// A value for the next tick; a later one of the same series within a tick wins.
+void run_point(struct run *r, const char *name, const char *labels, enum seep_unit unit, enum store_series_kind kind,
+               double value);
 // Moves the waiting rows into a tick.
 void run_take_notes(struct run *r, struct run_tick *t);
 // A fact for the store (names.h), written by the next write job.
@@ -196,8 +203,10 @@ int run_setup_new(struct run *r, struct seep_err *err);
 int run_setup_again(struct run *r, bool *alive,
                     struct seep_err *err); // resume, finish; *alive tells whether there is a keeper to go on with
 void run_setup_free(struct run *r);
+// The caller's environment with these changes; malloc'ed, ended by NULL.
+int run_make_env(const struct profile_pair *env, int n_env, char ***out, struct seep_err *err);
+uint64_t run_starttime(const struct run *r, pid_t pid); // 0: it is gone
 int run_make_dir(struct run *r, struct seep_err *err); // the run directory
-int run_check_supported(const struct profile *p, struct seep_err *err);
 void run_attribution_failed(struct run *r, const char *why);
 void run_derive(struct run *r);                                                        // times from the profile
 int run_make_parts(struct run *r, bool with_heap, bool sampled, struct seep_err *err); // sampler, heap, status line

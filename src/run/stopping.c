@@ -22,6 +22,8 @@ static void stop_driving(struct run *r)
 {
     struct seep_err err;
     run_ticks_end(r);
+    run_faults_end(r);
+    run_deps_cancel(r);
     if (r->has_measure && !r->measure_ended.mono_ns)
         r->measure_ended = clock_read();
     atomic_store(&r->ready.cancel, true);
@@ -144,6 +146,7 @@ void run_act_unkillable(struct run *r)
 void run_act_finish(struct run *r)
 {
     stop_driving(r);
+    run_deps_stop(r);
     run_patience_off(r);
     run_after_job(r);
 }
@@ -176,7 +179,8 @@ static void finish_done(uv_work_t *req, int status)
 void run_after_job(struct run *r)
 {
     if (r->state != RUN_FINISHING || r->sampling || r->writing || r->readying || r->judging || r->checking ||
-        r->scanning || r->finishing)
+        r->scanning || r->finishing ||
+        run_deps_busy(r))
         return;
     r->finishing = true;
     uv_queue_work(&r->loop, &r->finish_work, finish_job, finish_done);

@@ -15,7 +15,10 @@ static void on_started(struct run *r, const struct keeper_started *st)
     r->sampler.main_pid = st->pid;
     r->sampler.root = r->link.keeper_pid;
     run_meta_f(r, M_TARGET_PID, "%d", st->pid);
-    run_meta_f(r, M_STARTED, "%llu", (unsigned long long)st->real_ns);
+    r->tree_empty = r->have_exit = false;
+    bool again = run_faults_target_started(r);
+    if (!again)
+        run_meta_f(r, M_STARTED, "%llu", (unsigned long long)st->real_ns);
     const char *program = r->profile->target.argc ? r->profile->target.argv[0] : "", *slash = strrchr(program, '/');
     snprintf(r->live.title, sizeof r->live.title, "%.60s  %.60s  pid %d", r->profile->name, slash ? slash + 1 : program,
              st->pid);
@@ -26,6 +29,11 @@ static void on_failed(struct run *r, const struct keeper_failed *failed)
 {
     struct seep_err err;
     keeper_start_failure(&r->keeper, failed, &err);
+    if (run_faults_start_failed(r)) {
+        snprintf(r->outcome.text, sizeof r->outcome.text, "The target could not be started again: %.400s", err.text);
+        run_feed(r, RUN_EV_LOST);
+        return;
+    }
     r->outcome.target_failed = true;
     snprintf(r->outcome.text, sizeof r->outcome.text, "%s", err.text);
     run_feed(r, RUN_EV_START_FAILED);
@@ -55,6 +63,8 @@ void run_target_exited(struct run *r, const struct keeper_exit_record *rec)
         run_feed(r, RUN_EV_COMPLETED);
         return;
     }
+    if (run_faults_target_exited(r))
+        return;
     run_exit_text(r, obituary, sizeof obituary);
     if (r->profile->target.life == LIFE_TREE && ended_well(r) && !r->tree_empty) {
         run_event_note(r, E_PROCESS, "The main process %s; its descendants go on.", obituary);
@@ -71,6 +81,8 @@ void run_target_exited(struct run *r, const struct keeper_exit_record *rec)
 void run_target_emptied(struct run *r)
 {
     r->tree_empty = true;
+    if (run_faults_target_emptied(r))
+        return;
     if (r->state < RUN_STOPPING && r->have_exit && r->profile->target.life == LIFE_TREE)
         run_feed(r, RUN_EV_COMPLETED);
     run_feed(r, RUN_EV_EMPTY);

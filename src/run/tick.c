@@ -31,6 +31,9 @@ void tick_free(struct run_tick *t)
         free(t->events[i].text);
     for (size_t i = 0; i < t->n_loads; i++)
         buf_free(&t->loads[i].window);
+    for (size_t i = 0; i < t->n_points; i++)
+        free(t->points[i].name);
+    free(t->points);
     free(t->loads);
     for (size_t i = 0; i < t->n_metrics; i++)
         buf_free(&t->metrics[i].window);
@@ -51,5 +54,26 @@ int tick_event(struct run_tick *t, const char *kind, struct seep_time from, stru
     if (!copy)
         return -1;
     t->events[t->n_events++] = (struct tick_event){.kind = kind, .from = from, .to = to, .count = count, .text = copy};
+    return 0;
+}
+
+int tick_point(struct run_tick *t, const char *name, const char *labels, enum seep_unit unit,
+               enum store_series_kind kind, double value)
+{
+    size_t a = strlen(name) + 1, b = strlen(labels) + 1;
+    if (!isfinite(value))
+        return 0;
+    struct tick_point *grown =
+        t->n_points < TICK_POINTS_MAX ? realloc(t->points, (t->n_points + 1) * sizeof *grown) : NULL;
+    if (!grown)
+        return -1;
+    t->points = grown;
+    char *text = malloc(a + b);
+    if (!text)
+        return -1;
+    memcpy(text, name, a);
+    memcpy(text + a, labels, b);
+    t->points[t->n_points++] =
+        (struct tick_point){.name = text, .labels = text + a, .unit = unit, .kind = kind, .value = value};
     return 0;
 }

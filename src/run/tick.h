@@ -96,6 +96,16 @@ struct tick_event {
     char *text;
 };
 
+// A value of a series that only this run has: of a fault, a probe, a scraped endpoint.
+struct tick_point {
+    char *name, *labels; // in one piece of memory
+    enum seep_unit unit;
+    enum store_series_kind kind;
+    double value; // finite
+};
+
+enum { TICK_POINTS_MAX = 2048 };
+
 struct run_tick {
     int64_t index;
     struct seep_time time;
@@ -113,6 +123,8 @@ struct run_tick {
     size_t n_stacks;
     struct tick_event *events;
     size_t n_events;
+    struct tick_point *points;
+    size_t n_points;
     uint64_t stopped, processes; // of the tree, for cutting out stopped time
 };
 
@@ -121,5 +133,8 @@ void tick_free(struct run_tick *t);
 // Copies text; an event that finds no memory is dropped and counted in the return value -1.
 int tick_event(struct run_tick *t, const char *kind, struct seep_time from, struct seep_time to, int64_t count,
                const char *text);
+// Adds a point; what is not finite is left out. -1 when memory ran out or there are TICK_POINTS_MAX.
+int tick_point(struct run_tick *t, const char *name, const char *labels, enum seep_unit unit,
+               enum store_series_kind kind, double value);
 
 #endif

@@ -287,6 +287,10 @@ static size_t all_points(struct run_writer *w, const struct run_tick *t, struct 
     for (size_t i = 0; i < t->n_metrics; i++)
         metric_points(w, t, &t->metrics[i], points, &n);
     generator_points(w, &t->generator, points, &n);
+    for (size_t i = 0; i < t->n_points; i++) {
+        const struct tick_point *p = &t->points[i];
+        add_point(w, points, &n, NULL, p->name, p->labels, p->unit, p->kind, p->value);
+    }
     return n;
 }
 
@@ -309,8 +313,8 @@ static size_t all_stacks(struct run_writer *w, const struct run_tick *t, struct 
 
 static int write_tick(struct run_writer *w, const struct run_tick *t)
 {
-    size_t max_points =
-        RUN_SERIES_N + LINUX_FD_KINDS + t->n_loads * LOAD_POINTS + t->n_metrics * METRIC_POINTS + GENERATOR_POINTS;
+    size_t max_points = RUN_SERIES_N + LINUX_FD_KINDS + t->n_loads * LOAD_POINTS + t->n_metrics * METRIC_POINTS +
+                        GENERATOR_POINTS + t->n_points;
     struct store_point *points = malloc(max_points * sizeof *points);
     struct store_stack_point *stacks = malloc((t->n_stacks + 1) * sizeof *stacks);
     struct store_event *events = malloc((t->n_events + 1) * sizeof *events);
