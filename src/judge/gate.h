@@ -24,6 +24,8 @@ enum judge_metric_kind {
     JUDGE_M_RATE,         // requests per second
     JUDGE_M_REQUESTS,     // requests in total
     JUDGE_M_ITERATIONS,   // ways through a scenario in total
+    JUDGE_M_MAX,          // greatest of values that come one by one (see gate_marks.c)
+    JUDGE_M_INCREASE,     // what a counter grew by
 };
 
 struct judge_metric {
@@ -101,6 +103,8 @@ struct judge_gauge {
     double quantum;          // see judge_options
     double baseline;         // idle level before the load; NaN unknown
     const char *why_missing; // a sentence when n is 0, e.g. "the target cannot be attributed"; may be NULL
+    const char *labels;      // "fault=x", 'code="200",path="/"'; NULL: none
+    const char *broken;      // a sentence that fails every gate on it; NULL: nothing
 };
 
 // One series of the load, tick by tick: the whole (labels ""), a load, scenario, step, transaction, or a metric of the
@@ -147,6 +151,8 @@ struct judge_data {
     size_t n_gauges;
     const struct judge_load *load;
     size_t n_loads;
+    const struct judge_span *cut; // what does not count for gates on response times, errors and rates: faults
+    size_t n_cut;
     const struct judge_stacks_input *stacks; // NULL: not attributed; budget_per_s in it is ignored
     const char *stacks_missing;              // why not, a sentence; may be NULL
     const struct judge_baseline_value *baseline;

@@ -20,10 +20,17 @@ void judge_result(struct judge_gate_result *out, enum judge_status status, const
 
 const struct judge_gauge *judge_gauge_of(const struct judge_gate *gate, const struct judge_data *data)
 {
-    for (size_t i = 0; i < data->n_gauges; i++)
-        if (strcmp(data->gauge[i].name, gate->gauge) == 0)
-            return &data->gauge[i];
-    return NULL;
+    static const struct judge_gauge several = {
+        .why_missing = "several series have that name: tell them apart by labels, or make one of them with sum()"};
+    const struct judge_gauge *found = NULL;
+    for (size_t i = 0; i < data->n_gauges; i++) {
+        if (!judge_gauge_matches(gate, &data->gauge[i]))
+            continue;
+        if (found)
+            return &several;
+        found = &data->gauge[i];
+    }
+    return found;
 }
 
 static size_t count_labels(const char *labels)
@@ -333,6 +340,8 @@ int judge_gate_eval(const struct judge_gate *gate, const struct judge_data *data
     out->unit = gate->unit;
     if (is_growth(gate->kind))
         rc = judge_eval_growth(gate, data, out);
+    else if (gate->kind == JUDGE_M_MAX || gate->kind == JUDGE_M_INCREASE)
+        judge_eval_marks(gate, data, out);
     else
         judge_eval_value(gate, data, out);
     bool less = gate->op == JUDGE_OP_LT || gate->op == JUDGE_OP_LE;

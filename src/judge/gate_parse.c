@@ -5,9 +5,12 @@
 #include "judge/gate.h"
 
 #include <ctype.h>
+#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#define ANY_LABEL "*" // for keys: a scraped series has what labels it has
 
 // Everything a step of the parser needs.
 struct parser {
@@ -66,28 +69,55 @@ static void take_metric(const struct judge_metric *m, struct judge_gate *g)
     g->quantile = m->quantile;
 }
 
-// A scraped series may hold any character in its name, so the longest listed one that the text begins with is taken.
-// Returns the length of its text, 0 when there is none.
+// The name of a metric as Prometheus has them, where a pattern of the profile lets it through.
+static size_t take_pattern(const struct parser *p, const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:");
+    char name[JUDGE_NAME_MAX - 8];
+    if (len == 0 || len >= sizeof name)
+        return 0;
+    snprintf(name, sizeof name, "%.*s", (int)len, text);
+    for (size_t i = 0; i < p->n_scraped; i++)
+        if (strpbrk(p->scraped[i], "*?[") && fnmatch(p->scraped[i], name, 0) == 0) {
+            snprintf(p->out->gauge, sizeof p->out->gauge, "%s", name);
+            return len;
+        }
+    return 0;
+}
+
+// A scraped series may hold any character in its name, so the longest listed one that the text begins with is taken; or
+// one that a listed pattern lets through. Behind it may stand labels, and then ".growth". Returns the length of the
+// name, 0 when there is none.
 static size_t take_scraped(const struct parser *p, const char *text)
 {
     size_t best = 0;
-    const char *name = NULL;
     for (size_t i = 0; i < p->n_scraped; i++) {
         size_t len = strlen(p->scraped[i]);
         if (len > best && len < JUDGE_NAME_MAX - 8 && strncmp(text, p->scraped[i], len) == 0 &&
-            (strchr(" \t<>", text[len]) || strncmp(text + len, ".growth", 7) == 0)) {
+            (strchr(" \t<>{", text[len]) || strncmp(text + len, ".growth", 7) == 0)) {
             best = len;
-            name = p->scraped[i];
+            snprintf(p->out->gauge, sizeof p->out->gauge, "%s", p->scraped[i]);
         }
     }
-    if (!name)
+    if (best == 0)
+        best = take_pattern(p, text);
+    if (best == 0)
         return 0;
-    bool growth = strncmp(text + best, ".growth", 7) == 0 && strchr(" \t<>", text[best + 7]);
-    snprintf(p->out->gauge, sizeof p->out->gauge, "%s", name);
-    snprintf(p->out->metric, sizeof p->out->metric, "%s%s", name, growth ? ".growth" : "");
-    p->out->kind = growth ? JUDGE_M_GROWTH : JUDGE_M_GAUGE;
+    snprintf(p->out->metric, sizeof p->out->metric, "%s", p->out->gauge);
+    p->out->kind = JUDGE_M_GAUGE;
     p->out->scraped = true;
-    return best + (growth ? 7 : 0);
+    return best;
+}
+
+static void take_growth(const struct parser *p, const char **s)
+{
+    struct judge_gate *g = p->out;
+    if (!g->scraped || strncmp(*s, ".growth", 7) != 0 || !strchr(" \t<>{", (*s)[7]))
+        return;
+    size_t len = strlen(g->metric);
+    snprintf(g->metric + len, sizeof g->metric - len, ".growth");
+    g->kind = JUDGE_M_GROWTH;
+    *s += 7;
 }
 
 static int unknown_metric(const struct parser *p, const char *text, const char *at, size_t len)
@@ -118,6 +148,7 @@ static int parse_metric(const struct parser *p, const char *text, const char **s
         *built_in = m;
     }
     *s = at + len;
+    take_growth(p, s);
     return 0;
 }
 
@@ -133,9 +164,9 @@ static bool is_listed(const char *keys, const char *word, size_t len)
 static int parse_label(const struct parser *p, const char *text, const char **s, const char *keys)
 {
     const char *at = skip_space(*s);
-    size_t key = strspn(at, "abcdefghijklmnopqrstuvwxyz_");
+    size_t key = strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
     struct judge_label *l = &p->out->label[p->out->n_labels];
-    if (!is_listed(keys, at, key))
+    if (key == 0 || (strcmp(keys, ANY_LABEL) != 0 && !is_listed(keys, at, key)))
         return FAIL(p, "gate", at - text, "The labels of '%s' are: %s; as in {%.*s=login}.", p->out->metric, keys,
                     (int)strcspn(keys, " "), keys);
     for (size_t i = 0; i < p->out->n_labels; i++)
@@ -160,7 +191,7 @@ static int parse_label(const struct parser *p, const char *text, const char **s,
 
 static int parse_labels(const struct parser *p, const char *text, const char **s, const char *keys)
 {
-    if (**s != '{' && keys && strcmp(keys, "name") == 0)
+    if (**s != '{' && strncmp(p->out->metric, "metric.", 7) == 0)
         return FAIL(p, "gate", *s - text, "'%s' is that of a metric of the load: say which, as in %s{name=search}.",
                     p->out->metric, p->out->metric);
     if (**s != '{')
@@ -177,6 +208,7 @@ static int parse_labels(const struct parser *p, const char *text, const char **s
     if (**s != '}')
         return FAIL(p, "gate", *s - text, "The labels are not closed: '}' is missing.");
     (*s)++;
+    take_growth(p, s);
     return 0;
 }
 
@@ -184,6 +216,12 @@ static bool is_growth(enum judge_metric_kind kind)
 {
     return kind == JUDGE_M_STACK_GROWTH || kind == JUDGE_M_GROWTH || kind == JUDGE_M_TOTAL_GROWTH ||
            kind == JUDGE_M_PER_REQUEST;
+}
+
+// Values that come one by one, or are counted.
+static bool is_mark(enum judge_metric_kind kind)
+{
+    return kind == JUDGE_M_MAX || kind == JUDGE_M_INCREASE;
 }
 
 static int parse_op(const struct parser *p, const char *text, const char **s)
@@ -266,6 +304,8 @@ static int parse_over(const struct parser *p)
         return FAIL(p, "over", at - text, "'over' is 'whole', 'last 5m' or 'each 5m'.");
     if (g->kind == JUDGE_M_STACK_GROWTH)
         return FAIL(p, "over", at - text, "'stack.growth' is judged over the whole run.");
+    if (is_mark(g->kind) && each)
+        return FAIL(p, "over", at - text, "'%s' is judged over the whole run or its last part.", g->metric);
     if (g->kind == JUDGE_M_TOTAL_GROWTH && each)
         return FAIL(p, "over", at - text, "Total growth is judged over the whole run or its last part.");
     at = skip_space(at + 5);
@@ -282,7 +322,8 @@ static int parse_for(const struct parser *p)
     const char *text = p->text->for_time;
     if (!text)
         return 0;
-    if (is_growth(p->out->kind) || p->out->kind == JUDGE_M_REQUESTS || p->out->kind == JUDGE_M_ITERATIONS)
+    if (is_growth(p->out->kind) || is_mark(p->out->kind) || p->out->kind == JUDGE_M_REQUESTS ||
+        p->out->kind == JUDGE_M_ITERATIONS)
         return FAIL(p, "for", 0, "'for' belongs to metrics that have a value at every moment, not to '%s'.",
                     p->out->metric);
     if (quantity(p, "for", text, skip_space(text), UNIT_SECONDS, &p->out->for_s) != 0)
@@ -333,7 +374,7 @@ int judge_gate_parse(const struct judge_gate_text *text, const char *const *scra
         *where = (struct judge_gate_where){.field = "gate", .column = 1};
     if (!text->gate)
         return FAIL(&p, "gate", 0, "A gate needs an expression, as in 'heap.growth < 1MB/h'.");
-    if (parse_metric(&p, text->gate, &s, &m) != 0 || parse_labels(&p, text->gate, &s, m ? m->labels : NULL) != 0 ||
+    if (parse_metric(&p, text->gate, &s, &m) != 0 || parse_labels(&p, text->gate, &s, m ? m->labels : ANY_LABEL) != 0 ||
         parse_op(&p, text->gate, &s) != 0 || parse_limit(&p, text->gate, s, m && m->unit_by_limit) != 0)
         return -1;
     if (check_vs(&p) != 0 || parse_over(&p) != 0 || parse_for(&p) != 0 || parse_warn(&p) != 0)

@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SLICES_FOR = 4 };
@@ -16,6 +17,9 @@ enum { SLICES_FOR = 4 };
 struct source {
     const struct judge_gauge *gauge;
     const struct judge_load *load;
+    struct judge_load kept; // what is left of a load without the rows that are cut
+    double *length_s;       // of its rows; NULL: nothing was cut
+    void *memory;
 };
 
 struct value {
@@ -112,8 +116,53 @@ static double availability_of(const struct judge_load *l, size_t from, size_t to
     return asked > 0 ? up / asked : NAN;
 }
 
-static struct value load_value(const struct judge_gate *gate, const struct judge_load *l, double from_s, double to_s)
+// Rows that lie in a stretch that does not count, in whole or in part, are left out. -1 without memory.
+static int cut_rows(const struct judge_data *data, struct source *src)
 {
+    const struct judge_load *l = src->load;
+    size_t row = l->n_buckets * sizeof(uint64_t), n = 0;
+    char *memory = malloc(l->n * (2 * sizeof(double) + 2 * sizeof(uint64_t) + row) + 1);
+    if (!memory)
+        return -1;
+    double *t_s = (double *)memory, *length_s = t_s + l->n;
+    uint64_t *requests = (uint64_t *)(length_s + l->n), *errors = requests + l->n, *bucket = errors + l->n;
+    for (size_t i = 0; i < l->n; i++) {
+        double from = i > 0 ? l->t_s[i - 1] : fmin(data->from_s, l->t_s[i]);
+        bool cut = false;
+        for (size_t k = 0; k < data->n_cut; k++)
+            cut |= data->cut[k].from_s < l->t_s[i] && data->cut[k].to_s > from;
+        if (cut)
+            continue;
+        t_s[n] = l->t_s[i];
+        length_s[n] = l->t_s[i] - from;
+        requests[n] = l->requests[i];
+        errors[n] = l->errors ? l->errors[i] : 0;
+        memcpy(&bucket[n * l->n_buckets], &l->bucket[i * l->n_buckets], row);
+        n++;
+    }
+    src->kept = *l;
+    src->kept.t_s = t_s;
+    src->kept.requests = requests;
+    src->kept.errors = errors;
+    src->kept.bucket = bucket;
+    src->kept.n = n;
+    src->load = &src->kept;
+    src->length_s = length_s;
+    src->memory = memory;
+    return 0;
+}
+
+static double rate_length(const struct source *src, size_t from, size_t to, double window_s)
+{
+    double sum = 0;
+    for (size_t i = from; src->length_s && i < to; i++)
+        sum += src->length_s[i];
+    return src->length_s ? sum : window_s;
+}
+
+static struct value load_value(const struct judge_gate *gate, const struct source *src, double from_s, double to_s)
+{
+    const struct judge_load *l = src->load;
     struct value none = {NAN, NAN, false};
     uint64_t requests = 0, errors = 0, passes = 0;
     size_t from = 0, to;
@@ -136,7 +185,7 @@ static struct value load_value(const struct judge_gate *gate, const struct judge
         none.value = availability_of(l, from, to);
         return none;
     case JUDGE_M_RATE:
-        none.value = (double)requests / (to_s - from_s);
+        none.value = (double)requests / rate_length(src, from, to, to_s - from_s);
         return none;
     case JUDGE_M_REQUESTS:
         none.value = (double)requests;
@@ -160,7 +209,7 @@ static struct value gauge_value(const struct judge_gauge *g, double from_s, doub
 
 static struct value value_of(const struct judge_gate *gate, const struct source *src, double from_s, double to_s)
 {
-    return src->load ? load_value(gate, src->load, from_s, to_s) : gauge_value(src->gauge, from_s, to_s);
+    return src->load ? load_value(gate, src, from_s, to_s) : gauge_value(src->gauge, from_s, to_s);
 }
 
 static void add_slice(const struct judge_gate *gate, double limit, double warn, struct value v, double from_s,
@@ -287,16 +336,14 @@ static bool find_source(const struct judge_gate *gate, const struct judge_data *
     return src->load && src->load->n > 0;
 }
 
-void judge_eval_value(const struct judge_gate *gate, const struct judge_data *data, struct judge_gate_result *out)
+static void eval_source(const struct judge_gate *gate, const struct judge_data *data, const struct source *src,
+                        struct judge_gate_result *out)
 {
-    struct source src = {NULL, NULL};
     struct tally t;
     double limit, warn, from = data->from_s, to = data->to_s;
-    if (!find_source(gate, data, &src, out))
-        return;
     if (gate->over == JUDGE_OVER_LAST)
         from = fmax(from, to - gate->over_s);
-    struct value whole = value_of(gate, &src, from, to);
+    struct value whole = value_of(gate, src, from, to);
     out->value = whole.value;
     if (!limit_of(gate, data, gate->limit, &limit) || !limit_of(gate, data, gate->warn, &warn)) {
         judge_result(out, JUDGE_S_INCONCLUSIVE, "there is no baseline to compare with");
@@ -304,10 +351,24 @@ void judge_eval_value(const struct judge_gate *gate, const struct judge_data *da
     }
     out->limit = limit;
     warn = isfinite(gate->warn) ? warn : NAN;
-    tally_window(gate, &src, from, to, limit, warn, &t);
+    tally_window(gate, src, from, to, limit, warn, &t);
     bool sustained = gate->for_s > 0 && t.violating > 0 && t.longest_s >= gate->for_s * (1 - 1e-9);
     if (gate->over == JUDGE_OVER_EACH || sustained)
         out->value = t.worst;
     bool covered = gate->over == JUDGE_OVER_WHOLE || gate->over_s <= 1.01 * (data->to_s - data->from_s);
     conclude(gate, &t, &whole, covered, out);
+}
+
+void judge_eval_value(const struct judge_gate *gate, const struct judge_data *data, struct judge_gate_result *out)
+{
+    struct source src = {0};
+    if (!find_source(gate, data, &src, out))
+        return;
+    bool cut = src.load && data->n_cut > 0 && gate->kind != JUDGE_M_REQUESTS && gate->kind != JUDGE_M_ITERATIONS;
+    if (cut && cut_rows(data, &src) != 0) {
+        judge_result(out, JUDGE_S_INCONCLUSIVE, "memory ran out while judging");
+        return;
+    }
+    eval_source(gate, data, &src, out);
+    free(src.memory);
 }

@@ -66,6 +66,15 @@ const struct judge_metric judge_metrics[] = {
     TREND("p999", .999, "99.9 % quantile"),
     {"metric.rate", JUDGE_M_ERRORS, NULL, NO_Q, JUDGE_U_RATIO, "name", false, "share of hits of a rate"},
     {"metric.count", JUDGE_M_REQUESTS, NULL, NO_Q, JUDGE_U_COUNT, "name", false, "sum of a counter"},
+    {"fault.recovery", JUDGE_M_MAX, "fault.recovery", NO_Q, JUDGE_U_SECONDS, "fault", false,
+     "longest time from the end of a fault until its conditions held again"},
+    {"fault.spread", JUDGE_M_MAX, "fault.spread", NO_Q, JUDGE_U_RATIO, "fault", false,
+     "greatest share of a fault's time in which what it should spare was not well"},
+    {"target.restarts", JUDGE_M_INCREASE, "target.restarts", NO_Q, JUDGE_U_COUNT, NULL, false,
+     "how often the target was started again"},
+    {"probe.failures", JUDGE_M_INCREASE, "probe.failures", NO_Q, JUDGE_U_COUNT, "name", false,
+     "how many probes failed"},
+    {"probe.time", JUDGE_M_MAX, "probe.time", NO_Q, JUDGE_U_SECONDS, "name", false, "longest time a probe took"},
     {NULL, JUDGE_M_GAUGE, NULL, NO_Q, JUDGE_U_COUNT, NULL, false, NULL},
 };
 

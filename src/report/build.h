@@ -10,7 +10,9 @@ enum { REPORT_MAGIC = 0x52455054 };
 
 // A gauge over the measured time: ticks with a finite value only, the probe's own share taken away.
 struct build_gauge {
-    const char *name; // as in gates: "rss", "heap", ...
+    const char *name;   // as in gates: "rss", "heap", ...
+    const char *labels; // "fault=x"; NULL: none
+    const char *broken; // see judge_gauge
     double *t_s, *y;
     size_t n;
     double quantum;
@@ -19,7 +21,7 @@ struct build_gauge {
     const char *why_missing;
 };
 
-enum { BUILD_GAUGES_MAX = 64 };
+enum { BUILD_GAUGES_MAX = 256 };
 
 struct build {
     struct report *r;
@@ -30,14 +32,17 @@ struct build {
     struct report_arena *arena;
 
     struct store_ticks ticks;
-    size_t measure_first, measure_end; // ticks [first, end) of the measure phase; equal when there are none
+    size_t measure_first, measure_end; // ticks [first, end) of the measure phase that are judged; equal: there are none
+    size_t all_first, all_end;         // of the whole measure phase: of a target that was started again several lives
     struct store_series_info *series;
     size_t n_series;
 
     struct build_gauge gauges[BUILD_GAUGES_MAX];
     size_t n_gauges;
-    struct judge_span *excluded; // paused and suspended, on the axis of the report
+    struct judge_span *excluded; // paused, suspended, faults: cut out of fits, on the axis of the report
     size_t n_excluded;
+    struct judge_span *cut; // faults: cut out of gates on response times, errors and rates
+    size_t n_cut;
     struct judge_options judge_options; // warm-up, period, exclusions, interval; budget by gate
 
     struct judge_load *loads; // whole load first, then each of its series
@@ -81,6 +86,8 @@ void build_rates(const double *t_s, double *values, size_t n);
 int build_charts(struct build *b, struct seep_err *err);
 // build_gauges.c
 int build_gauges(struct build *b, struct seep_err *err);
+// build_marks.c: gauges of faults, probes and scraped endpoints; needs the gates.
+int build_marks(struct build *b, struct seep_err *err);
 const struct build_gauge *build_find_gauge(const struct build *b, const char *name);
 // rss or pss (or their shmem part) without the probe's own region, aligned with the ticks; like build_values().
 int build_resident(struct build *b, const char *name, double **values, struct seep_err *err);

@@ -10,12 +10,48 @@ static double on_axis(const struct build *b, int64_t mono_ns)
     return (double)(mono_ns - zero) / 1e9;
 }
 
+// A fault, or the time until the target was well again after it, whose row begins with the fault's name; unless the
+// profile lets it count.
+static bool is_cut_fault(const struct build *b, const struct report_event *e)
+{
+    if (strcmp(e->kind, E_FAULT) != 0 && strcmp(e->kind, E_RECOVERY) != 0)
+        return false;
+    for (int i = 0; i < b->profile->n_faults; i++) {
+        size_t len = strlen(b->profile->faults[i].name);
+        if (strncmp(e->text, b->profile->faults[i].name, len) == 0 && e->text[len] == ':')
+            return !b->profile->faults[i].count_in_gates;
+    }
+    return true;
+}
+
+// The judge wants its spans in order of time; rows are in the order in which they ended.
+static int by_time(const void *a, const void *b)
+{
+    const struct judge_span *x = a, *y = b;
+    return x->from_s < y->from_s ? -1 : x->from_s > y->from_s;
+}
+
+// Overlapping stretches are one: what is cut is taken off the time once.
+static size_t merge(struct judge_span *s, size_t n)
+{
+    size_t kept = 0;
+    qsort(s, n, sizeof *s, by_time);
+    for (size_t i = 0; i < n; i++) {
+        if (kept > 0 && s[i].from_s <= s[kept - 1].to_s)
+            s[kept - 1].to_s = fmax(s[kept - 1].to_s, s[i].to_s);
+        else
+            s[kept++] = s[i];
+    }
+    return kept;
+}
+
 static int copy_events(struct build *b, const struct store_event_row *rows, size_t n, struct seep_err *err)
 {
     struct report *r = b->r;
     r->events = report_alloc(b->arena, n, sizeof *r->events);
     b->excluded = report_alloc(b->arena, n, sizeof *b->excluded);
-    if (r->events == NULL || b->excluded == NULL)
+    b->cut = report_alloc(b->arena, n, sizeof *b->cut);
+    if (r->events == NULL || b->excluded == NULL || b->cut == NULL)
         return build_no_memory(err);
     for (size_t i = 0; i < n; i++) {
         struct report_event *e = &r->events[r->n_events++];
@@ -26,24 +62,47 @@ static int copy_events(struct build *b, const struct store_event_row *rows, size
                                    .count = rows[i].count};
         if (e->kind == NULL || e->text == NULL)
             return build_no_memory(err);
-        bool cut = strcmp(e->kind, E_PAUSED) == 0 || strcmp(e->kind, E_SUSPENDED) == 0;
+        bool fault = is_cut_fault(b, e);
+        bool cut = fault || strcmp(e->kind, E_PAUSED) == 0 || strcmp(e->kind, E_SUSPENDED) == 0;
         if (cut && e->to_s > e->from_s)
             b->excluded[b->n_excluded++] = (struct judge_span){.from_s = e->from_s, .to_s = e->to_s};
+        if (fault && e->to_s > e->from_s)
+            b->cut[b->n_cut++] = (struct judge_span){.from_s = e->from_s, .to_s = e->to_s};
     }
     return 0;
 }
 
-// A target that was started again is another process: only what came after the last restart is one series.
-static void cut_at_restart(struct build *b)
+// A target that was started again is another process: each of its lives is a series of its own. The longest one is
+// judged, the later of equals: it can tell most.
+static void choose_life(struct build *b)
 {
-    for (size_t i = 0; i < b->r->n_events; i++) {
-        if (strcmp(b->r->events[i].kind, E_RESTART) != 0)
+    const struct report *r = b->r;
+    size_t best_first = b->measure_first, best_end = b->measure_first, first = b->measure_first;
+    for (size_t at = b->measure_first; at <= b->measure_end; at++) {
+        bool over = at == b->measure_end;
+        size_t next = at;
+        for (size_t i = 0; i < r->n_events && !over && at > first; i++) {
+            const struct report_event *e = &r->events[i];
+            if (strcmp(e->kind, E_RESTART) != 0 || r->t_s[at] < e->from_s || r->t_s[at - 1] >= e->to_s)
+                continue;
+            over = true;
+            while (next < b->measure_end && r->t_s[next] < e->to_s)
+                next++;
+        }
+        if (!over)
             continue;
-        while (b->measure_first < b->measure_end && b->r->t_s[b->measure_first] < b->r->events[i].to_s)
-            b->measure_first++;
+        if (at - first >= best_end - best_first) {
+            best_first = first;
+            best_end = at;
+        }
+        first = at = next;
     }
-    if (b->measure_first < b->measure_end)
-        b->r->measure_from_s = b->r->t_s[b->measure_first];
+    b->measure_first = best_first;
+    b->measure_end = best_end;
+    if (b->measure_first < b->measure_end) {
+        b->r->measure_from_s = r->t_s[b->measure_first];
+        b->r->measure_to_s = r->t_s[b->measure_end - 1];
+    }
 }
 
 int build_events(struct build *b, struct seep_err *err)
@@ -56,7 +115,9 @@ int build_events(struct build *b, struct seep_err *err)
     store_free_events(rows, n);
     if (failed)
         return -1;
-    cut_at_restart(b);
+    b->n_excluded = merge(b->excluded, b->n_excluded);
+    b->n_cut = merge(b->cut, b->n_cut);
+    choose_life(b);
     b->r->measure_first = b->measure_first;
     b->r->measure_end = b->measure_end;
     b->r->excluded = b->excluded;

@@ -98,6 +98,8 @@ static void fill_data(struct build *b, struct judge_gauge *gauges, struct judge_
     for (size_t i = 0; i < b->n_gauges; i++) {
         const struct build_gauge *g = &b->gauges[i];
         gauges[i] = (struct judge_gauge){.name = g->name,
+                                         .labels = g->labels,
+                                         .broken = g->broken,
                                          .series = {.t_s = g->t_s, .y = g->y, .n = g->n},
                                          .quantum = g->quantum,
                                          .baseline = g->baseline,
@@ -110,6 +112,8 @@ static void fill_data(struct build *b, struct judge_gauge *gauges, struct judge_
                                 .n_gauges = b->n_gauges,
                                 .load = b->loads,
                                 .n_loads = b->n_loads,
+                                .cut = b->cut,
+                                .n_cut = b->n_cut,
                                 .stacks = b->stacks_missing == NULL ? &b->stacks_input : NULL,
                                 .stacks_missing = b->stacks_missing,
                                 .baseline = b->baseline,
@@ -122,14 +126,17 @@ static bool over_whole(const struct judge_gate *g)
     return g->kind == JUDGE_M_QUANTILE && g->over == JUDGE_OVER_WHOLE && !(g->for_s > 0);
 }
 
+static bool of_load(const struct judge_gate *g)
+{
+    return g->kind == JUDGE_M_QUANTILE || g->kind == JUDGE_M_ERRORS || g->kind == JUDGE_M_AVAILABILITY ||
+           g->kind == JUDGE_M_RATE || g->kind == JUDGE_M_REQUESTS || g->kind == JUDGE_M_ITERATIONS;
+}
+
 // When the generator was the bottleneck its figures are about itself, not about the target.
 static void doubt_load(const struct build *b, struct report_gate *g)
 {
-    enum judge_metric_kind kind = g->gate.kind;
-    bool of_load =
-        kind == JUDGE_M_QUANTILE || kind == JUDGE_M_ERRORS || kind == JUDGE_M_AVAILABILITY || kind == JUDGE_M_RATE || kind == JUDGE_M_REQUESTS;
     bool decided = g->result.status == JUDGE_S_PASS || g->result.status == JUDGE_S_FAIL;
-    if (!of_load || !decided || !b->r->has_load || !b->r->load.saturated)
+    if (!of_load(&g->gate) || !decided || !b->r->has_load || !b->r->load.saturated)
         return;
     g->result.status = JUDGE_S_INCONCLUSIVE;
     snprintf(g->result.reason, sizeof g->result.reason, "The load generator was the bottleneck: %s",
@@ -141,7 +148,10 @@ int build_judge_gate(struct build *b, struct report_gate *g, struct seep_err *er
     struct judge_gauge gauges[BUILD_GAUGES_MAX];
     struct judge_data data;
     fill_data(b, gauges, &data);
-    data.load = over_whole(&g->gate) ? b->loads_whole : b->loads;
+    if (over_whole(&g->gate) && b->n_cut == 0)
+        data.load = b->loads_whole;
+    if (of_load(&g->gate)) // all lives of a target that was started again
+        data.from_s = b->r->t_s != NULL && b->all_first < b->all_end ? b->r->t_s[b->all_first] : data.from_s;
     if (judge_gate_eval(&g->gate, &data, &g->result) != 0)
         return build_no_memory(err);
     doubt_load(b, g);

@@ -84,7 +84,7 @@ static size_t choose_rows(struct build *b, size_t *rows, bool *windows, struct s
 {
     size_t n = 0;
     *windows = false;
-    for (size_t i = b->measure_first; i < b->measure_end; i++) {
+    for (size_t i = b->all_first; i < b->all_end; i++) {
         char labels[64];
         void *blob = NULL;
         size_t len;
@@ -97,7 +97,7 @@ static size_t choose_rows(struct build *b, size_t *rows, bool *windows, struct s
     }
     *windows = n > 0;
     if (n == 0)
-        for (size_t i = b->measure_first; i < b->measure_end; i++)
+        for (size_t i = b->all_first; i < b->all_end; i++)
             rows[n++] = i;
     return n;
 }

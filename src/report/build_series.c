@@ -19,6 +19,8 @@ static void find_measure(struct build *b)
     }
     b->measure_first = first == n ? 0 : first;
     b->measure_end = first == n ? 0 : end;
+    b->all_first = b->measure_first;
+    b->all_end = b->measure_end;
 }
 
 static int fill_axis(struct build *b, struct seep_err *err)

@@ -69,6 +69,13 @@
 #define S_FAULT_UNRECOVERED "fault.unrecovered" // seconds, gauge: so long without becoming good, and then given up
 #define S_FAULT_SPREAD      "fault.spread"      // ratio, gauge: windows in which what it spares was not well
 #define S_RESTARTS          "target.restarts"   // count, counter: how often it was started again
+// Probes, labels "name=NAME".
+#define S_PROBE_RUNS     "probe.runs"     // count, counter
+#define S_PROBE_FAILURES "probe.failures" // count, counter
+#define S_PROBE_TIME     "probe.time"     // seconds, gauge: how long the last one took
+// What endpoints were asked for: this and the name of the metric or of the profile's own series; its labels as they are
+// exposed, sorted: code="200",path="/x".
+#define S_SCRAPED_PREFIX "scraped."
 
 // Load, by the rows of load/series.h: labels "scenario=NAME" and the like; the whole load has labels "". The counters
 // are those of struct load_counts.
@@ -223,9 +230,11 @@
 #define E_DEGRADED  "degraded"  // something is not measured from here on
 #define E_RESTART   "restart"   // the target was started again
 // "NAME: what was done."; count is the how manieth time.
-#define E_FAULT     "fault"
+#define E_FAULT "fault"
 // "NAME: recovered ..." or "NAME: not recovered ...", from the fault's end on.
 #define E_RECOVERY  "recovery"
+#define E_PROBE     "probe"     // a probe failed, or is well again
+#define E_SCRAPE    "scrape"    // an endpoint did not answer, or answers again
 #define E_PROCESS   "process"   // a child came, went, or could not be instrumented
 #define E_PHASE     "phase"     // a phase began; text is its name
 #define E_LOAD      "load"      // the load changed or failed

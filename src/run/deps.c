@@ -267,8 +267,8 @@ static int begin_one(struct run_deps *all, struct dep *d, struct seep_err *err)
     run_ready_wait(&all->ready);
     take_events(d, NULL);
     if (!d->up)
-        return seep_fail(err, SEEP_E_TARGET, "it ended before it was ready; see deps/%s/target.log in the run directory",
-                         d->want->name);
+        return seep_fail(err, SEEP_E_TARGET,
+                         "it ended before it was ready; see deps/%s/target.log in the run directory", d->want->name);
     if (!all->ready.ready)
         return seep_fail(err, SEEP_E_TARGET, "it was not ready in time. %.250s", all->ready.last_answer);
     return 0;
@@ -400,6 +400,7 @@ static void end_one(struct dep *d)
 {
     struct seep_err err;
     int left = 0;
+    take_events(d, NULL); // after an attach all is told anew
     if (d->linked && d->pid) {
         wait_gone(d, d->want->stop_within_s);
         if (!d->gone && keeper_kill_all(&d->link, &left, &err) == 0)

@@ -49,7 +49,8 @@ static int parse(const char *text, struct condition *c, struct seep_err *err)
     if (judge_gate_parse(&t, NULL, 0, &c->gate, NULL, err))
         return -1;
     bool quantile = c->gate.kind == JUDGE_M_QUANTILE;
-    if (!quantile && c->gate.kind != JUDGE_M_ERRORS && c->gate.kind != JUDGE_M_RATE)
+    if (strncmp(c->gate.metric, "http.", 5) != 0 ||
+        (!quantile && c->gate.kind != JUDGE_M_ERRORS && c->gate.kind != JUDGE_M_RATE))
         return seep_fail(err, SEEP_E_USAGE, "A fault's condition is about http.p50 to http.p999, http.errors or http.rate, "
                                             "not about '%s'", c->gate.metric);
     c->before_hist = quantile ? calloc(1, sizeof *c->before_hist) : NULL;

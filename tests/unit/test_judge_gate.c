@@ -240,10 +240,10 @@ static void make_run(struct run *r)
         r->bucket[i * BUCKETS + 1] = 98; // 10..50 ms
         r->bucket[i * BUCKETS + 3] = 2;  // 100..200 ms
     }
-    r->gauge[0] = (struct judge_gauge){"heap", {r->t, r->heap, TICKS}, 0, NAN, NULL};
-    r->gauge[1] = (struct judge_gauge){"fd", {r->t, r->fd, TICKS}, 0, NAN, NULL};
-    r->gauge[2] = (struct judge_gauge){"cpu", {r->t, r->cpu, TICKS}, 0, NAN, NULL};
-    r->gauge[3] = (struct judge_gauge){"rss", {NULL, NULL, 0}, 4096, NAN, "the target is gone"};
+    r->gauge[0] = (struct judge_gauge){"heap", {r->t, r->heap, TICKS}, 0, NAN, NULL, NULL, NULL};
+    r->gauge[1] = (struct judge_gauge){"fd", {r->t, r->fd, TICKS}, 0, NAN, NULL, NULL, NULL};
+    r->gauge[2] = (struct judge_gauge){"cpu", {r->t, r->cpu, TICKS}, 0, NAN, NULL, NULL, NULL};
+    r->gauge[3] = (struct judge_gauge){"rss", {NULL, NULL, 0}, 4096, NAN, "the target is gone", NULL, NULL};
     r->load[0] = (struct judge_load){"", r->t, TICKS, r->requests, r->errors, r->requests, edge, BUCKETS, r->bucket};
     r->load[1] = r->load[0];
     r->load[1].labels = "scenario=login";
