@@ -193,7 +193,7 @@ static int start(struct transport *t, struct exchange *x)
     call->why = NULL;
     call->sent_bytes = call->received_bytes = 0;
     call->retried = false;
-    call->head_request = call->plan->http && strcmp(x->request->method, "HEAD") == 0;
+    call->head_request = x->request->wire_len > 5 && memcmp(x->request->wire, "HEAD ", 5) == 0; // raw ones too
     call->deadline_ns = x->started_ns + x->spec->timeout_ns;
     x->own = call;
     add_deadline(call);
