@@ -132,6 +132,43 @@ static int by_any(void **s)
     return 0;
 }
 
+// The same 300 requests, by arrivals and choices of the same seed, over connections of our own and over libcurl.
+static void both_engines_count_the_same(void **s)
+{
+    static const char text[] =
+        "version: 1\nname: t\nload:\n  rate: 300/s\n  duration: 1s\n  scenarios:\n"
+        "  - {name: ok, weight: 3, request: {url: 'http://127.0.0.1:@/ok'}}\n"
+        "  - {name: post, weight: 1, request: {method: POST, url: 'http://127.0.0.1:@/ok', body: 'some words'}}\n"
+        "  - {name: busy, weight: 1, request: {url: 'http://127.0.0.1:@/status?code=503'}}\n"
+        "  - {name: moved, weight: 1, request: {url: 'http://127.0.0.1:@/to-file'}}\n"
+        "  - {name: cut, weight: 1, request: {url: 'http://127.0.0.1:@/cut'}}\n"
+        "  - {name: garbage, weight: 1, request: {url: 'http://127.0.0.1:@/garbage'}}\n"
+        "  - {name: packed, weight: 1, request: {url: 'http://127.0.0.1:@/gzip-bomb'}}\n";
+    static struct load_counts counts[2][7];
+    static const char *const engine[] = {"own", "curl"};
+    for (int i = 0; i < 2; i++) {
+        rig_engine = engine[i];
+        struct load *l = rig_begin(rig_profile(vandal.port, text));
+        assert_true(rig_wait(l, rig_is, LOAD_STOPPED, 30));
+        for (int scenario = 0; scenario < 7; scenario++)
+            counts[i][scenario] = *load_counts(l, scenario + 1);
+        assert_int_equal(load_counts(l, LOAD_ALL)->offered, 300);
+        load_free(l);
+    }
+    by_any(s);
+    for (int scenario = 0; scenario < 7; scenario++) {
+        const struct load_counts *own = &counts[0][scenario], *curl = &counts[1][scenario];
+        assert_int_equal(own->offered, curl->offered);
+        assert_int_equal(own->started, curl->started);
+        assert_int_equal(own->completed, curl->completed);
+        assert_int_equal(own->ok, curl->ok);
+        assert_memory_equal(own->error, curl->error, sizeof own->error);
+        assert_memory_equal(own->status, curl->status, sizeof own->status);
+        if (own->ok == own->completed)
+            assert_int_equal(own->received_bytes, curl->received_bytes);
+    }
+}
+
 // One scenario against one vice; the kind it must be counted as.
 static void one_kind(const char *url, const char *more, enum load_error kind, uint64_t n)
 {
@@ -414,6 +451,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_unset_secret_is_told_of_by_name),
         cmocka_unit_test(memory_is_flat),
         cmocka_unit_test(the_summary_says_all_of_it),
+        cmocka_unit_test(both_engines_count_the_same),
         // All of the above that libcurl need not carry went over connections of our own; once more over libcurl.
         cmocka_unit_test_setup_teardown(the_server_saw_what_was_counted, by_curl, by_any),
         cmocka_unit_test_setup_teardown(every_vice_is_an_error_of_its_kind, by_curl, by_any),
