@@ -66,7 +66,7 @@ static int load(const struct profiles_opts *o, int n, char **names, struct profi
 static int print_one(const char *name, const char *path, const char *about, void *ctx)
 {
     (void)path, (void)ctx;
-    printf("%-14s %s\n", name, about);
+    printf("%-22s %s\n", name, about);
     return 0;
 }
 

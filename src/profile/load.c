@@ -74,19 +74,16 @@ static void free_names(struct names *names)
 static int unknown_shipped(const char *dir, const char *name, struct seep_err *err)
 {
     struct names names = {0};
-    char all[240] = "";
     const char *meant = NULL;
     if (dir && list_shipped(dir, &names, NULL) == 0)
         meant = near_find(name, shipped_name, &names);
-    for (size_t i = 0; i < names.n && strlen(all) + strlen(names.list[i]) + 3 < sizeof all; i++)
-        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", *all ? ", " : "", names.list[i]);
     if (meant)
         seep_fail(err, SEEP_E_USAGE, "There is no shipped profile '%.64s'; did you mean '%s'?", name, meant);
     else
         seep_fail(err, SEEP_E_USAGE,
-                  "There is no shipped profile '%.64s' (there are %s); a file is given as a path, "
-                  "such as ./%.64s.yaml.",
-                  name, *all ? all : "none", name);
+                  "There is no shipped profile '%.64s'; `seep profiles` lists the %zu there are, and a file is given as "
+                  "a path, such as ./%.64s.yaml.",
+                  name, names.n, name);
     free_names(&names);
     return -1;
 }

@@ -214,6 +214,7 @@ const struct schema_key schema_profile[] = {
      .help = "what the run calls the profile (the file's name)"},
     {.name = "vars",
      .type = KEY_PAIRS,
+     .flags = KEY_RUNTIME,
      AT(struct profile, vars),
      COUNT(struct profile, n_vars),
      .help = "texts for ${name} in any other value; ${env:NAME} is read at use and never stored"},

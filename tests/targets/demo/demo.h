@@ -18,7 +18,8 @@ struct demo_settings {
     int port;
     int64_t session_ttl_ms;
     size_t cache_items;
-    size_t leak_bytes; // size of what is leaked per request
+    unsigned rate_limit; // requests a second of one client; 0: none
+    size_t leak_bytes;   // size of what is leaked per request
     atomic_bool leak[LEAKS];
 };
 extern struct demo_settings demo;
@@ -34,6 +35,7 @@ struct session;
 struct session *session_new(const char *user, int64_t now_ms); // NULL: too many, or no memory
 uint64_t session_id(const struct session *s);
 bool session_end(uint64_t id);
+bool session_is_alive(uint64_t id);
 void session_expire(int64_t now_ms); // frees those whose time is over
 size_t session_count(void);
 void session_free_all(void);

@@ -46,6 +46,7 @@ static void handle_health(const struct request *q, struct reply *r)
 {
     (void)q;
     answer_text(r, 200, "OK", "ok\n");
+    snprintf(r->headers, sizeof r->headers, "Cache-Control: no-store\r\n");
 }
 
 static void handle_login(const struct request *q, struct reply *r)
@@ -136,28 +137,34 @@ static void handle_stats(const struct request *q, struct reply *r)
     r->body_len = (size_t)n;
 }
 
-static const struct route {
-    const char *method, *path;
-    void (*handle)(const struct request *q, struct reply *r);
-} routes[] = {
-    {"GET", "/health", handle_health}, {"POST", "/login", handle_login}, {"POST", "/logout", handle_logout},
-    {"GET", "/items", handle_items},   {"POST", "/jobs", handle_jobs},   {"POST", "/leak", handle_leak},
-    {"GET", "/stats", handle_stats},
+static const struct route routes[] = {
+    {"GET", "/health", handle_health},  {"POST", "/login", handle_login},
+    {"POST", "/logout", handle_logout}, {"GET", "/items", handle_items},
+    {"POST", "/jobs", handle_jobs},     {"POST", "/leak", handle_leak},
+    {"GET", "/stats", handle_stats},    {NULL, NULL, NULL},
 };
+
+// Whether one of the routes took the request; *known when one has its path.
+static bool take(const struct route *route, const struct request *q, struct reply *r, bool *known)
+{
+    for (; route->path; route++) {
+        if (strcmp(q->path, route->path) != 0)
+            continue;
+        *known = true;
+        if (strcmp(q->method, route->method) == 0) {
+            route->handle(q, r);
+            return true;
+        }
+    }
+    return false;
+}
 
 void dispatch(const struct request *q, struct reply *r)
 {
     tally.requests++;
     bool path_known = false;
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (strcmp(q->path, routes[i].path) != 0)
-            continue;
-        path_known = true;
-        if (strcmp(q->method, routes[i].method) == 0) {
-            routes[i].handle(q, r);
-            return;
-        }
-    }
+    if (api_refuses(q, r) || take(routes, q, r, &path_known) || take(api_routes, q, r, &path_known))
+        return;
     if (path_known)
         answer_text(r, 405, "Method Not Allowed", "not that way\n");
     else

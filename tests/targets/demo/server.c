@@ -1,6 +1,7 @@
 // The demo service's event loop: one thread, epoll, HTTP/1.1 with keep-alive and pipelining on a loopback port.
 //
 //   demo_service [--port N] [--leak login,items,jobs] [--leak-bytes N] [--session-ttl SECONDS] [--cache N]
+//   [--rate-limit N]
 //
 // It prints "listening on http://127.0.0.1:PORT" and "ready", and ends in order on SIGTERM or SIGINT: no new
 // connections, replies under way are written, everything is freed, exit status 0.
@@ -122,8 +123,8 @@ static bool conn_flush(struct conn *c)
 static void conn_reply(struct conn *c, const struct reply *r, bool keep)
 {
     int n = snprintf(c->out + c->out_len, OUT_BYTES - c->out_len,
-                     "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n%s\r\n", r->status,
-                     r->reason, r->body_len, keep ? "" : "Connection: close\r\n");
+                     "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s\r\n", r->status, r->reason,
+                     r->type ? r->type : "text/plain", r->body_len, r->headers, keep ? "" : "Connection: close\r\n");
     c->out_len += (size_t)n;
     memcpy(c->out + c->out_len, r->body, r->body_len);
     c->out_len += r->body_len;
@@ -144,6 +145,11 @@ static const char *header(const char *head, const char *name, size_t *len)
         return value;
     }
     return NULL;
+}
+
+const char *request_header(const struct request *q, const char *name, size_t *len)
+{
+    return header(q->head, name, len);
 }
 
 // "GET /path?query HTTP/1.1", cut up in place. False: not HTTP.
@@ -193,6 +199,7 @@ static int conn_take(struct conn *c)
     }
     const char *connection = header(c->in, "connection", &len);
     bool keep = !(connection && len == 5 && strncasecmp(connection, "close", 5) == 0);
+    q.head = strstr(c->in, "\r\n"); // the blank line at the latest
     if (!parse_first_line(c->in, &q))
         goto refuse;
     q.body = c->in + head_len;
@@ -214,7 +221,7 @@ static bool conn_serve(struct conn *c)
 {
     for (bool more = true; more && !c->closing;) {
         more = false;
-        while (!c->closing && c->out_len + sizeof(struct reply) + 256 <= OUT_BYTES && conn_take(c) > 0)
+        while (!c->closing && c->out_len + sizeof(struct reply) + 512 <= OUT_BYTES && conn_take(c) > 0)
             more = true;
         if (c->out_len && !conn_flush(c))
             return false;
@@ -343,6 +350,8 @@ static bool set_option(const char *name, char *value)
         return demo.session_ttl_ms = n * 1000, true;
     if (strcmp(name, "--cache") == 0 && set_number(value, 1, 1000000, &n))
         return demo.cache_items = (size_t)n, true;
+    if (strcmp(name, "--rate-limit") == 0 && set_number(value, 1, 1000000, &n))
+        return demo.rate_limit = (unsigned)n, true;
     return false;
 }
 
@@ -351,7 +360,7 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i += 2) {
         if (i + 1 >= argc || !set_option(argv[i], argv[i + 1])) {
             fprintf(stderr, "usage: demo_service [--port N] [--leak login,items,jobs] [--leak-bytes N] "
-                            "[--session-ttl SECONDS] [--cache N]\n");
+                            "[--session-ttl SECONDS] [--cache N] [--rate-limit N]\n");
             return 2;
         }
     }

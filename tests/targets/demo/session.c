@@ -95,11 +95,22 @@ struct session *session_new(const char *user, int64_t now_ms)
     return s;
 }
 
-bool session_end(uint64_t id)
+static struct session *session_find(uint64_t id)
 {
     struct session *s = buckets[id % BUCKETS];
     while (s && s->id != id)
         s = s->next_in_bucket;
+    return s;
+}
+
+bool session_is_alive(uint64_t id)
+{
+    return session_find(id) != NULL;
+}
+
+bool session_end(uint64_t id)
+{
+    struct session *s = session_find(id);
     if (s)
         session_free(s);
     return s != NULL;
