@@ -151,6 +151,7 @@ PY
 
 @test "X05 the jobs that are shipped pass the linters of their systems" {
     local jobs=$SEEP_SOURCE/scripts/ci tools=$SEEP_SOURCE/tests/npm
+    shellcheck "$SEEP_SOURCE/scripts/profile_memory.sh"
     shellcheck -x "$jobs/check" "$jobs/compare-builds" "$jobs/soak" "$jobs/lib.sh"
     ! grep -nE '/home/|/root/' -r "$jobs"
     if command -v yamllint >/dev/null; then
@@ -200,4 +201,35 @@ PY
     run env HOME="$WORK" "$tools/node_modules/.bin/gitlab-ci-local" --list
     echo "$output"
     [ "$status" -eq 0 ]
+}
+
+@test "X06 the seven commands of the memory worker, and the performance report of what they ran" {
+    local memory=$SEEP_SOURCE/scripts/profile_memory.sh pid
+    export SEEP
+    "$memory" short -q -d 4s --name short -o 'gates=[cpu < 900%]' -- sleep 60 >short.out
+    run "$memory" comparison -q -d 8s --interval 250ms -o 'gates=[stack.growth < 1MB/h]' -- "$TARGETS/leak_c" 10 -- "$TARGETS/leak_c" 400000
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"leak_c.c"* ]]
+    sleep 300 &
+    pid=$!
+    run "$memory" monitor "$pid" memory.csv -d 4s --interval 250ms
+    kill "$pid"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$(wc -l <memory.csv)" -ge 10 ] && head -1 memory.csv | grep -q '^timestamp_s,rss_bytes'
+    run "$memory" cleanup -q -d 3s -- sleep 60
+    [ "$status" -le 3 ]
+    run "$memory" report memory=short
+    echo "$output"
+    [ "$status" -eq 0 ]
+    grep -q '^### Run short$' performance-*.md && grep -q '<h3>Run short</h3>' performance-*.html
+    run "$memory" report # of all that is there
+    [ "$status" -eq 0 ]
+    run "$memory" sideways
+    [ "$status" -eq 2 ]
+    run "$SEEP" dossier nothing=short
+    [ "$status" -eq 2 ]
+    run "$SEEP" dossier memory=absent
+    [ "$status" -eq 2 ]
 }
