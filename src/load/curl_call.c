@@ -151,7 +151,9 @@ static CURLcode set_bounds(CURL *easy, const struct exchange_spec *spec)
     int64_t ms = spec->timeout_ns / 1000000;
     ms = ms < 1 ? 1 : ms > 3600000 ? 3600000 : ms;
     bad |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)ms);
-    bad |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)ms);
+    int64_t connect_ms = spec->connect_timeout_ns / 1000000;
+    bad |=
+        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms > 0 && connect_ms < ms ? connect_ms : ms));
     if (spec->fresh) {
         bad |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
         bad |= curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);

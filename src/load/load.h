@@ -45,7 +45,7 @@ enum load_error {
     LOAD_ERR_RESET,    // the connection ended or was reset before the reply was whole
     LOAD_ERR_TIMEOUT,  // no whole reply within the scenario's timeout
     LOAD_ERR_PROTOCOL, // what came is not HTTP, or its header is larger than 256 KiB
-    LOAD_ERR_BODY,     // reply body above 64 MiB
+    LOAD_ERR_BODY,     // a reply body larger than allowed, or one that does not unpack
     LOAD_ERR_HOST,     // a redirect to a host that the profile does not name, or too many of them: not followed
     LOAD_ERR_STATUS,   // a status that the step does not expect
     LOAD_ERR_CHECK,    // something else of the reply that the step does not expect
@@ -72,6 +72,7 @@ struct load_counts {
     uint64_t late_self;                  // of `late`: though a connection was free, so the generator itself was late
     uint64_t status[6];                  // replies by class; [0]: below 100 or above 599
     uint64_t sent_bytes, received_bytes; // headers and bodies
+    uint64_t redirects;                  // followed; the replies of which are no replies of their own
     uint64_t passes;        // ways through all steps of a scenario, or through a transaction; only in their own series
     uint64_t passes_failed; // of them: in which a step failed
 };

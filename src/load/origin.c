@@ -165,6 +165,15 @@ int origin_add(struct origin_table *t, const char *url, const char *unix_path, c
     return failed;
 }
 
+int origin_add_raw(struct origin_table *t, const char *address, const struct exchange_origin **out,
+                   struct seep_err *err)
+{
+    char url[600];
+    bool local = strncmp(address, "unix:", 5) == 0;
+    snprintf(url, sizeof url, "http://%s", local ? "localhost:1" : address);
+    return origin_add(t, url, local ? address + 5 : NULL, out, NULL, NULL, err);
+}
+
 void origin_free(struct origin_table *t)
 {
     for (int i = 0; i < t->n; i++)

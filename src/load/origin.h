@@ -16,6 +16,9 @@ struct origin_table {
 // it is no such URL.
 int origin_add(struct origin_table *t, const char *url, const char *unix_path, const struct exchange_origin **out,
                char **target, char **userinfo, struct seep_err *err);
+// The same for the address of a raw connection: "HOST:PORT", "[IPV6]:PORT" or "unix:/path".
+int origin_add_raw(struct origin_table *t, const char *address, const struct exchange_origin **out,
+                   struct seep_err *err);
 void origin_free(struct origin_table *t);
 
 enum origin_found { ORIGIN_FOUND, ORIGIN_ELSEWHERE, ORIGIN_NO_URL };

@@ -91,9 +91,14 @@ double schedule_when(const struct load_schedule *s, double count)
 
 static void aim(struct load_arrivals *a)
 {
-    double number = (double)a->taken * a->share.of + a->share.index;
+    double number = (double)(a->taken - a->of_burst) * a->share.of + a->share.index;
     double at = a->poisson ? a->passed : number + 0.5;
-    a->next_s = a->share.index >= a->share.of ? INFINITY : schedule_when(a->schedule, a->from + at);
+    a->regular_s = a->share.index >= a->share.of ? INFINITY : schedule_when(a->schedule, a->from + at);
+}
+
+static void choose(struct load_arrivals *a)
+{
+    a->next_s = a->burst_s < a->regular_s ? a->burst_s : a->regular_s;
 }
 
 static void pass(struct load_arrivals *a, int starts)
@@ -109,16 +114,41 @@ void arrivals_start(struct load_arrivals *a, const struct load_schedule *s, bool
                                 .poisson = poisson,
                                 .share = share,
                                 .rng = {seed},
-                                .from = schedule_count(s, from_s < 0 ? 0 : from_s)};
+                                .from = schedule_count(s, from_s < 0 ? 0 : from_s),
+                                .burst_s = INFINITY};
     pass(a, share.index + 1);
     aim(a);
+    choose(a);
+}
+
+void arrivals_add_bursts(struct load_arrivals *a, const struct profile_bursts *bursts, double from_s)
+{
+    int size = bursts->present ? share_part(a->share, bursts->size) : 0;
+    if (size <= 0 || bursts->every_s <= 0)
+        return;
+    a->burst_every_s = bursts->every_s;
+    a->burst_size = (uint64_t)size;
+    a->burst_s = (floor((from_s < 0 ? 0 : from_s) / bursts->every_s) + 1) * bursts->every_s;
+    choose(a);
+}
+
+static void take_of_burst(struct load_arrivals *a)
+{
+    a->of_burst++;
+    if (a->of_burst % a->burst_size == 0)
+        a->burst_s += a->burst_every_s;
 }
 
 void arrivals_take(struct load_arrivals *a)
 {
     a->taken++;
-    pass(a, a->share.of);
-    aim(a);
+    if (a->burst_s < a->regular_s) {
+        take_of_burst(a);
+    } else {
+        pass(a, a->share.of);
+        aim(a);
+    }
+    choose(a);
 }
 
 int pick_build(const struct profile_load *load, struct load_pick *out, struct seep_err *err)

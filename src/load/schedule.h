@@ -42,11 +42,19 @@ struct load_arrivals {
     struct load_rng rng;
     double from;    // the integral where the cursor began
     double passed;  // Poisson: the integral at the next start, relative to `from`
-    uint64_t taken; // of the share
+    uint64_t taken; // of the share, those of bursts too
     double next_s;  // the next start; INFINITY: none
+
+    uint64_t of_burst;    // of `taken`
+    double regular_s;     // the next start of the schedule; INFINITY: none
+    double burst_every_s; // 0: no bursts
+    uint64_t burst_size;  // the share's part of one
+    double burst_s;       // the next start of a burst; INFINITY: none
 };
 void arrivals_start(struct load_arrivals *a, const struct load_schedule *s, bool poisson, struct load_share share,
                     double from_s, uint64_t seed);
+// Right after arrivals_start(): on top come bursts of so many starts at once, at every multiple of a time.
+void arrivals_add_bursts(struct load_arrivals *a, const struct profile_bursts *bursts, double from_s);
 void arrivals_take(struct load_arrivals *a); // on to the one after next_s
 
 // A weighted choice: index i with probability weight[i] / sum.

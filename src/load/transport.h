@@ -79,6 +79,7 @@ struct exchange_spec {
     struct exchange_tls tls;
     const struct profile_tcp *raw; // EXCHANGE_RAW
     int64_t timeout_ns;            // of the whole exchange, connecting included; > 0
+    int64_t connect_timeout_ns;    // of connecting, TLS included; 0: as timeout_ns
     uint64_t body_max;             // a longer body ends it with EXCHANGE_BODY
     size_t keep_head, keep_body;   // bytes of the reply wanted in done(), at most; 0: none
     bool decode;                   // a kept body is to be unpacked (gzip, deflate), up to EXCHANGE_DECODED_MAX

@@ -13,7 +13,8 @@ int users_open(struct load_users *u, int max, struct seep_err *err)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for %d users.", max);
     }
     for (int i = 0; i < max; i++)
-        u->user[i].heap_at = -1;
+        u->user[i] = (struct load_user){.heap_at = -1, .next_free = i + 1 < max ? i + 1 : -1};
+    u->first_free = max > 0 ? 0 : -1;
     return 0;
 }
 
@@ -71,16 +72,33 @@ static void heap_remove(struct load_users *u, int at)
     sift_down(u, u->user[moved].heap_at);
 }
 
-void users_wait(struct load_users *u, int i, int64_t wake_ns)
+static void heap_add(struct load_users *u, int i, int64_t wake_ns)
 {
     SEEP_CHECK(i >= 0 && i < u->max && u->user[i].heap_at < 0);
-    u->user[i].busy = false;
-    if (!u->user[i].active)
-        return;
     u->user[i].wake_ns = wake_ns;
     put(u, u->n_heap, i);
     u->n_heap++;
     sift_up(u, u->n_heap - 1);
+}
+
+void users_wait(struct load_users *u, int i, int64_t wake_ns)
+{
+    SEEP_CHECK(i >= 0 && i < u->max && u->user[i].heap_at < 0);
+    u->user[i].busy = false;
+    if (u->user[i].active)
+        heap_add(u, i, wake_ns);
+}
+
+void users_pause(struct load_users *u, int i, int64_t wake_ns)
+{
+    SEEP_CHECK(u->user[i].busy);
+    heap_add(u, i, wake_ns);
+}
+
+void users_unpause(struct load_users *u, int i)
+{
+    if (u->user[i].heap_at >= 0)
+        heap_remove(u, u->user[i].heap_at);
 }
 
 // One whose last request is still under way is not free to begin anew.
@@ -92,7 +110,7 @@ static void activate(struct load_users *u, int64_t now_ns)
         struct load_user *user = &u->user[i];
         if (user->active || user->busy)
             continue;
-        *user = (struct load_user){.heap_at = -1, .active = true, .wake_ns = now_ns};
+        *user = (struct load_user){.heap_at = -1, .next_free = user->next_free, .active = true};
         u->active++;
         users_wait(u, i, now_ns);
         return;
@@ -103,7 +121,7 @@ static void retire(struct load_users *u, int i)
 {
     u->user[i].active = false;
     u->active--;
-    if (u->user[i].heap_at >= 0)
+    if (u->user[i].heap_at >= 0 && !u->user[i].busy)
         heap_remove(u, u->user[i].heap_at);
 }
 
@@ -141,4 +159,24 @@ int users_take(struct load_users *u)
     heap_remove(u, 0);
     u->user[i].busy = true;
     return i;
+}
+
+int users_claim(struct load_users *u)
+{
+    int i = u->first_free;
+    if (i < 0)
+        return -1;
+    u->first_free = u->user[i].next_free;
+    u->user[i].busy = true;
+    u->n_claimed++;
+    return i;
+}
+
+void users_release(struct load_users *u, int i)
+{
+    SEEP_CHECK(u->user[i].busy && u->user[i].heap_at < 0);
+    u->user[i].busy = false;
+    u->user[i].next_free = u->first_free;
+    u->first_free = i;
+    u->n_claimed--;
 }

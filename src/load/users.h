@@ -1,5 +1,6 @@
-// The users of a closed model: each waits until its time, has one request under way, thinks, and goes on. Pure data: a
-// fixed array and a heap by waking time.
+// The users of a load. In a closed model each waits until its time, goes through an iteration, thinks, and goes on; in
+// an open model they are a pool, and an arrival claims one that is free for one iteration. Pure data: a fixed array,
+// and a heap by waking time of those who wait or pause.
 #ifndef SEEP_LOAD_USERS_H
 #define SEEP_LOAD_USERS_H
 
@@ -8,19 +9,21 @@
 #include <stdint.h>
 
 struct load_user {
-    int64_t wake_ns;   // meaningful while waiting
-    int heap_at;       // where in the heap; -1: not waiting
-    bool active;       // is or will be served; else it leaves when its request is done
-    bool busy;         // taken, and not yet back
-    unsigned failures; // in a row
+    int64_t wake_ns;   // meaningful while in the heap
+    int heap_at;       // where in the heap; -1: not in it
+    int next_free;     // open model: of the pool, -1: the last
+    bool active;       // closed model: is or will be served; else it leaves after its iteration
+    bool busy;         // within an iteration
+    unsigned failures; // in a row, of exchanges that reached nothing
 };
 
 struct load_users {
     struct load_user *user; // max
-    int *heap;              // of indices, waiting ones, earliest first
+    int *heap;              // of indices, earliest first
     int max, n_heap;
-    int active;  // how many are
-    int next_in; // where to look for one to activate
+    int active;                // how many are
+    int next_in;               // where to look for one to activate
+    int first_free, n_claimed; // of the pool; -1: none
 };
 
 int users_open(struct load_users *u, int max, struct seep_err *err);
@@ -31,10 +34,16 @@ void users_close(struct load_users *u);
 void users_set(struct load_users *u, int wanted, int step, int64_t now_ns);
 void users_stop(struct load_users *u); // none active, none waiting
 
-// The earliest waiting one, or -1; and its time, INT64_MAX when there is none.
+// The earliest one in the heap, or -1; and its time, INT64_MAX when there is none.
 int users_first(const struct load_users *u);
 int64_t users_first_ns(const struct load_users *u);
-int users_take(struct load_users *u);                          // takes it off the heap: it is busy; n_heap > 0
-void users_wait(struct load_users *u, int i, int64_t wake_ns); // done for now; one no longer active leaves
+int users_take(struct load_users *u);                           // takes it off the heap: it is busy; n_heap > 0
+void users_wait(struct load_users *u, int i, int64_t wake_ns);  // iteration over; one no longer active leaves
+void users_pause(struct load_users *u, int i, int64_t wake_ns); // within its iteration: stays busy
+void users_unpause(struct load_users *u, int i);                // off the heap, if it is there; stays busy
+
+// The pool of an open model: a free one, which is busy then, or -1; and back again.
+int users_claim(struct load_users *u);
+void users_release(struct load_users *u, int i);
 
 #endif

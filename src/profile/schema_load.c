@@ -354,7 +354,7 @@ const struct schema_key schema_load[] = {
      .flags = KEY_POSITIVE | KEY_QUIET,
      .min = 1,
      .max = 1099511627776.0,
-     .def = "1GiB",
+     .def = "64MiB",
      AT(struct profile_load, body_max_bytes),
      .help = "a longer reply is broken off and an error"},
     {.name = "body_kept",

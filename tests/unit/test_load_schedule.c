@@ -113,6 +113,44 @@ static void poisson_arrivals_have_their_rate_and_spread(void **s)
     schedule_free(&sch);
 }
 
+static void bursts_come_on_top(void **s)
+{
+    (void)s;
+    struct profile_load load = {.open_model = true, .rate_per_s = 10};
+    struct profile_bursts bursts = {.present = true, .every_s = 0.5, .size = 3};
+    struct load_schedule sch;
+    struct load_arrivals a;
+    assert_int_equal(schedule_build(&load, &sch, NULL), 0);
+    arrivals_start(&a, &sch, false, whole, 1.2, 1);
+    arrivals_add_bursts(&a, &bursts, 1.2);
+    int regular = 0, burst = 0;
+    for (double last = 0; a.next_s < 3.2; arrivals_take(&a)) {
+        assert_true(a.next_s >= last);
+        last = a.next_s;
+        bool in_burst = fabs(last / 0.5 - round(last / 0.5)) < 1e-9;
+        burst += in_burst;
+        regular += !in_burst;
+    }
+    assert_int_equal(burst, 4 * 3); // at 1.5, 2, 2.5 and 3 s
+    assert_int_equal(regular, 20);
+    schedule_free(&sch);
+    load.rate_per_s = 0; // nothing but bursts
+    assert_int_equal(schedule_build(&load, &sch, NULL), 0);
+    arrivals_start(&a, &sch, true, whole, 0, 1);
+    arrivals_add_bursts(&a, &bursts, 0);
+    for (int i = 0; i < 9; i++, arrivals_take(&a))
+        assert_true(a.next_s == 0.5 * (1 + i / 3));
+    int shared = 0;
+    for (int k = 0; k < 2; k++) { // dealt out over two workers
+        arrivals_start(&a, &sch, false, (struct load_share){k, 2}, 0, 1);
+        arrivals_add_bursts(&a, &bursts, 0);
+        for (; a.next_s < 0.75; arrivals_take(&a))
+            shared++;
+    }
+    assert_int_equal(shared, 3);
+    schedule_free(&sch);
+}
+
 static void choices_follow_the_weights(void **s)
 {
     (void)s;
@@ -173,6 +211,38 @@ static void users_come_and_go_and_wake_in_order(void **s)
     users_close(&u);
 }
 
+static void a_pool_is_claimed_and_pauses(void **s)
+{
+    (void)s;
+    struct load_users u;
+    assert_int_equal(users_open(&u, 3, NULL), 0);
+    int a = users_claim(&u), b = users_claim(&u), c = users_claim(&u);
+    assert_true(a != b && b != c && a != c && a >= 0 && b >= 0 && c >= 0);
+    assert_int_equal(users_claim(&u), -1);
+    assert_int_equal(u.n_claimed, 3);
+    users_pause(&u, b, 50);
+    users_pause(&u, a, 40);
+    users_pause(&u, c, 60);
+    users_unpause(&u, b);
+    assert_int_equal(users_first_ns(&u), 40);
+    assert_int_equal(users_take(&u), a);
+    assert_true(u.user[a].busy);
+    users_release(&u, a);
+    assert_int_equal(users_claim(&u), a);
+    users_close(&u);
+
+    assert_int_equal(users_open(&u, 2, NULL), 0); // closed: one who pauses within an iteration finishes it
+    users_set(&u, 2, 2, 10);
+    int first = users_take(&u);
+    users_pause(&u, first, 20);
+    users_set(&u, 0, 0, 10);
+    assert_int_equal(u.n_heap, 1);
+    assert_int_equal(users_take(&u), first);
+    users_wait(&u, first, 30);
+    assert_int_equal(u.n_heap, 0);
+    users_close(&u);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,7 +251,9 @@ int main(void)
         cmocka_unit_test(a_rate_that_ends_has_no_next_start),
         cmocka_unit_test(constant_arrivals_are_evenly_spaced_and_resume_where_told),
         cmocka_unit_test(poisson_arrivals_have_their_rate_and_spread),
+        cmocka_unit_test(bursts_come_on_top),
         cmocka_unit_test(choices_follow_the_weights),
+        cmocka_unit_test(a_pool_is_claimed_and_pauses),
         cmocka_unit_test(users_come_and_go_and_wake_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
