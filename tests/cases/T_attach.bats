@@ -4,12 +4,15 @@ load ../lib/seep.bash
 setup() {
     seep_setup
     TARGET=
+    MORE=()
+    WATCH=()
 }
 teardown() {
-    if [ -n "$TARGET" ]; then
-        kill -9 "$TARGET" 2>/dev/null || true
-        wait "$TARGET" 2>/dev/null || true
-    fi
+    local pid
+    for pid in $TARGET "${MORE[@]}" "${WATCH[@]}"; do
+        kill -9 "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
     seep_teardown
 }
 
@@ -30,6 +33,28 @@ kind() { # kind KIND [ARG]: a target of its own, once it is ready
     "$TARGETS/attach_kinds" "$@" >out.txt 2>&1 &
     TARGET=$!
     wait_for 20 is_ready
+}
+# Several at a time: watching takes no processor, only time. watch NAME KIND [ARG]... starts one of a kind and watches it; its
+# output goes to NAME.txt, and watched NAME waits for it and sets status and output as run does.
+watch() {
+    local name=$1
+    shift
+    "$TARGETS/attach_kinds" "$@" >"$name.out" 2>&1 &
+    MORE+=("$!")
+    wait_for 20 grep -q ready "$name.out"
+    watch_pid "$name" "${MORE[-1]}"
+}
+declare -gA WATCH
+watch_pid() { # watch_pid NAME PID: one that runs already
+    "$SEEP" attach -q --name "$1" "${FAST[@]}" -o "${GATES:-$STACKS}" "$2" >"$1.txt" 2>&1 &
+    WATCH[$1]=$!
+}
+watched() {
+    status=0
+    wait "${WATCH[$1]}" || status=$?
+    unset "WATCH[$1]" # another may have its number from now on
+    output=$(<"$1.txt")
+    echo "$output"
 }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 supervisor() { "$SEEP" status "$1" | sed -n 's/.*supervisor \([0-9]*\).*/\1/p' | head -n 1; }
@@ -74,16 +99,12 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
 
 @test "T02 realloc that grows, and threads that come and go and leak: the right functions" {
     needs_uprobes BPF
-    kind realloc
-    run "$SEEP" attach -q --name r "${FAST[@]}" -o "$STACKS" "$TARGET"
-    echo "$output"
+    watch r realloc
+    watch t threads
+    watched r
     [ "$status" -eq 1 ]
     [ "$(first_function r)" = grow_here ]
-    kill -9 "$TARGET"
-    wait "$TARGET" || true
-    kind threads
-    run "$SEEP" attach -q --name t "${FAST[@]}" -o "$STACKS" "$TARGET"
-    echo "$output"
+    watched t
     [ "$status" -eq 1 ]
     [ "$(first_function t)" = lost_here ]
 }
@@ -91,13 +112,13 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
 @test "T03 a healthy program, one whose children leak and end, and a full cache that replaces: none is accused" {
     needs_uprobes
     local k
+    GATES='gates=["stack.growth < 1MB/h","heap.growth < 1MB/h"]'
     for k in steady forks replace; do
-        kind "$k"
-        run "$SEEP" attach -q --name "$k" "${FAST[@]}" -o 'gates=["stack.growth < 1MB/h","heap.growth < 1MB/h"]' "$TARGET"
-        echo "$output"
+        watch "$k" "$k"
+    done
+    for k in steady forks replace; do
+        watched "$k"
         [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
-        kill -9 "$TARGET"
-        wait "$TARGET" || true
     done
     verdict replace 'any("from before the attach" in g["reason"] for g in v["gates"])'
 }
@@ -251,7 +272,7 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     redis-server --port "$port" --bind 127.0.0.1 --save "" --dir "$WORK" >out.txt 2>&1 &
     TARGET=$!
     wait_for 20 redis-cli -p "$port" ping
-    "$SEEP" attach --detach --name redis --duration 12s --interval 100ms -o "$STACKS" "$TARGET"
+    "$SEEP" attach --detach --name redis --duration 8s --interval 100ms -o "$STACKS" "$TARGET"
     local n=0
     while "$SEEP" status redis | grep -q ^running; do
         redis-cli -p "$port" eval 'for i=1,50 do redis.call("SET", "k"..ARGV[1]..":"..i, string.rep("x",200)) end' 0 $((n++)) >/dev/null
@@ -275,24 +296,25 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     nginx -p "$WORK/ngx" -c "$WORK/ngx/conf" >out.txt 2>&1 &
     TARGET=$!
     wait_for 20 curl -fs "http://127.0.0.1:$port/" -o /dev/null
-    run "$SEEP" attach -q --name nginx "${FAST[@]}" -o "$STACKS" "$TARGET"
-    echo "$output"
-    [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
-    verdict nginx 'v["evidence"]["attribution"] == "exact"'
-    curl -fs "http://127.0.0.1:$port/" -o /dev/null
-    kill "$TARGET"
-    wait "$TARGET" || true
     PYTHONMALLOC=malloc python3 -c '
 import time
 kept = []
 print("ready", flush=True)
 while True:
     kept.append(bytearray(20000))
-    time.sleep(0.01)' >out.txt &
-    TARGET=$!
-    wait_for 20 is_ready
-    run "$SEEP" attach -q --name py "${FAST[@]}" -o "$STACKS" "$TARGET"
-    echo "$output"
+    time.sleep(0.01)' >py.out &
+    MORE+=("$!")
+    wait_for 20 grep -q ready py.out
+    watch_pid nginx "$TARGET"
+    watch_pid py "${MORE[-1]}"
+    watched nginx
+    [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+    verdict nginx 'v["evidence"]["attribution"] == "exact"'
+    curl -fs "http://127.0.0.1:$port/" -o /dev/null
+    kill "$TARGET"
+    wait "$TARGET" || true
+    watched py
     [ "$status" -eq 1 ]
     verdict py 'any("bytearray" in (f["function"] or "").lower() for f in v["stacks"][0]["frames"])'
+    kill -0 "${MORE[-1]}"
 }
