@@ -161,6 +161,7 @@ int flow_first(const struct steps_plan *steps, struct load_rng *rng); // the fir
 struct outcome {
     bool ok;
     enum load_error kind;         // when not ok
+    bool whole;                   // there was a whole reply
     bool timed;                   // its durations count: there was a whole reply, or the time ran out
     const char *why;              // a clause, or of LOAD_ERR_EXTRACT the variable; may be NULL
     struct check_failure failure; // of LOAD_ERR_CHECK and LOAD_ERR_STATUS

@@ -340,6 +340,7 @@ static bool followed(struct flow *f, struct outcome *o, int64_t now_ns)
         return false;
     if (to == PLAN_REDIRECT_ELSEWHERE || f->hops == HOPS_MAX) {
         *o = (struct outcome){.kind = LOAD_ERR_HOST,
+                              .whole = true,
                               .timed = true,
                               .why = f->hops == HOPS_MAX ? "it redirects without end" : "it redirects to another host"};
         return false;

@@ -37,7 +37,9 @@ static void check(struct flow *f, int64_t service_ns, struct outcome *o)
 
 struct outcome outcome_of(struct flow *f, enum exchange_end end, int64_t now_ns)
 {
-    struct outcome o = {.why = f->x.reply.why, .timed = end == EXCHANGE_WHOLE || end == EXCHANGE_TIMEOUT};
+    struct outcome o = {.why = f->x.reply.why,
+                        .whole = end == EXCHANGE_WHOLE,
+                        .timed = end == EXCHANGE_WHOLE || end == EXCHANGE_TIMEOUT};
     if (end == EXCHANGE_WHOLE)
         check(f, now_ns - f->service_ns, &o);
     else
@@ -100,10 +102,31 @@ static void count(struct flow *f, const struct outcome *o, int64_t now_ns)
     tally_record(t, series, LOAD_SERVICE, engine_us(now_ns - f->service_ns));
 }
 
+static void measure(struct flow *f, const struct outcome *o, int64_t now_ns)
+{
+    struct load_plan *p = &f->drive->plan;
+    struct template_scope scope = {0};
+    if (f->session)
+        scope = session_scope(f->session, &f->drive->engine->rng);
+    const struct measure_case c = {.reply = &f->x.reply,
+                                   .whole = o->whole,
+                                   .timed = o->timed,
+                                   .ok = o->ok,
+                                   .latency_ns = now_ns - f->intended_ns,
+                                   .service_ns = now_ns - f->service_ns,
+                                   .scope = &scope,
+                                   .room = &p->check_room,
+                                   .scratch = &p->value_text};
+    for (int i = 0; i < f->step->n_measures; i++)
+        measure_take(f->step->measure[i], f->drive->engine->tally, &c);
+}
+
 void outcome_count(struct flow *f, const struct outcome *o, int64_t now_ns)
 {
     if (f->step->series >= 0)
         count(f, o, now_ns);
+    if (f->step->n_measures)
+        measure(f, o, now_ns);
     if (!o->ok)
         tell(f, o);
 }

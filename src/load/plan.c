@@ -11,7 +11,7 @@
 
 struct reader { // what compiling needs all the time
     struct load_plan *p;
-    const struct load_series_table *series;
+    const struct load_tally *tally;
     int index; // of the load
     struct seep_err *err;
 };
@@ -50,12 +50,35 @@ static int read_values(const struct reader *r, struct step_plan *s)
     return 0;
 }
 
-static bool wants(const struct step_plan *s, bool (*of_check)(const struct check *),
-                  bool (*of_extract)(const struct extract *))
+static int read_measures(const struct reader *r, struct step_plan *s)
 {
-    bool wanted = of_check(s->check);
+    s->measure = calloc((size_t)r->p->measures.n + 1, sizeof *s->measure);
+    if (!s->measure)
+        return seep_fail(r->err, SEEP_E_SYSTEM, "There is no memory for the metrics of the step %s.", s->step->name);
+    for (int i = 0; s->scenario && i < r->p->measures.n; i++) {
+        if (measure_is_of(&r->p->measures.row[i], s->scenario, s->step))
+            s->measure[s->n_measures++] = &r->p->measures.row[i];
+    }
+    return 0;
+}
+
+static bool wants_head(const struct step_plan *s)
+{
+    bool wanted = check_wants_head(s->check);
     for (int i = 0; i < s->step->n_extract; i++)
-        wanted = wanted || of_extract(s->value[i].extract);
+        wanted = wanted || extract_wants_head(s->value[i].extract);
+    for (int i = 0; i < s->n_measures; i++)
+        wanted = wanted || measure_wants_head(s->measure[i]);
+    return wanted;
+}
+
+static bool wants_body(const struct step_plan *s)
+{
+    bool wanted = check_wants_body(s->check);
+    for (int i = 0; i < s->step->n_extract; i++)
+        wanted = wanted || extract_wants_body(s->value[i].extract);
+    for (int i = 0; i < s->n_measures; i++)
+        wanted = wanted || measure_wants_body(s->measure[i]);
     return wanted;
 }
 
@@ -71,8 +94,7 @@ static bool asks_for_encoding(const struct request_words *w)
 static void read_spec(const struct profile_load *load, struct step_plan *s, const struct exchange_origin *origin)
 {
     const struct profile_step *step = s->step;
-    bool body = wants(s, check_wants_body, extract_wants_body);
-    bool head = load->cookies || load->follow != FOLLOW_OFF || wants(s, check_wants_head, extract_wants_head);
+    bool body = wants_body(s), head = load->cookies || load->follow != FOLLOW_OFF || wants_head(s);
     s->spec = (struct exchange_spec){
         .name = step->name,
         .protocol = protocol_of(load, step),
@@ -100,7 +122,7 @@ static int read_step(const struct reader *r, const struct profile_step *step, st
     if (request_words_open(&s->words, p->load, step, &p->origins, &p->sessions.names, p->sessions.feeds, &origin,
                            r->err) < 0 ||
         check_open(&step->expect, step->tcp.present, &p->sessions.names, p->sessions.feeds, &s->check, r->err) < 0 ||
-        read_values(r, s) < 0)
+        read_values(r, s) < 0 || read_measures(r, s) < 0)
         return -1;
     read_spec(p->load, s, origin);
     p->needs_sessions = p->needs_sessions || !s->words.constant || step->n_extract > 0;
@@ -109,7 +131,7 @@ static int read_step(const struct reader *r, const struct profile_step *step, st
 
 // out->n tells how many of the steps may have to be freed, after an error too.
 static int read_steps(const struct reader *r, const struct profile_step *step, int n, const char *part,
-                      struct steps_plan *out)
+                      const char *scenario, struct steps_plan *out)
 {
     out->step = calloc((size_t)n + 1, sizeof *out->step);
     if (!out->step)
@@ -117,6 +139,7 @@ static int read_steps(const struct reader *r, const struct profile_step *step, i
     for (; out->n < n; out->n++) {
         struct step_plan *s = &out->step[out->n];
         s->part = part;
+        s->scenario = scenario;
         if (read_step(r, &step[out->n], s) < 0) {
             out->n++;
             return -1;
@@ -137,6 +160,7 @@ static void steps_free(struct steps_plan *steps)
             template_close(s->value[v].fallback);
         }
         free(s->value);
+        free(s->measure);
     }
     free(steps->step);
     *steps = (struct steps_plan){0};
@@ -158,15 +182,14 @@ static int read_scenario(const struct reader *r, int index)
     const struct profile_scenario *scenario = &r->p->load->scenarios[index];
     struct scenario_plan *out = &r->p->scenario[index];
     out->scenario = scenario;
-    out->series = load_series_of_scenario(r->series, r->index, index);
-    if (read_steps(r, scenario->steps, scenario->n_steps, "scenario", &out->steps) < 0)
+    out->series = load_series_of_scenario(r->tally->series, r->index, index);
+    if (read_steps(r, scenario->steps, scenario->n_steps, "scenario", scenario->name, &out->steps) < 0)
         return -1;
     for (int i = 0; i < out->steps.n; i++) {
         struct step_plan *s = &out->steps.step[i];
-        s->scenario = scenario->name;
-        s->series = load_series_of_step(r->series, r->index, index, i);
+        s->series = load_series_of_step(r->tally->series, r->index, index, i);
         if (s->step->transaction)
-            s->transaction = load_series_of_transaction(r->series, r->index, index, s->step->transaction);
+            s->transaction = load_series_of_transaction(r->tally->series, r->index, index, s->step->transaction);
     }
     r->p->pauses = r->p->pauses || pauses(&out->steps);
     return 0;
@@ -176,9 +199,9 @@ static int read_all(const struct reader *r)
 {
     struct load_plan *p = r->p;
     const struct profile_load *l = p->load;
-    if (read_steps(r, l->setup, l->n_setup, "setup", &p->setup) < 0 ||
-        read_steps(r, l->user_setup, l->n_user_setup, "user setup", &p->user_setup) < 0 ||
-        read_steps(r, l->teardown, l->n_teardown, "teardown", &p->teardown) < 0)
+    if (read_steps(r, l->setup, l->n_setup, "setup", NULL, &p->setup) < 0 ||
+        read_steps(r, l->user_setup, l->n_user_setup, "user setup", NULL, &p->user_setup) < 0 ||
+        read_steps(r, l->teardown, l->n_teardown, "teardown", NULL, &p->teardown) < 0)
         return -1;
     for (int i = 0; i < l->n_scenarios; i++) {
         if (read_scenario(r, i) < 0)
@@ -198,8 +221,10 @@ int plan_read(struct load_plan *p, const struct profile *profile, int index, con
     p->scenario = calloc((size_t)l->n_scenarios + 1, sizeof *p->scenario);
     if (!p->scenario)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for %d scenarios.", l->n_scenarios);
-    struct reader r = {.p = p, .series = tally->series, .index = index, .err = err};
-    if (session_plan_open(&p->sessions, l, process, processes, err) < 0 || read_all(&r) < 0)
+    struct reader r = {.p = p, .tally = tally, .index = index, .err = err};
+    if (session_plan_open(&p->sessions, l, process, processes, err) < 0 ||
+        measures_open(l, index, tally->metrics, &p->sessions.names, p->sessions.feeds, &p->measures, err) < 0 ||
+        read_all(&r) < 0)
         return -1;
     p->needs_sessions = p->needs_sessions || l->cookies || l->follow != FOLLOW_OFF || l->n_user_setup > 0 ||
                         l->connection == CONNECTION_PER_USER;
@@ -214,6 +239,7 @@ void plan_free(struct load_plan *p)
     steps_free(&p->setup);
     steps_free(&p->user_setup);
     steps_free(&p->teardown);
+    measures_close(&p->measures);
     if (p->load)
         session_plan_close(&p->sessions);
     origin_free(&p->origins);

@@ -7,6 +7,7 @@
 
 #include "load/check.h"
 #include "load/extract.h"
+#include "load/measure.h"
 #include "load/origin.h"
 #include "load/request.h"
 #include "load/session.h"
@@ -29,7 +30,9 @@ struct step_plan {
     struct request_words words;
     struct request_room room; // of a constant request
     struct check *check;
-    struct value_plan *value; // step->n_extract
+    struct value_plan *value;       // step->n_extract
+    const struct measure **measure; // n_measures: metrics that are about its replies
+    int n_measures;
     struct transport *transport;
     int transport_index;    // of the load's
     int series;             // the leaf it is counted in; -1: none
@@ -53,6 +56,7 @@ struct load_plan {
     struct scenario_plan *scenario; // load->n_scenarios
     struct steps_plan setup, user_setup, teardown;
     struct session_plan sessions;
+    struct measures measures;
     struct origin_table origins;
     struct transport *transport[PLAN_TRANSPORTS_MAX];
     int n_transports;

@@ -387,6 +387,45 @@ static void users_are_hatched_and_keep_their_pace(void **s)
     load_free(l);
 }
 
+static void the_users_own_metrics_are_fed(void **s)
+{
+    (void)s;
+    struct load *l = rig_begin(rig_profile(
+        shop.port, "version: 1\nname: t\nload:\n  users: 2\n  iterations: 100\n  scenarios:\n"
+                   "  - {name: good, request: 'http://127.0.0.1:@/cache'}\n"
+                   "  - name: bad\n    steps:\n    - {name: none, request: 'http://127.0.0.1:@/nothing', transaction: "
+                   "buy}\n"
+                   "  metrics:\n    slow: {trend: latency, of: good}\n    failed: {rate: errors}\n"
+                   "    bought: {rate: success, of: buy}\n    bytes: {counter: size, of: good}\n"
+                   "    second: {trend: {json: '$.list[1]'}}\n"
+                   "    cached: {rate: {headers: {Cache-Control: {has: ['max-age>=300']}}}, of: good}\n"
+                   "    misses: {counter: errors, of: bad.none}\n"));
+    assert_true(rig_wait(l, rig_is, LOAD_STOPPED, 20));
+    uint64_t good = counts(l, "scenario=good")->ok, bad = counts(l, "scenario=bad")->completed;
+    assert_int_equal(good + bad, 100);
+    const struct load_metric_table *t = load_metrics_of(l);
+    assert_int_equal(t->n, 7);
+    for (int i = 0; i < t->n; i++) {
+        const struct load_metric_counts *c = load_metric_counts(l, i);
+        const char *name = t->row[i].name;
+        if (strcmp(name, "failed") == 0)
+            assert_true(c->total == 100 && c->hits == bad);
+        else if (strcmp(name, "bought") == 0)
+            assert_true(c->total == bad && c->hits == 0);
+        else if (strcmp(name, "bytes") == 0)
+            assert_true(c->sum == (double)good * strlen("{\"list\": [1, 2, 3], \"name\": \"x\"}\n"));
+        else if (strcmp(name, "second") == 0)
+            assert_true(c->total == good && c->sum == 2 * (double)good);
+        else if (strcmp(name, "cached") == 0)
+            assert_true(c->total == good && c->hits == good);
+        else if (strcmp(name, "misses") == 0)
+            assert_true(c->sum == (double)bad);
+        else
+            assert_int_equal(load_metric_hist(l, i)->count, good);
+    }
+    load_free(l);
+}
+
 static void memory_is_flat_with_sessions(void **s)
 {
     (void)s;
@@ -425,6 +464,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(connections_are_shared_or_ones_own_or_fresh),
         cmocka_unit_test(a_unix_socket_is_as_good),
         cmocka_unit_test(users_are_hatched_and_keep_their_pace),
+        cmocka_unit_test(the_users_own_metrics_are_fed),
         cmocka_unit_test(memory_is_flat_with_sessions),
     };
     // What is the engine's own must not depend on who carries the bytes.
