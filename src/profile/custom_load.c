@@ -42,7 +42,7 @@ static int status_read(const struct load_context *ctx, const struct node *n, str
         *out = (struct profile_status){(text[0] - '0') * 100, (text[0] - '0') * 100 + 99};
         return 0;
     }
-    if (!isdigit((unsigned char)text[0]))
+    if (strspn(text, "0123456789.") < strlen(text))
         return node_fail(ctx->err, n, "expect.status is a code such as 200, a class such as 2xx, or any, not '%.40s'.",
                          text);
     if (schema_number(ctx, n, "expect.status", UNIT_NONE, &v))

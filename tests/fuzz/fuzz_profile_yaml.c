@@ -3,14 +3,35 @@
 #include "fuzz.h"
 #include "profile/profile.h"
 
+// What is dumped reads back, and is dumped the same.
+static void dump_reads_back(const struct profile *p)
+{
+    struct seep_err err = {0};
+    struct profile *again = NULL;
+    char *first = profile_dump(p, false);
+    if (!first) // larger than a dump may be
+        return;
+    if (profile_parse(first, strlen(first), "dump", &again, &err)) {
+        fprintf(stderr, "%s\n%s\n", err.text, first);
+        FUZZ_NEED(!"a dump reads back");
+    }
+    char *second = profile_dump(again, false);
+    FUZZ_NEED(second != NULL && strcmp(first, second) == 0);
+    free(first);
+    free(second);
+    profile_free(again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct seep_err err = {0};
     struct profile *p = NULL;
-    if (profile_parse((const char *)data, size, "fuzz.yaml", &p, &err) == 0)
+    if (profile_parse((const char *)data, size, "fuzz.yaml", &p, &err) == 0) {
         FUZZ_NEED(p != NULL);
-    else
+        dump_reads_back(p);
+    } else {
         FUZZ_NEED(p == NULL && strlen(err.text) > 10);
+    }
     profile_free(p);
     return 0;
 }

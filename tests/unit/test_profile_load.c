@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char everything[] =
     "version: 1\n"
@@ -269,12 +270,184 @@ static void hosts_are_known(void **state)
     profile_free(p);
 }
 
+// What contradicts itself, and the sentence that says so.
+static const struct {
+    const char *load, *says;
+} bad[] = {
+    {"{users: 1, name: a, exec: {command: [x]}}", "users says nothing here"},
+    {"{exec: {command: []}}", "exec.command is empty"},
+    {"{exec: {command: [x], counters: {a: 'x=[0-9]'}}}", "has no group"},
+    {"{exec: {command: [x], counters: {a: {total: true}}}}", "a regex or from json"},
+    {"{exec: {command: [x], exit: 256}}", "between 0 and 255"},
+    {"{rate: 1/s, hatch: 1/s, scenarios: [{request: 'http://h/'}]}", "hatch says how"},
+    {"{users: 2, hatch: 1/s, stages: [{for: 1s, to: 3}], scenarios: [{request: 'http://h/'}]}", "hatch says how"},
+    {"{rate: 1/s, pace: 1/s, scenarios: [{request: 'http://h/'}]}", "pace belongs to users"},
+    {"{users: 1, bursts: {size: 2, every: 1s}, scenarios: [{request: 'http://h/'}]}", "bursts belong to a rate"},
+    {"{rate: 1/s, bursts: {size: 2}, scenarios: [{request: 'http://h/'}]}", "needs the key 'every'"},
+    {"{rate: 1/s, connection: per-user, scenarios: [{request: 'http://h/'}]}", "users that are kept"},
+    {"{users: 9, connection: per-user, connections: 8, scenarios: [{request: 'http://h/'}]}", "do not fit into 8"},
+    {"{users: 2, workers: 3, scenarios: [{request: 'http://h/'}]}", "more processes than"},
+    {"{rate: 1/s, workers: 65, scenarios: [{request: 'http://h/'}]}", "must lie between 1 and 64"},
+    {"{users: 1, iterations: 1.5, scenarios: [{request: 'http://h/'}]}", "whole number"},
+    {"{users: 1, tls: {cert: /a}, scenarios: [{request: 'http://h/'}]}", "belong together"},
+    {"{users: 1, tls: {ca: /a, insecure: true}, scenarios: [{request: 'http://h/'}]}", "accepts any certificate"},
+    {"{users: 1, unix: run.sock, scenarios: [{request: 'http://h/'}]}", "begins with '/'"},
+    {"{users: 1, http: 3, scenarios: [{request: 'http://h/'}]}", "1.1|2"},
+    {"{users: 1, headers: {'a b': c}, scenarios: [{request: 'http://h/'}]}", "name of a header"},
+    {"{users: 1, variables: {id: 1}, scenarios: [{request: 'http://h/'}]}", "and not id"},
+    {"{users: 1, variables: {a: '${user:b}'}, scenarios: [{request: 'http://h/'}]}", "Nothing gives ${user:b}"},
+    {"{users: 1, data: {a.b: f.csv}, scenarios: [{request: 'http://h/'}]}", "name of a table"},
+    {"{rate: 1/s, scenarios: [{think: 1s, request: 'http://h/'}]}", "belongs to users"},
+    {"{users: 1, scenarios: [{steps: []}]}", "has no steps"},
+    {"{users: 1, scenarios: [{steps: [{request: 'http://h/'}], request: 'http://h/'}]}", "no request of its own"},
+    {"{users: 1, scenarios: [{steps: [{request: 'http://h/', weight: 2}]}]}", "chooses between the steps of a one_of"},
+    {"{users: 1, scenarios: [{steps: [{one_of: [{request: 'http://h/'}]}]}]}", "at least two steps"},
+    {"{users: 1, scenarios: [{steps: [{one_of: [{request: 'http://h/'}, {one_of: [a, b]}]}]}]}",
+     "cannot stand inside another"},
+    {"{users: 1, scenarios: [{steps: [{one_of: [{request: 'http://h/'}, {request: 'http://h/'}], name: x}]}]}",
+     "one_of stands alone"},
+    {"{users: 1, scenarios: [{steps: [{name: a, request: 'http://h/'}, {name: a, request: 'http://h/'}]}]}",
+     "Two steps are called"},
+    {"{users: 1, scenarios: [{steps: [{transaction: t, request: 'http://h/'}, {request: 'http://h/'}, {transaction: t, "
+     "request: 'http://h/'}]}]}",
+     "was over before"},
+    {"{users: 1, scenarios: [{steps: [{name: a}]}]}", "needs the key 'request' or 'tcp'"},
+    {"{users: 1, scenarios: [{request: 'http://h/', tcp: {address: 'h:1', send: x}}]}", "a request or tcp, not both"},
+    {"{users: 1, scenarios: [{request: {url: 'http://h/', body: a, body_file: /b}}]}", "not both"},
+    {"{users: 1, scenarios: [{request: 'http://h:99999/'}]}", "no host and port"},
+    {"{users: 1, scenarios: [{request: 'http:///a'}]}", "no host and port"},
+    {"{users: 1, variables: {h: a}, scenarios: [{request: 'http://${user:h}/'}]}", "cannot stand in the host"},
+    {"{users: 1, scenarios: [{request: 'http://h/${user:x}'}]}", "Nothing gives ${user:x}"},
+    {"{users: 1, scenarios: [{request: 'http://h/${data:x.y}'}]}", "no table 'x'"},
+    {"{users: 1, scenarios: [{request: 'http://h/${gen:dice}'}]}", "nothing that can be generated"},
+    {"{users: 1, scenarios: [{request: 'http://h/${gen:int(5,1)}'}]}", "the lower first"},
+    {"{users: 1, variables: {a: b}, scenarios: [{request: 'http://h/${user:a|json}'}]}", "belongs to a body"},
+    {"{users: 1, variables: {a: b}, scenarios: [{request: 'http://h/${user:a|up}'}]}", "other than |url"},
+    {"{users: 1, scenarios: [{tcp: {address: h, send: x}}]}", "no address such as"},
+    {"{users: 1, scenarios: [{tcp: {address: 'h:1'}}]}", "either send or command"},
+    {"{users: 1, scenarios: [{tcp: {address: 'h:1', send: x, framing: until}}]}", "with framing: until"},
+    {"{users: 1, scenarios: [{tcp: {address: 'h:1', send: x, length: 5B}}]}", "with framing: length"},
+    {"{users: 1, scenarios: [{tcp: {address: 'h:1', send: x, framing: prefixed, prefix: 3}}]}", "1, 2, 4 or 8"},
+    {"{users: 1, scenarios: [{tcp: {address: 'h:1', send: x, prefix: 2}}]}", "belongs to framing: prefixed"},
+    {"{users: 1, scenarios: [{tcp: {address: 'h:1', command: [GET], framing: line}}]}", "framing resp"},
+    {"{users: 1, scenarios: [{tcp: {address: 'h:1', send: x}, expect: {status: 200}}]}",
+     "neither a status nor a header"},
+    {"{users: 1, scenarios: [{tcp: {address: 'h:1', send: x}, extract: {a: {cookie: b}}}]}", "has no header"},
+    {"{users: 1, scenarios: [{tcp: {address: 'h:1', send: x, framing: none}, expect: {body: a}}]}",
+     "no reply to look at"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {error_replies: true}}]}", "framing resp or memcached"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {status: 2x}}]}", "a class such as 2xx"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {status: ok}}]}", "a class such as 2xx"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {headers: {'a b': c}}}]}", "name of a header"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {headers: {A: {}}}}]}", "Nothing is said of the header"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {headers: {A: {present: false, has: b}}}}]}",
+     "absent and have a value"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {headers: {A: {matches: '('}}}}]}",
+     "no regular expression"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {json: {a.b: 1}}}]}", "it begins with $"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {json: {$.a: {is: 5}}}}]}", "no comparison such as"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {json: {$.a: {present: false, equals: 1}}}}]}",
+     "absent and have a value"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {body: {at_least: 5B, at_most: 4B}}}]}",
+     "at least and at most"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {body: {contains: ['']}}}]}", "which everything holds"},
+    {"{users: 1, scenarios: [{request: 'http://h/', extract: {a: {json: $.a, header: b}}}]}", "comes from one of"},
+    {"{users: 1, scenarios: [{request: 'http://h/', extract: {a: {between: [x]}}}]}", "two texts"},
+    {"{users: 1, scenarios: [{request: 'http://h/', extract: {id: $.a}}]}", "and not id"},
+    {"{users: 1, scenarios: [{request: 'http://h/'}], metrics: {a: {of: s1}}}", "needs the key 'trend'"},
+    {"{users: 1, scenarios: [{request: 'http://h/'}], metrics: {a: {trend: latency, rate: errors}}}", "one of them"},
+    {"{users: 1, scenarios: [{request: 'http://h/'}], metrics: {a: {trend: speed}}}", "latency, service, size"},
+    {"{users: 1, scenarios: [{request: 'http://h/'}], metrics: {a: {trend: latency, of: nobody}}}",
+     "no scenario, no SCENARIO.STEP"},
+    {"{users: 1, scenarios: [{request: 'http://h/'}], metrics: {a: {trend: {}}}}", "comes from one of"},
+    {"[{name: a, users: 1, scenarios: [{request: 'http://h/'}]}, {name: a, users: 1, scenarios: [{request: "
+     "'http://h/'}]}]",
+     "Two loads are called"},
+    {"[{users: 1, scenarios: [{request: 'http://h/'}], metrics: {m: {counter: size}}}, {users: 1, scenarios: "
+     "[{request: 'http://h/'}], metrics: {m: {counter: size}}}]",
+     "Two loads have a metric"},
+    {"{users: 1, timeout: '${user:x}', scenarios: [{request: 'http://h/'}]}", "belongs to what a load sends"},
+};
+
+static void contradictions_are_refused(void **state)
+{
+    (void)state;
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char text[1024];
+        struct profile *p = NULL;
+        struct seep_err err = {0};
+        int len = snprintf(text, sizeof text, "version: 1\nload: %s\n", bad[i].load);
+        int rc = profile_parse(text, (size_t)len, "bad.yaml", &p, &err);
+        // Place, line and caret: all of it is in the second line.
+        if (rc == 0 || strncmp(err.text, "bad.yaml:2:", 11) != 0 || !strstr(err.text, bad[i].says) ||
+            !strchr(err.text, '^') || err.code != SEEP_E_USAGE) {
+            print_error("wanted '%s', got: %s\n%s\n", bad[i].says, rc ? err.text : "no error", text);
+            wrong++;
+        }
+        profile_free(p);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+static void loads_are_named_in_overrides(void **state)
+{
+    (void)state;
+    static const char *const over[] = {"load.attack.rate=7/s", "load.0.users=3",
+                                       "load.users.scenarios.browse.weight=5"};
+    char path[] = "/tmp/seep-load-XXXXXX.yaml";
+    int fd = mkstemps(path, 5);
+    assert_true(fd >= 0);
+    FILE *f = fdopen(fd, "w");
+    fputs(everything, f);
+    fclose(f);
+    const char *names[] = {path};
+    struct profile_sources s = {.names = names, .n_names = 1, .overrides = over, .n_overrides = 3};
+    struct profile *p;
+    struct seep_err err = {0};
+    if (profile_load(&s, &p, &err))
+        fail_msg("%s", err.text);
+    unlink(path);
+    assert_true(p->loads[1].rate_per_s == 7 && p->loads[0].users == 3 && p->loads[0].scenarios[0].weight == 5);
+    profile_free(p);
+}
+
+static void files_are_found_beside_their_profile(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/seep-load-XXXXXX", path[64], real[128];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/p.yaml", dir);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("version: 1\nload: {users: 1, data: {t: rows.csv, e: '${env:SEEP_TABLE}', a: /abs.csv}, "
+          "scenarios: [{request: 'http://h/'}]}\n",
+          f);
+    fclose(f);
+    const char *names[] = {path};
+    struct profile_sources s = {.names = names, .n_names = 1};
+    struct profile *p;
+    struct seep_err err = {0};
+    if (profile_load(&s, &p, &err))
+        fail_msg("%s", err.text);
+    snprintf(real, sizeof real, "%s/rows.csv", dir);
+    assert_string_equal(p->loads[0].data[0].file, real);
+    assert_string_equal(p->loads[0].data[1].file, "${env:SEEP_TABLE}");
+    assert_string_equal(p->loads[0].data[2].file, "/abs.csv");
+    profile_free(p);
+    unlink(path);
+    rmdir(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_is_read),
         cmocka_unit_test(a_dump_reads_back),
         cmocka_unit_test(hosts_are_known),
+        cmocka_unit_test(contradictions_are_refused),
+        cmocka_unit_test(loads_are_named_in_overrides),
+        cmocka_unit_test(files_are_found_beside_their_profile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

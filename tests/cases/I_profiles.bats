@@ -1,0 +1,90 @@
+#!/usr/bin/env bats
+# Every shipped profile with a load drives the demo service, shortened: each scenario is requested, and every reply is as it
+# expects. (A_basics looks at the profiles themselves, test_profile_docs at the examples of docs/LOAD.md.)
+load ../lib/seep.bash
+setup() { seep_setup; PORT=$(free_port); }
+teardown() {
+    [ -z "${SERVICE:-}" ] || { kill "$SERVICE" 2>/dev/null; wait "$SERVICE" 2>/dev/null || true; }
+    seep_teardown
+}
+
+@test "I01 every shipped load drives the demo service" {
+    "$TARGETS/demo_service" --port "$PORT" --session-ttl 600 --rate-limit 2 >service.out 2>&1 &
+    SERVICE=$!
+    wait_for 10 grep -q ready service.out
+    API_KEY=key-1 LOAD_TEST_PASSWORD=secret TEST_PRICE_ID=price python3 - "$SEEP" "$SEEP_SOURCE/profiles" "$PORT" <<'PY'
+import concurrent.futures, glob, json, os, subprocess, sys
+seep, profiles, port = sys.argv[1:]
+users = ['load.users=20']
+quick = ['load.think=20ms']
+stages = ['load.stages=[{for: 500ms, to: 10}, {for: 1s, to: 20}]']
+short = {  # what makes a second or two of it; all others are driven as they are
+    'auth-load': users + quick + ['load.hatch=40/s'], 'auth-production': users + quick + ['load.hatch=40/s'],
+    'authz-baseline': users + ['load.pace=10/s'], 'authz-target': users + ['load.pace=10/s'],
+    'authz-stress': users + ['load.pace=10/s'], 'authz-cache-hit': users + quick, 'authz-cache-miss': users + quick,
+    'authz-complex': users + quick, 'bot-attack': ['load.bots.pace=4/s', 'load.users.think=100ms'],
+    'brute-force': ['load.users.think=100ms'],
+    'cache-lookups': ['load.lookups.start=500ms', 'load.lookups.iterations=1000'],
+    'concurrency-efficiency': ['load.ten.bursts.every=500ms', 'load.single.think=100ms'],
+    'market-caching': ['load.rate=50/s'],
+    'market-stages': stages + ['load.scenarios.search.think=50ms', 'load.scenarios.payment.think=50ms'],
+    'studio-normal': users + ['load.pace=10/s'], 'studio-peak': users + ['load.pace=10/s'],
+    'studio-stages': stages + ['load.scenarios.visit.steps.login.think=50ms', 'load.scenarios.visit.steps.files.think=50ms'],
+    'validate-benchmark': ['load.users=4'], 'validate-full': users, 'validate-quick': users, 'validate-regression': users,
+}
+elsewhere = {'redis-latency'}  # I02
+
+def drive(name):
+    words = [seep, 'load', name, '-q', '-f', 'json', '-d', '2500ms', '-o', f'vars.base_url=http://127.0.0.1:{port}']
+    for o in short.get(name, []):
+        words += ['-o', o]
+    p = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    if p.returncode not in (0, 1):
+        return f'exit {p.returncode}: {p.stderr}'
+    load = json.loads(p.stdout)['load']
+    idle = [s['name'] for s in load['scenarios'] if s['requests'] == 0]
+    bad = {k: v for k, v in load['errors_by_kind'].items() if k != 'slow'}  # a busy machine is no wrong reply
+    if idle or bad or load['requests'] == 0:
+        return f'{load["requests"]} requests, without any: {idle}, errors {bad}, status {load["status_codes"]} {p.stderr}'
+    return None
+
+names = sorted(os.path.basename(f)[:-5] for f in glob.glob(profiles + '/*.yaml')
+               if '\nload:' in open(f).read())
+names = [n for n in names if n not in elsewhere]
+assert len(names) >= 20 and set(short) <= set(names), names
+with concurrent.futures.ThreadPoolExecutor(3) as pool:
+    wrong = {n: w for n, w in zip(names, pool.map(drive, names)) if w}
+for n, w in wrong.items():
+    print(f'{n}: {w}')
+sys.exit(1 if wrong else 0)
+PY
+}
+
+@test "I02 the profile of a Redis speaks to one" {
+    command -v redis-server >/dev/null || skip "there is no redis-server here"
+    redis-server --port "$PORT" --save "" --appendonly no --daemonize no >redis.out 2>&1 &
+    SERVICE=$!
+    wait_for 10 redis-cli -p "$PORT" ping
+    "$SEEP" load redis-latency -q -f json -d 2s -o "vars.redis=127.0.0.1:$PORT" >out.json || true
+    python3 -c '
+import json
+load = json.load(open("out.json"))["load"]
+assert load["requests"] > 100 and load["errors"] == 0, load'
+    [ "$(redis-cli -p "$PORT" info stats | tr -d '\r' | sed -n 's/^total_commands_processed://p')" -gt 100 ]
+}
+
+@test "I03 users who cannot log in request nothing: iterations fail, the reason is told, no gate passes" {
+    "$TARGETS/demo_service" --port "$PORT" --session-ttl 600 >service.out 2>&1 &
+    SERVICE=$!
+    wait_for 10 grep -q ready service.out
+    LOAD_TEST_PASSWORD=wrong TEST_PRICE_ID=price "$SEEP" load market-stages -q -f json -d 2s \
+        -o "vars.base_url=http://127.0.0.1:$PORT" -o 'load.stages=[{for: 500ms, to: 5}]' \
+        -o load.scenarios.search.think=50ms -o load.scenarios.payment.think=50ms >out.json 2>said || true
+    grep -q "step login: first reply with an unexpected status: 401" said
+    python3 -c '
+import json
+out = json.load(open("out.json"))
+load = out["load"]
+assert load["requests"] == 0 and load["iterations_failed"] == load["iterations"] > 1, load
+assert "pass" not in [g["status"] for g in out["gates"]], out["gates"]'
+}
