@@ -19,7 +19,6 @@ struct baseline_opts {
     double share;
 };
 
-enum { COMPARED_STACKS = 20000 };
 static const struct baseline_opts defaults = {.format = "text", .share = COMPARE_SHARE_DEFAULT};
 
 static const struct cmd_option options[] = {
@@ -116,7 +115,7 @@ static int refuse(const char *run, const char *held, const struct compare *c)
 // Against every baseline since the last accepted one. CMD_PASS, or the exit status with the reason told.
 static int hold_ratchet(const struct baseline_opts *o, const struct baseline *b, const struct report *r)
 {
-    const struct report_options what = {.skip = REPORT_SKIP_CHARTS, .max_stacks = COMPARED_STACKS};
+    const struct report_options what = {.skip = REPORT_SKIP_CHARTS, .max_stacks = CMD_COMPARED_STACKS};
     const struct compare_options how = {.share = o->share};
     size_t n = 0;
     const struct baseline_entry *held = baseline_held(b, &n);
@@ -196,7 +195,7 @@ static int put(const struct baseline_opts *o, const char *how, const struct repo
 // The run's own directory name is what others will look for.
 static int take_run(const struct baseline_opts *o, const char *how, const char *word)
 {
-    const struct report_options what = {.skip = REPORT_SKIP_CHARTS, .max_stacks = COMPARED_STACKS};
+    const struct report_options what = {.skip = REPORT_SKIP_CHARTS, .max_stacks = CMD_COMPARED_STACKS};
     struct report *r = NULL;
     struct seep_err err = {0};
     if (cmd_build_report_with(o->results, word, &what, &r, &err))

@@ -1,5 +1,6 @@
 // `seep report`: a run's evidence in any of the formats.
 #include "cmd/command.h"
+#include "cmd/default_baseline.h"
 #include "cmd/report_run.h"
 #include "report/compare.h"
 #include "report/rejudge.h"
@@ -36,7 +37,8 @@ static const struct cmd_option options[] = {
      .arg = "RUN",
      .type = CMD_STRING,
      .offset = offsetof(struct report_opts, baseline),
-     .help = "for sarif: mark each growing stack as new, updated, unchanged or absent against this run"},
+     .help = "for sarif: mark each growing stack as new, updated, unchanged or absent against this run; baseline: the "
+             "one in force"},
     {.name = "source-root",
      .arg = "DIR",
      .type = CMD_STRING,
@@ -146,10 +148,12 @@ static int compare_runs(const struct report_opts *o, const char *word, struct re
                         struct seep_err *err)
 {
     const struct report_options what = {.skip = REPORT_SKIP_CHARTS, .max_stacks = CMD_COMPARED_STACKS};
-    if (cmd_build_report_with(o->results, o->baseline, &what, &pair[0], err) ||
-        cmd_build_report_with(o->results, word, &what, &pair[1], err))
+    if (cmd_build_report_with(o->results, word, &what, &pair[1], err))
         return -1;
-    return compare_build(pair[0], pair[1], NULL, out, err);
+    char *base = cmd_baseline_word(o->results, o->baseline, pair[1], err);
+    int failed = base ? cmd_build_report_with(o->results, base, &what, &pair[0], err) : -1;
+    free(base);
+    return failed ? -1 : compare_build(pair[0], pair[1], NULL, out, err);
 }
 
 static int write_against(const struct report_opts *o, const char *word, struct seep_err *err)

@@ -69,7 +69,7 @@ int sheet_findings(struct sheet *s, const struct report *r, const struct compare
 // A source path for a reader that stands in root: relative where it lies below or where the tail of it does, else as it
 // is. Part of path.
 const char *sheet_path(const struct sheet *s, const char *path);
-// "session_new src/session.c:88 < handle < main": at most n frames from the first of the program's own.
+// "session_new src/session.c:88 < handle < main": at most n frames from the first of the program's own, to main.
 void sheet_chain(const struct sheet *s, const struct report_stack *stack, size_t n, struct seep_buf *out);
 
 // The formats over a sheet.

@@ -71,6 +71,8 @@ void sheet_chain(const struct sheet *s, const struct report_stack *stack, size_t
             if (f->line > 0)
                 buf_printf(out, ":%d", f->line);
         }
+        if (f->function != NULL && strcmp(f->function, "main") == 0) // what the C library does before it is no news
+            break;
     }
 }
 
