@@ -1,28 +1,23 @@
 // `seep load`: the load driver alone, on a profile, with the profile's http gates judged on what it saw.
-#include "load/load.h"
 #include "base/clock.h"
-#include "base/esc.h"
+#include "base/jsonw.h"
+#include "base/units.h"
 #include "cmd/command.h"
 #include "cmd/gates.h"
-#include "judge/gate.h"
-#include "load/summary.h"
+#include "cmd/load_drive.h"
+#include "cmd/load_limit.h"
+#include "report/hdr.h"
 
-#include <errno.h>
-#include <math.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
-
-enum { READY_WITHIN_S = 20, STOP_GRACE_S = 10, WINDOWS = 256 };
 
 struct load_opts {
     struct cmd_list overrides;
     const char *format;
     double duration_s;
     bool quiet;
+    struct load_limit_opts limit;
 };
 
 static const struct cmd_option options[] = {
@@ -30,9 +25,9 @@ static const struct cmd_option options[] = {
      .letter = 'f',
      .arg = "FORMAT",
      .type = CMD_CHOICE,
-     .choices = "text|json",
+     .choices = "text|json|hdr",
      .offset = offsetof(struct load_opts, format),
-     .help = "of the result: text or json (default text)"},
+     .help = "of the result: text, json, or hdr, an HdrHistogram log (default text)"},
     {.name = "duration",
      .letter = 'd',
      .arg = "TIME",
@@ -50,6 +45,44 @@ static const struct cmd_option options[] = {
      .type = CMD_FLAG,
      .offset = offsetof(struct load_opts, quiet),
      .help = "no progress while it runs"},
+    {.name = "find-limit",
+     .type = CMD_FLAG,
+     .offset = offsetof(struct load_opts, limit.find),
+     .help = "search for the highest load at which the gates hold"},
+    {.name = "limit-most",
+     .arg = "N",
+     .type = CMD_INT,
+     .min = 1,
+     .max = 100000000,
+     .offset = offsetof(struct load_opts, limit.most),
+     .help = "search no higher than N requests a second, or users"},
+    {.name = "limit-precision",
+     .arg = "RATIO",
+     .type = CMD_RATIO,
+     .offset = offsetof(struct load_opts, limit.precision),
+     .help = "how near the limit the search ends (default 5%)"},
+    {.name = "limit-settle",
+     .arg = "TIME",
+     .type = CMD_DURATION,
+     .offset = offsetof(struct load_opts, limit.settle_s),
+     .help = "at each level, the time before it is measured (default 2s)"},
+    {.name = "limit-measure",
+     .arg = "TIME",
+     .type = CMD_DURATION,
+     .offset = offsetof(struct load_opts, limit.measure_s),
+     .help = "at each level, the time that is measured (default 10s)"},
+    {.name = "at-once",
+     .arg = "N",
+     .type = CMD_INT,
+     .min = 2,
+     .max = 10000,
+     .offset = offsetof(struct load_opts, limit.at_once),
+     .help = "with --find-limit: also compare N requests at once with one after the other"},
+    {.name = "at-once-under",
+     .arg = "FACTOR",
+     .type = CMD_RATIO,
+     .offset = offsetof(struct load_opts, limit.at_once_under),
+     .help = "fail unless N at once take less than this share of one's time, e.g. 300%"},
     {0},
 };
 
@@ -58,296 +91,33 @@ static const char *const description[] = {
     "by kind, response times from the intended and from the real start. Several profiles are merged in order.",
     "The gates of the profile on http.* and load.* are judged; other gates do not apply here. With one of them failed "
     "the exit status is 1; with the generator itself the bottleneck they are inconclusive and it stays 0.",
+    "--find-limit raises the rate (or the number of users) from that of the profile by doubling until a gate fails, "
+    "bisects, and tries the highest level that held twice more. Without gates on the load: http.errors < 1%. An open "
+    "load that starts less than 95 % of what the level asks for has failed too. Then the load falls back from above "
+    "the "
+    "limit to half of it, and the time until the gates hold again is measured. The exit status is 0 when a limit was "
+    "found, 3 when there is none to tell: nothing held, nothing failed, or the generator was the limit.",
     NULL,
 };
 
 static const struct cmd_example examples[] = {
     {"seep load ours.yaml", "drive the load of ours.yaml"},
+    {"seep load ours.yaml --find-limit -o vars.base_url=http://127.0.0.1:8080",
+     "the highest rate at which the gates hold"},
     {"seep load ours.yaml -d 30s -o load.rate=500/s -f json", "half a minute at another rate, as JSON"},
     {0},
 };
 
-// A stretch of time and what happened in it: the judge's ticks. When all are used, neighbours are joined, so that a
-// load of any length fits.
-struct windows {
-    size_t n;
-    double every_s;                       // least length of one
-    double end_s[WINDOWS];                // rising
-    uint64_t *requests, *errors, *passes; // WINDOWS x lines
-    uint64_t *bucket;                     // WINDOWS x HIST_COARSE, per line after each other
-    struct load_hist *last;               // per line: the histogram at the end of the last window
-    struct load_counts *last_counts;
-    int lines; // the rows of the load's series table
-};
-
-struct driver {
-    const struct load_opts *opts;
-    struct profile *profile;
-    struct load *load;
-    struct windows windows;
-    int signal_fd;
-    int interrupted_by;
-    double length_s;
-    int64_t begin_ns;
-    bool line_open; // a live line stands on the terminal
-};
-
-// ---- windows --------------------------------------------------------------------------------------------------------
-
-static int windows_open(struct windows *w, int series, struct seep_err *err)
-{
-    size_t lines = (size_t)series;
-    *w = (struct windows){.lines = series, .every_s = 1};
-    w->requests = calloc(lines * WINDOWS, sizeof *w->requests);
-    w->errors = calloc(lines * WINDOWS, sizeof *w->errors);
-    w->passes = calloc(lines * WINDOWS, sizeof *w->passes);
-    w->bucket = calloc(lines * WINDOWS * HIST_COARSE, sizeof *w->bucket);
-    w->last = calloc(lines, sizeof *w->last);
-    w->last_counts = calloc(lines, sizeof *w->last_counts);
-    if (w->requests && w->errors && w->passes && w->bucket && w->last && w->last_counts)
-        return 0;
-    return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the load's windows.");
-}
-
-static void windows_close(struct windows *w)
-{
-    free(w->requests);
-    free(w->errors);
-    free(w->passes);
-    free(w->bucket);
-    free(w->last);
-    free(w->last_counts);
-}
-
-static uint64_t *window_bucket(const struct windows *w, int line, size_t i)
-{
-    return w->bucket + ((size_t)line * WINDOWS + i) * HIST_COARSE;
-}
-
-static void windows_halve(struct windows *w)
-{
-    for (size_t i = 0; i < WINDOWS / 2; i++) {
-        w->end_s[i] = w->end_s[2 * i + 1];
-        for (int line = 0; line < w->lines; line++) {
-            uint64_t *const counts[] = {w->requests, w->errors, w->passes};
-            for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
-                uint64_t *c = counts[k] + (size_t)line * WINDOWS;
-                c[i] = c[2 * i] + c[2 * i + 1];
-            }
-            for (size_t b = 0; b < HIST_COARSE; b++)
-                window_bucket(w, line, i)[b] = window_bucket(w, line, 2 * i)[b] + window_bucket(w, line, 2 * i + 1)[b];
-        }
-    }
-    w->n = WINDOWS / 2;
-    w->every_s *= 2;
-}
-
-static void window_line(struct windows *w, const struct load *l, int line, size_t i, struct load_hist *scratch)
-{
-    const struct load_counts *c = load_counts(l, line);
-    const struct load_counts *before = &w->last_counts[line];
-    bool transaction = load_series_of(l)->row[line].kind == LOAD_SERIES_TRANSACTION;
-    const struct load_hist *h = load_hist(l, line, transaction ? LOAD_PASS : LOAD_LATENCY);
-    size_t at = (size_t)line * WINDOWS + i;
-    w->passes[at] = c->passes - before->passes;
-    w->requests[at] = transaction ? w->passes[at] : c->completed - before->completed;
-    w->errors[at] = transaction ? c->passes_failed - before->passes_failed : load_errors(c) - load_errors(before);
-    *scratch = *h;
-    memset(window_bucket(w, line, i), 0, HIST_COARSE * sizeof(uint64_t));
-    if (hist_subtract(scratch, &w->last[line], NULL) == 0) // always: cumulative histograms only grow
-        hist_rebin(scratch, hist_coarse_edges_us(), HIST_COARSE, window_bucket(w, line, i));
-    w->last[line] = *h;
-    w->last_counts[line] = *c;
-}
-
-// Closes a window when it is long enough, or at the end.
-static void windows_take(struct windows *w, const struct load *l, bool last)
-{
-    double now_s = (double)load_generator(l)->running_ns / 1e9, begun_s = w->n ? w->end_s[w->n - 1] : 0;
-    if (now_s <= begun_s || (!last && now_s < begun_s + w->every_s))
-        return;
-    if (w->n == WINDOWS)
-        windows_halve(w);
-    struct load_hist *scratch = calloc(1, sizeof *scratch);
-    if (!scratch)
-        return; // the next one is longer
-    for (int line = 0; line < w->lines; line++)
-        window_line(w, l, line, w->n, scratch);
-    w->end_s[w->n++] = now_s;
-    free(scratch);
-}
-
-// ---- driving --------------------------------------------------------------------------------------------------------
-
-static void end_line(struct driver *d)
-{
-    if (d->line_open)
-        fputc('\n', stderr);
-    d->line_open = false;
-}
-
-static void tell_events(struct driver *d)
-{
-    struct load_event e;
-    while (load_next_event(d->load, &e)) {
-        struct seep_buf safe;
-        buf_init(&safe, 8192);
-        esc_term(&safe, e.text, strlen(e.text));
-        end_line(d);
-        fprintf(stderr, "seep: %s\n", safe.data ? safe.data : "");
-        buf_free(&safe);
-    }
-}
-
-static void live_line(struct driver *d)
-{
-    if (d->opts->quiet || !isatty(STDERR_FILENO))
-        return;
-    const struct load_counts *c = load_counts(d->load, LOAD_ALL);
-    const struct load_generator *g = load_generator(d->load);
-    double seconds = (double)g->running_ns / 1e9,
-           p99_us = hist_quantile(load_hist(d->load, LOAD_ALL, LOAD_LATENCY), .99);
-    char at[32], of[32], n[32], p99[32];
-    fprintf(stderr, "\r\033[K  %s / %s  %s requests  %.0f /s  errors %llu  p99 %s  in flight %u",
-            units_clock(at, sizeof at, seconds), units_clock(of, sizeof of, d->length_s),
-            units_count(n, sizeof n, (double)c->completed), seconds > 0 ? (double)c->completed / seconds : 0,
-            (unsigned long long)load_errors(c), isnan(p99_us) ? "-" : units_duration(p99, sizeof p99, p99_us / 1e6),
-            g->in_flight);
-    fflush(stderr);
-    d->line_open = true;
-}
-
-// One look at worker and signals; waits at most `ms`.
-static void look(struct driver *d, int ms)
-{
-    struct pollfd p[2] = {{.fd = load_fd(d->load), .events = POLLIN}, {.fd = d->signal_fd, .events = POLLIN}};
-    if (poll(p, 2, ms) < 0 && errno != EINTR)
-        return;
-    struct signalfd_siginfo info;
-    if ((p[1].revents & POLLIN) && read(d->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
-        d->interrupted_by = (int)info.ssi_signo;
-    int64_t before_ns = load_generator(d->load)->at_ns;
-    load_poll(d->load);
-    tell_events(d);
-    if (load_generator(d->load)->at_ns != before_ns) { // a whole report came in
-        windows_take(&d->windows, d->load, false);
-        live_line(d);
-    }
-}
-
-static bool over(const struct driver *d, double limit_s)
-{
-    return d->interrupted_by || load_state(d->load) == LOAD_LOST ||
-           (double)(clock_mono_ns() - d->begin_ns) / 1e9 >= limit_s;
-}
-
-// 0, or -1 when the worker was lost or never ready; what it told until then is kept.
-static int drive(struct driver *d, struct seep_err *err)
-{
-    d->begin_ns = clock_mono_ns();
-    while (load_state(d->load) == LOAD_STARTING && !over(d, READY_WITHIN_S))
-        look(d, 100);
-    if (d->interrupted_by)
-        return 0;
-    if (load_state(d->load) != LOAD_READY)
-        return seep_fail(err, SEEP_E_SYSTEM, "The load could not begin: its worker is %s.",
-                         load_state_name(load_state(d->load)));
-    if (load_begin(d->load, 0, err) < 0)
-        return -1;
-    d->begin_ns = clock_mono_ns();
-    while (load_state(d->load) == LOAD_RUNNING && !over(d, d->length_s)) {
-        double left_s = d->length_s - (double)(clock_mono_ns() - d->begin_ns) / 1e9;
-        look(d, left_s < 0.2 ? (int)(left_s * 1000) + 1 : 200);
-    }
-    int stop_signal = d->interrupted_by;
-    d->interrupted_by = 0; // a second signal cuts the grace short
-    if (load_state(d->load) != LOAD_LOST && load_stop(d->load, STOP_GRACE_S, err) < 0)
-        return -1;
-    d->begin_ns = clock_mono_ns();
-    while (load_state(d->load) == LOAD_STOPPING && !over(d, STOP_GRACE_S + 5))
-        look(d, 100);
-    if (stop_signal)
-        d->interrupted_by = stop_signal;
-    windows_take(&d->windows, d->load, true);
-    end_line(d);
-    if (load_state(d->load) == LOAD_LOST)
-        return seep_fail(err, SEEP_E_SYSTEM, "The load worker was lost; the figures are what it told until then.");
-    return 0;
-}
-
-// ---- gates ----------------------------------------------------------------------------------------------------------
-
-struct judged {
-    struct judge_gate gate;
-    struct judge_gate_result result;
-};
-
-static bool is_ours(const struct judge_gate *g)
-{
-    return g->kind == JUDGE_M_QUANTILE || g->kind == JUDGE_M_ERRORS || g->kind == JUDGE_M_RATE ||
-           g->kind == JUDGE_M_AVAILABILITY || g->kind == JUDGE_M_REQUESTS || g->kind == JUDGE_M_ITERATIONS;
-}
-
-static bool parse_gate(const struct profile_gate *g, struct judge_gate *out)
-{
-    struct judge_gate_text text = {
-        .gate = g->expr, .over = g->over, .for_time = g->hold_for, .warn = g->warn, .vs = g->vs, .floor = g->floor};
-    struct seep_err err;
-    return judge_gate_parse(&text, NULL, 0, out, NULL, &err) == 0 && is_ours(out);
-}
-
-static const double *edges_s(void)
-{
-    static double edge[HIST_COARSE + 1];
-    for (int i = 0; i <= HIST_COARSE; i++)
-        edge[i] = hist_coarse_edges_us()[i] / 1e6;
-    return edge;
-}
-
-// Returns how many gates apply; *out is malloc'ed (NULL: none, or no memory).
-static int judge(const struct driver *d, const struct load_summary *sum, struct judged **out)
-{
-    const struct windows *w = &d->windows;
-    struct judge_load *line = calloc((size_t)w->lines, sizeof *line);
-    *out = calloc((size_t)d->profile->n_gates + 1, sizeof **out);
-    int n = 0;
-    for (int i = 0; line && i < w->lines; i++)
-        line[i] = (struct judge_load){.labels = load_series_of(d->load)->row[i].labels,
-                                      .t_s = w->end_s,
-                                      .n = w->n,
-                                      .requests = w->requests + (size_t)i * WINDOWS,
-                                      .errors = w->errors + (size_t)i * WINDOWS,
-                                      .passes = w->passes + (size_t)i * WINDOWS,
-                                      .edge_s = edges_s(),
-                                      .n_buckets = HIST_COARSE,
-                                      .bucket = window_bucket(w, i, 0)};
-    struct judge_data data = {
-        .from_s = 0, .to_s = w->n ? w->end_s[w->n - 1] : 0, .load = line, .n_loads = (size_t)w->lines};
-    for (int i = 0; line && *out && i < d->profile->n_gates; i++) {
-        struct judged *j = &(*out)[n];
-        if (!parse_gate(&d->profile->gates[i], &j->gate))
-            continue;
-        judge_gate_eval(&j->gate, &data, &j->result);
-        if (sum->saturated && j->gate.kind != JUDGE_M_REQUESTS) {
-            j->result.status = JUDGE_S_INCONCLUSIVE;
-            snprintf(j->result.reason, sizeof j->result.reason, "%s", sum->why_saturated);
-        }
-        n++;
-    }
-    free(line);
-    return n;
-}
-
 // ---- results --------------------------------------------------------------------------------------------------------
 
-static void print_text(const struct load_summary *sum, const struct judged *gate, int n)
+static void print_text(const struct load_summary *sum, const struct load_judged *gate, int n)
 {
     struct seep_buf b;
     buf_init(&b, 1024 * 1024);
     load_summary_text(sum, &b);
     for (int i = 0; i < n; i++) {
         char value[32], limit[32];
-        const struct judged *j = &gate[i];
+        const struct load_judged *j = &gate[i];
         buf_printf(&b, "  gate      %-13s %s  %s %s %s", judge_status_name(j->result.status), j->gate.name,
                    judge_format(value, sizeof value, j->result.value, j->gate.unit), judge_op_name(j->gate.op),
                    judge_format(limit, sizeof limit, j->gate.limit, j->gate.unit));
@@ -359,7 +129,7 @@ static void print_text(const struct load_summary *sum, const struct judged *gate
     buf_free(&b);
 }
 
-static void print_json(const struct load_summary *sum, const struct judged *gate, int n)
+static void print_json(const struct load_summary *sum, const struct load_judged *gate, int n)
 {
     struct seep_buf b;
     struct jsonw w;
@@ -370,7 +140,7 @@ static void print_json(const struct load_summary *sum, const struct judged *gate
     load_summary_json(sum, &w, "load");
     jsonw_array(&w, "gates");
     for (int i = 0; i < n; i++) {
-        const struct judged *j = &gate[i];
+        const struct load_judged *j = &gate[i];
         jsonw_object(&w, NULL);
         jsonw_string(&w, "name", j->gate.name);
         jsonw_string(&w, "status", judge_status_name(j->result.status));
@@ -386,22 +156,55 @@ static void print_json(const struct load_summary *sum, const struct judged *gate
     buf_free(&b);
 }
 
-static int finish(const struct driver *d)
+static bool is_format(const struct load_opts *o, const char *name)
+{
+    return o->format && strcmp(o->format, name) == 0;
+}
+
+static int print_hdr(const struct load_drive *d)
+{
+    struct seep_err err;
+    struct seep_buf b;
+    const struct load_hist *h = load_hist(d->load, LOAD_ALL, LOAD_LATENCY);
+    int64_t end_ns = clock_read().real_ns;
+    buf_init(&b, 64 * 1024 * 1024);
+    hdr_log_head(&b, end_ns - load_generator(d->load)->running_ns, "seep load");
+    int failed = 0;
+    for (int i = 0; !failed && i < load_series_of(d->load)->n; i++) {
+        const struct load_series *s = &load_series_of(d->load)->row[i];
+        bool transaction = s->kind == LOAD_SERIES_TRANSACTION;
+        h = load_hist(d->load, i, transaction ? LOAD_PASS : LOAD_LATENCY);
+        const struct hdr_interval at = {
+            .tag = s->labels, .start_s = 0, .length_s = (double)load_generator(d->load)->running_ns / 1e9};
+        failed = hdr_log_interval(&b, &at, h, &err);
+    }
+    if (!failed)
+        failed = buf_check(&b, "The log of histograms", &err);
+    if (!failed)
+        fwrite(b.data, 1, b.len, stdout);
+    buf_free(&b);
+    return failed ? cmd_fail(&err) : CMD_PASS;
+}
+
+static int finish(const struct load_drive *d, const struct load_opts *opts)
 {
     struct load_summary sum;
-    struct judged *gate;
+    struct load_judged *gate;
     struct seep_err err;
     if (load_summary(d->load, &sum, &err) < 0)
         return cmd_fail(&err);
-    int n = judge(d, &sum, &gate), status = CMD_PASS;
+    const struct load_windows *w = &d->windows;
+    int n = load_drive_judge(d, 0, w->n ? w->end_s[w->n - 1] : 0, &sum, false, &gate), status = CMD_PASS;
     for (int i = 0; gate && i < n; i++) {
         if (gate[i].result.status == JUDGE_S_FAIL)
             status = CMD_FAIL;
     }
-    if (d->opts->format && strcmp(d->opts->format, "json") == 0)
+    if (is_format(opts, "json"))
         print_json(&sum, gate, n);
-    else
+    else if (!is_format(opts, "hdr"))
         print_text(&sum, gate, n);
+    else if (print_hdr(d) != CMD_PASS)
+        status = CMD_ERROR;
     free(gate);
     load_summary_free(&sum);
     return d->interrupted_by ? 128 + d->interrupted_by : status;
@@ -429,43 +232,33 @@ static struct profile *read_profile(const struct load_opts *o, int n, char **nam
     return NULL;
 }
 
-static int signals_to_fd(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static int drive_profile(struct driver *d)
+static int drive_profile(struct load_drive *d, const struct load_opts *opts)
 {
     struct seep_err err = {0};
-    struct load_options options_load = {.report_interval_ms = 500};
-    d->length_s = d->opts->duration_s > 0 ? d->opts->duration_s : load_duration_s(d->profile);
-    if (load_start(d->profile, "/proc/self/exe", &options_load, &d->load, &err) < 0 ||
-        windows_open(&d->windows, load_series_of(d->load)->n, &err) < 0)
+    d->length_s = opts->duration_s > 0 ? opts->duration_s : load_duration_s(d->profile);
+    if (load_drive_open(d, &err) < 0)
         return cmd_fail(&err);
-    int failed = drive(d, &err);
-    int status = finish(d);
+    int failed = load_drive_run(d, &err);
+    int status = finish(d, opts);
     return failed ? cmd_fail(&err) : status;
 }
 
 static int run(int argc, char **argv, void *opts)
 {
-    struct driver d = {.opts = opts};
+    const struct load_opts *o = opts;
+    struct load_drive d = {.quiet = o->quiet};
     struct seep_err err = {0};
     if (argc == 0)
         return cmd_usage_error("load", "it wants a profile with a load");
-    d.profile = read_profile(opts, argc, argv, &err);
-    if (!d.profile)
+    struct profile *p = read_profile(o, argc, argv, &err);
+    if (!p)
         return cmd_fail(&err);
-    d.signal_fd = signals_to_fd();
-    int status = drive_profile(&d);
-    load_free(d.load);
-    windows_close(&d.windows);
-    profile_free(d.profile);
+    d.profile = p;
+    d.signal_fd = load_drive_signals();
+    int status =
+        o->limit.find ? load_limit(p, &o->limit, d.signal_fd, o->quiet, is_format(o, "json")) : drive_profile(&d, o);
+    load_drive_close(&d);
+    profile_free(p);
     if (d.signal_fd >= 0)
         close(d.signal_fd);
     return status;

@@ -1,5 +1,6 @@
 // The words of a request: see request.h.
 #include "load/request.h"
+#include "base/base64.h"
 #include "load/raw_request.h"
 
 #include <stdint.h>
@@ -51,29 +52,12 @@ static int add_header(const struct maker *m, const char *name, const char *value
     return template_open(value, TEMPLATE_HEADER, m->names, m->feeds, &w->header[w->n_headers - 1].value, m->err);
 }
 
-static void add_base64(struct seep_buf *out, const char *text)
-{
-    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t len = strlen(text);
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t three = (uint32_t)(unsigned char)text[i] << 16;
-        if (i + 1 < len)
-            three |= (uint32_t)(unsigned char)text[i + 1] << 8;
-        if (i + 2 < len)
-            three |= (unsigned char)text[i + 2];
-        buf_char(out, digit[three >> 18]);
-        buf_char(out, digit[three >> 12 & 63]);
-        buf_char(out, i + 1 < len ? digit[three >> 6 & 63] : '=');
-        buf_char(out, i + 2 < len ? digit[three & 63] : '=');
-    }
-}
-
 static int add_authorization(const struct maker *m, const char *userinfo)
 {
     struct seep_buf value;
     buf_init(&value, 8192);
     buf_str(&value, "Basic ");
-    add_base64(&value, userinfo);
+    base64_add(&value, userinfo, strlen(userinfo));
     int failed = buf_check(&value, "The user and password of a URL", m->err);
     if (!failed)
         failed = add_header(m, "Authorization", value.data);

@@ -268,7 +268,8 @@ int build_load(struct build *b, struct seep_err *err)
         return -1;
     if (n == 0)
         return 0;
-    if (build_load_for_gates(b, parts, n, err) != 0 || summarise(b, parts, n, err) != 0 || add_metrics(b, err) != 0)
+    if (build_load_for_gates(b, parts, n, err) != 0 || summarise(b, parts, n, err) != 0 || add_metrics(b, err) != 0 ||
+        build_load_intervals(b, parts, n, err) != 0)
         return -1;
     fill_rate(b->r, &b->r->load.all);
     for (int i = 0; i < b->r->load.n_rows; i++)

@@ -23,4 +23,7 @@ int build_read_hist(struct build *b, const char *name, const char *labels, struc
 // Fills b->loads and b->loads_whole: the whole first, then the parts.
 int build_load_for_gates(struct build *b, const struct build_part *parts, size_t n, struct seep_err *err);
 
+// Fills the report's intervals.
+int build_load_intervals(struct build *b, const struct build_part *parts, size_t n, struct seep_err *err);
+
 #endif

@@ -18,6 +18,7 @@ const struct report_format report_formats[] = {
     {"tap", "report.tap", "TAP 14, one test point a gate", 16 * MIB, false, report_tap},
     {"openmetrics", "metrics.txt", "OpenMetrics, the figures at the end of the run", 16 * MIB, false,
      report_openmetrics},
+    {"hdr", "latency.hlog", "response times of the load as an HdrHistogram log", 256 * MIB, false, report_hdr},
     {"pprof", "growth.pb.gz", "every call stack with growth, live and allocated bytes, for pprof", 256 * MIB, true,
      report_pprof},
     {"speedscope", "growth.speedscope.json", "growth and live bytes per call stack, for speedscope", 256 * MIB, false,

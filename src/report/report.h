@@ -256,6 +256,14 @@ struct report_series {
     const double *values; // report.n_ticks
 };
 
+// A histogram of response times as the store has it (load/hist.h), between two moments of the report's axis. Untrusted.
+struct report_interval {
+    const char *labels; // of a series of the load over the whole run; "": the whole load, by windows of time
+    double from_s, to_s;
+    const void *blob;
+    size_t len;
+};
+
 struct report_arena; // owns everything below; private
 
 struct report {
@@ -303,6 +311,8 @@ struct report {
     struct report_score score;
     bool has_load;
     struct load_summary load; // of the whole run; names owned by the report
+    struct report_interval *intervals;
+    size_t n_intervals;
     struct report_evidence evidence;
 
     // Charts: the axis is seconds from the first tick of the measure phase (earlier ticks are negative).
@@ -375,6 +385,7 @@ int report_github(const struct report *r, const struct report_style *style, stru
 int report_tap(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
 int report_openmetrics(const struct report *r, const struct report_style *style, struct seep_buf *out,
                        struct seep_err *err);
+int report_hdr(const struct report *r, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
 // `seep stacks`: the ranked stacks alone, with interval, class and age profile; top 0: all that the report lists.
 int report_stacks_text(const struct report *r, const struct report_style *style, size_t top, struct seep_buf *out,
                        struct seep_err *err);
