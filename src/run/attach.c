@@ -305,17 +305,23 @@ void attach_facts(struct run *r)
         return;
     tap_evidence(r->sampler.tap, &ev);
     const struct tap_counts *c = &ev.counts;
-    run_meta_f(
-        r, M_TAP,
-        "%llu calls and returns seen in %.0f s (%.0f a second) by %s with %zu descriptors; %llu stacks unwound, %llu "
-        "recognised, %llu without an answer, %llu without room; %llu records lost; %llu blocks from before the "
-        "attach were freed; %llu calls without their other half, %llu addresses read late, %llu blocks past the "
-        "ceiling, %llu operator new not followed, %llu out of order",
-        (unsigned long long)c->hits, ev.seconds, ev.seen_per_s, ev.means, ev.events, (unsigned long long)ev.unwound,
-        (unsigned long long)ev.recognised, (unsigned long long)ev.failed, (unsigned long long)ev.unplaced,
-        (unsigned long long)c->lost, (unsigned long long)c->old_frees, (unsigned long long)c->unpaired,
-        (unsigned long long)c->guessed, (unsigned long long)c->overflowed, (unsigned long long)c->uncovered,
-        (unsigned long long)ev.late);
+    run_meta_f(r, M_TAP,
+               "%llu calls and returns seen in %.0f s (%.0f a second) by %s with %zu descriptors, read in %.2f s of "
+               "processor time; %llu stacks unwound, %llu recognised, %llu without an answer, %llu without room; %llu "
+               "records lost; %llu blocks from before the "
+               "attach were freed; %llu calls without their other half, %llu addresses read late, %llu blocks past the "
+               "ceiling, %llu operator new not followed, %llu out of order",
+               (unsigned long long)c->hits, ev.seconds, ev.seen_per_s, ev.means, ev.events, ev.own_cpu_s,
+               (unsigned long long)ev.unwound, (unsigned long long)ev.recognised, (unsigned long long)ev.failed,
+               (unsigned long long)ev.unplaced, (unsigned long long)c->lost, (unsigned long long)c->old_frees,
+               (unsigned long long)c->unpaired, (unsigned long long)c->guessed, (unsigned long long)c->overflowed,
+               (unsigned long long)c->uncovered, (unsigned long long)ev.late);
+    if (ev.seconds > 0)
+        run_event_note(
+            r, E_PROCESS,
+            "Watching saw %.0f calls and returns of the allocator a second (%s) and took %.2f %% of a processor to "
+            "read them; each one costs the target a trap of about two microseconds.",
+            ev.seen_per_s, ev.means, 100 * ev.own_cpu_s / ev.seconds);
     if (ev.ended[0]) {
         run_meta(r, M_ATTRIBUTION, "failed");
         run_meta(r, M_ATTRIBUTION_REASON, ev.ended);

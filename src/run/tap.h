@@ -54,6 +54,7 @@ struct tap_evidence {
     size_t events;                                  // descriptors in use
     const char *means;                              // "BPF", "the uprobe PMU"
     double seconds, seen_per_s;                     // how long it watched, and calls seen a second
+    double own_cpu_s;                               // processor time of the watching thread; NAN unknown
     char ended[240];                                // why it ended before its time; ""
 };
 void tap_evidence(struct run_tap *t, struct tap_evidence *out);

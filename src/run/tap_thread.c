@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define EVENTS_MAX   (1u << 20) // waiting for their turn
 #define YOUNG_NS     500000000ll
@@ -194,6 +195,16 @@ static bool over_budget(struct run_tap *t)
     return true;
 }
 
+static void note_cpu(struct run_tap *t)
+{
+    struct timespec ts;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts) != 0)
+        return;
+    pthread_mutex_lock(&t->lock);
+    t->cpu_ns = ts.tv_sec * 1000000000ll + ts.tv_nsec;
+    pthread_mutex_unlock(&t->lock);
+}
+
 void *tap_watch(void *arg)
 {
     struct run_tap *t = arg;
@@ -201,6 +212,7 @@ void *tap_watch(void *arg)
     while (!atomic_load(&t->stop)) {
         linux_uprobes_wait(t->probes, TAP_ROUND_MS);
         read_round(t);
+        note_cpu(t);
         watch_young(t);
         if (t->thread_began) {
             end_watching(t, "The target started a thread, which this kernel cannot watch from its beginning (BPF "

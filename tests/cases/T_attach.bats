@@ -95,6 +95,7 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     [ "$(first_function l)" = lost_here ]
     verdict l 'v["shutdown"]["status"] == "skipped" and v["target"]["argv"][1] == "leak"'
     valid_verdict l
+    verdict l 'any("% of a processor to read them" in e["text"] for e in v["events"] if e["kind"] == "process")' # what it cost
 }
 
 @test "T02 realloc that grows, and threads that come and go and leak: the right functions" {
