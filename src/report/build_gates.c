@@ -1,7 +1,9 @@
 // Growth rates, gates and the final word, by the judge.
 #include "report/build.h"
+#include "report/scraped.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // What a gauge is tested against when no gate names it: information, not a demand.
@@ -11,7 +13,11 @@ int build_parse_gate(struct build *b, const struct profile_gate *p, struct repor
 {
     struct judge_gate_text text = {
         .gate = p->expr, .over = p->over, .for_time = p->hold_for, .warn = p->warn, .vs = p->vs, .floor = p->floor};
-    if (judge_gate_parse(&text, NULL, 0, &g->gate, NULL, err) != 0)
+    size_t n = 0;
+    const char **names = report_scraped_names(b->profile, &n);
+    int rc = judge_gate_parse(&text, names, n, &g->gate, NULL, err);
+    free(names);
+    if (rc != 0)
         return -1;
     g->text = report_strdup(b->arena, p->expr);
     return g->text == NULL ? build_no_memory(err) : 0;

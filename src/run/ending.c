@@ -123,6 +123,19 @@ static void put_exit_tick(struct run *r)
     writer_put(&r->writer, t);
 }
 
+// Values that came after the last tick: of the probes at the end, of a recovery just in time.
+static void put_last_points(struct run *r)
+{
+    struct run_tick *t = r->notes && r->notes->n_points > 0 ? tick_new() : NULL;
+    if (!t)
+        return;
+    t->time = clock_read();
+    t->phase = PHASE_STOP;
+    t->index = r->tick_index++;
+    run_take_notes(r, t);
+    writer_put(&r->writer, t);
+}
+
 struct age_ctx {
     struct run *r;
     struct seep_err *err;
@@ -262,6 +275,7 @@ int run_end(struct run *r, struct seep_err *err)
     attach_facts(r);
     write_load(r);
     put_exit_tick(r);
+    put_last_points(r);
     writer_flush(&r->writer);
     run_scan_end(r);
     writer_flush(&r->writer);

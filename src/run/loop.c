@@ -97,6 +97,12 @@ static void start_writing(struct run *r)
     SEEP_CHECK(uv_queue_work(&r->loop, &r->write_work, write_job, write_done) == 0);
 }
 
+void run_store_tick(struct run *r, struct run_tick *t)
+{
+    writer_put(&r->writer, t);
+    start_writing(r);
+}
+
 static void check_job(uv_work_t *req)
 {
     struct run *r = req->data;
@@ -150,8 +156,7 @@ static void sample_done(uv_work_t *req, int status)
         live_tick(&r->live, t, run_elapsed_s(r));
     memcpy(r->last_values, t->value, sizeof r->last_values);
     r->has_values = true;
-    writer_put(&r->writer, t);
-    start_writing(r);
+    run_scrape_hand_over(r, t);
     if (r->ticking && r->last_tick) {
         run_ticks_end(r);
         run_feed(r, RUN_EV_PHASE_DONE);
@@ -192,6 +197,7 @@ static void start_sampling(struct run *r, int64_t late_ns, int64_t missed)
     r->sampler.want_ages = r->last_tick && r->phase == PHASE_MEASURE;
     r->sampler.tick = t;
     r->sampling = true;
+    run_scrape_tick(r);
     SEEP_CHECK(uv_queue_work(&r->loop, &r->sample_work, sample_job, sample_done) == 0);
 }
 
@@ -463,7 +469,7 @@ int run_loop_init(struct run *r, struct seep_err *err)
     r->control_poll.data = r;
     uv_poll_start(&r->control_poll, UV_READABLE, on_control);
     uv_timer_start(&r->report_timer, on_show, SHOW_EVERY_MS, SHOW_EVERY_MS);
-    return 0;
+    return run_scrape_open(r, err) || run_probes_open(r, err) ? -1 : 0;
 }
 
 static void close_handle(uv_handle_t *handle, void *arg)
@@ -479,6 +485,8 @@ void run_loop_close(struct run *r)
 {
     if (!r->loop_up)
         return;
+    run_scrape_join(r);
+    run_probes_join(r);
     uv_walk(&r->loop, close_handle, r);
     uv_run(&r->loop, UV_RUN_DEFAULT);
     uv_loop_close(&r->loop);

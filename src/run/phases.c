@@ -50,6 +50,13 @@ void run_point(struct run *r, const char *name, const char *labels, enum seep_un
 {
     if (!r->notes)
         r->notes = tick_new();
+    for (size_t i = 0; r->notes && i < r->notes->n_points; i++) {
+        struct tick_point *p = &r->notes->points[i];
+        if (strcmp(p->name, name) != 0 || strcmp(p->labels, labels) != 0)
+            continue;
+        p->value = fmax(p->value, value);
+        return;
+    }
     if (!r->notes || tick_point(r->notes, name, labels, unit, kind, value))
         r->notes_lost++;
 }
@@ -161,14 +168,8 @@ static void start_load(struct run *r)
     run_watch_load(r);
 }
 
-void run_act_baseline(struct run *r)
+static void baseline(struct run *r)
 {
-    run_detach_tell(r);
-    run_target_facts(r);
-    if (r->finish_only) {
-        run_feed(r, RUN_EV_STOP);
-        return;
-    }
     if (!r->profile->n_loads || (r->adopting && r->has_measure)) {
         if (r->profile->n_loads)
             start_load(r);
@@ -178,6 +179,18 @@ void run_act_baseline(struct run *r)
     start_load(r);
     if (r->load)
         enter_phase(r, PHASE_BASELINE, r->idle_interval_s, IDLE_SAMPLES * r->idle_interval_s);
+}
+
+void run_act_baseline(struct run *r)
+{
+    run_detach_tell(r);
+    run_target_facts(r);
+    if (r->finish_only)
+        run_feed(r, RUN_EV_STOP);
+    else if (r->adopting && r->has_measure)
+        baseline(r);
+    else
+        run_probes_edge(r, false, baseline);
 }
 
 void run_act_measure(struct run *r)
@@ -201,6 +214,7 @@ void run_act_measure(struct run *r)
     run_load_look(r);
     enter_phase(r, PHASE_MEASURE, r->interval_s, left);
     run_faults_begin(r);
+    run_probes_begin(r);
     // After a resume the ticks keep to the grid of the first start.
     if (r->adopting)
         run_ticks_align(r, r->measure_began.mono_ns);
@@ -215,14 +229,23 @@ static void load_off(struct run *r)
     enter_phase(r, PHASE_DRAIN, r->idle_interval_s, fmax(r->drain_s, 0.01));
 }
 
-void run_act_drain(struct run *r)
+static void drain(struct run *r)
 {
-    r->measure_ended = clock_read();
-    run_faults_end(r);
     if (r->load)
         load_off(r);
     else
         run_feed(r, RUN_EV_PHASE_DONE);
+}
+
+void run_act_drain(struct run *r)
+{
+    struct seep_err err;
+    r->measure_ended = clock_read();
+    run_faults_end(r);
+    run_probes_end(r);
+    if (r->load) // at once; what goes wrong is told when it is asked again
+        load_stop(r->load, 2.0, &err);
+    run_probes_edge(r, true, drain);
 }
 
 static bool reloads(struct run *r)

@@ -471,6 +471,8 @@ void run_setup_free(struct run *r)
         if (!r->keeper_lost)
             keeper_shutdown(&r->link, &err);
     }
+    run_scrape_free(r);
+    run_probes_free(r);
     run_deps_free(r);
     run_faults_free(r);
     if (r->linked)

@@ -11,14 +11,16 @@
 #include "load/load.h"
 #include "report/report.h"
 #include "run/control.h"
-#include "run/identity.h"
 #include "run/deps.h"
 #include "run/faults.h"
+#include "run/identity.h"
 #include "run/live.h"
 #include "run/machine.h"
+#include "run/probes.h"
 #include "run/ready.h"
 #include "run/run.h"
 #include "run/sampler.h"
+#include "run/scrape.h"
 #include "run/shutdown.h"
 #include "run/writer.h"
 #include "store/store.h"
@@ -81,10 +83,12 @@ struct run {
     bool identity_anew;                  // the last sample found another program in the target's process
     struct run_live live;
     struct run_shutdown shutdown;
-    struct run_deps *deps;     // NULL: none
-    struct run_faults *faults; // NULL: none, and the target is not started again
-    struct load *load;   // NULL: no load
-    struct store *store; // the write job's while `writing`
+    struct run_deps *deps;       // NULL: none
+    struct run_scrapes *scrapes; // NULL: none
+    struct run_probes *probes;   // NULL: none
+    struct run_faults *faults;   // NULL: none, and the target is not started again
+    struct load *load;           // NULL: no load
+    struct store *store;         // the write job's while `writing`
     int control_fd;
     char *exec_path;
     char **envp;
@@ -150,7 +154,7 @@ void run_event_note(struct run *r, const char *kind, const char *fmt, ...) __att
 // The same with a time span and a count (SEEP_UNKNOWN: none).
 void run_event_span(struct run *r, const char *kind, struct seep_time from, struct seep_time to, int64_t count,
                     const char *text);
-// A value for the next tick; a later one of the same series within a tick wins.
+// A value for the next tick; of several of one series the greatest is kept.
 void run_point(struct run *r, const char *name, const char *labels, enum seep_unit unit, enum store_series_kind kind,
                double value);
 // Moves the waiting rows into a tick.
@@ -172,6 +176,7 @@ void run_ticks_begin(struct run *r, enum store_phase phase, double interval_s, d
 // Puts the ticks of the present phase on the grid that began at start_ns (monotonic).
 void run_ticks_align(struct run *r, int64_t start_ns);
 void run_ticks_end(struct run *r);
+void run_store_tick(struct run *r, struct run_tick *t); // a tick that is whole, to the writer
 void run_patience(struct run *r, double seconds);
 void run_patience_off(struct run *r);
 void run_show(struct run *r);
@@ -206,7 +211,7 @@ void run_setup_free(struct run *r);
 // The caller's environment with these changes; malloc'ed, ended by NULL.
 int run_make_env(const struct profile_pair *env, int n_env, char ***out, struct seep_err *err);
 uint64_t run_starttime(const struct run *r, pid_t pid); // 0: it is gone
-int run_make_dir(struct run *r, struct seep_err *err); // the run directory
+int run_make_dir(struct run *r, struct seep_err *err);  // the run directory
 void run_attribution_failed(struct run *r, const char *why);
 void run_derive(struct run *r);                                                        // times from the profile
 int run_make_parts(struct run *r, bool with_heap, bool sampled, struct seep_err *err); // sampler, heap, status line

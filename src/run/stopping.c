@@ -24,6 +24,7 @@ static void stop_driving(struct run *r)
     run_ticks_end(r);
     run_faults_end(r);
     run_deps_cancel(r);
+    run_probes_cancel(r);
     if (r->has_measure && !r->measure_ended.mono_ns)
         r->measure_ended = clock_read();
     atomic_store(&r->ready.cancel, true);
@@ -147,6 +148,7 @@ void run_act_finish(struct run *r)
 {
     stop_driving(r);
     run_deps_stop(r);
+    run_scrape_flush(r);
     run_patience_off(r);
     run_after_job(r);
 }
@@ -179,8 +181,7 @@ static void finish_done(uv_work_t *req, int status)
 void run_after_job(struct run *r)
 {
     if (r->state != RUN_FINISHING || r->sampling || r->writing || r->readying || r->judging || r->checking ||
-        r->scanning || r->finishing ||
-        run_deps_busy(r))
+        r->scanning || r->finishing || run_deps_busy(r) || run_scrape_busy(r) || run_probes_busy(r))
         return;
     r->finishing = true;
     uv_queue_work(&r->loop, &r->finish_work, finish_job, finish_done);
