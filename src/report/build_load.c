@@ -292,7 +292,8 @@ static void counts_at(const struct build *b, const double *v, const double *t_s,
     }
 }
 
-// The scenarios: their requests are the operations. At most JUDGE_PEROP_MAX, in the order they were first seen.
+// The scenarios: their iterations are the operations, for the steps of one follow each other and cannot be told apart
+// by their counts. At most JUDGE_PEROP_MAX, in the order they were first seen.
 static size_t list_scenarios(const struct build_part *parts, size_t n, const struct build_part *out[JUDGE_PEROP_MAX])
 {
     size_t k = 0;
@@ -321,7 +322,8 @@ int build_operations(struct build *b, const double *t_s, size_t n, struct build_
         return build_no_memory(err);
     for (size_t j = 0; j < ops->k; j++) {
         double *v = NULL;
-        if (build_values(b, S_HTTP_REQUESTS, scenario[j]->labels, &v, err) != 0) {
+        if (build_values(b, S_LOAD_ITERATIONS, scenario[j]->labels, &v, err) != 0 ||
+            (v == NULL && build_values(b, S_HTTP_REQUESTS, scenario[j]->labels, &v, err) != 0)) {
             build_ops_free(ops);
             return -1;
         }
