@@ -34,7 +34,6 @@ struct json_check {
 
 struct check {
     const struct profile_expect *say;
-    bool raw;
     struct header_check *header;
     struct json_check *json;
     struct template **contains, **lacks; // of the body
@@ -117,7 +116,7 @@ static int open_all(const struct opening *o, struct check *c)
                : 0;
 }
 
-int check_open(const struct profile_expect *expect, bool raw, struct template_names *names, const struct feeds *feeds,
+int check_open(const struct profile_expect *expect, struct template_names *names, const struct feeds *feeds,
                struct check **out, struct seep_err *err)
 {
     const struct opening o = {names, feeds, err};
@@ -126,7 +125,6 @@ int check_open(const struct profile_expect *expect, bool raw, struct template_na
     if (!c)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the checks of a load.");
     c->say = expect;
-    c->raw = raw;
     if (open_all(&o, c)) {
         check_close(c);
         return -1;
@@ -383,15 +381,15 @@ static bool check_body(const struct checking *k, const struct check *c)
     return !c->matches.given || matches(&c->matches, body) || no(k, "body", NULL, "matches", s->matches);
 }
 
-static bool status_is_expected(const struct check *c, int status)
+// A raw reply has no status; it may be an error of its protocol.
+static bool status_is_expected(const struct profile_expect *e, const struct exchange_reply *reply)
 {
-    const struct profile_expect *e = c->say;
-    if (c->raw)
-        return status < 400 || e->error_replies;
+    if (reply->status == 0)
+        return e->n_status == 0 && (!reply->error_reply || e->error_replies);
     if (e->n_status == 0)
-        return status >= 200 && status <= 399;
+        return reply->status >= 200 && reply->status <= 399;
     for (int i = 0; i < e->n_status; i++)
-        if (status >= e->status[i].low && status <= e->status[i].high)
+        if (reply->status >= e->status[i].low && reply->status <= e->status[i].high)
             return true;
     return false;
 }
@@ -400,7 +398,7 @@ enum check_end check_reply(const struct check *c, const struct exchange_reply *r
                            const struct template_scope *scope, struct check_room *room, struct check_failure *why)
 {
     const struct checking k = {reply, scope, room, why};
-    if (!status_is_expected(c, reply->status)) {
+    if (!status_is_expected(c->say, reply)) {
         no(&k, "status", NULL, NULL, NULL);
         return CHECK_STATUS;
     }

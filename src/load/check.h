@@ -33,8 +33,8 @@ struct check_room {
     struct seep_buf wanted, found;
 };
 
-// raw: the reply is not HTTP's. `expect` stays the caller's until close; names and feeds as for template_open().
-int check_open(const struct profile_expect *expect, bool raw, struct template_names *names, const struct feeds *feeds,
+// `expect` stays the caller's until close; names and feeds as for template_open().
+int check_open(const struct profile_expect *expect, struct template_names *names, const struct feeds *feeds,
                struct check **out, struct seep_err *err);
 void check_close(struct check *c); // NULL is allowed
 

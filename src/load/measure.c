@@ -8,7 +8,7 @@ static int open_one(const struct profile_metric *metric, struct template_names *
                     struct measure *out, struct seep_err *err)
 {
     if (metric->source == METRIC_CHECKS)
-        return check_open(&metric->match, false, names, feeds, &out->check, err);
+        return check_open(&metric->match, names, feeds, &out->check, err);
     if (metric->source == METRIC_VALUE)
         return extract_open(&metric->value, &out->value, err);
     return 0;

@@ -121,7 +121,7 @@ static int read_step(const struct reader *r, const struct profile_step *step, st
     request_room_open(&s->room);
     if (request_words_open(&s->words, p->load, step, &p->origins, &p->sessions.names, p->sessions.feeds, &origin,
                            r->err) < 0 ||
-        check_open(&step->expect, step->tcp.present, &p->sessions.names, p->sessions.feeds, &s->check, r->err) < 0 ||
+        check_open(&step->expect, &p->sessions.names, p->sessions.feeds, &s->check, r->err) < 0 ||
         read_values(r, s) < 0 || read_measures(r, s) < 0)
         return -1;
     read_spec(p->load, s, origin);

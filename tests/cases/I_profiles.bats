@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Every shipped profile with a load drives the demo service, shortened: each scenario is requested, and every reply is as it
-# expects. (A_basics looks at the profiles themselves, test_profile_docs at the examples of docs/LOAD.md.)
+# Every shipped profile with a load drives the demo service, shortened: each scenario is requested, each metric
+# measured, and every reply is as expected. (A_basics looks at the profiles themselves, test_profile_docs at the examples of docs/LOAD.md.)
 load ../lib/seep.bash
 setup() { seep_setup; PORT=$(free_port); }
 teardown() {
@@ -44,8 +44,9 @@ def drive(name):
     load = json.loads(p.stdout)['load']
     idle = [s['name'] for s in load['scenarios'] if s['requests'] == 0]
     bad = {k: v for k, v in load['errors_by_kind'].items() if k != 'slow'}  # a busy machine is no wrong reply
+    idle += [m['name'] for m in load.get('metrics', []) if m['total'] == 0]
     if idle or bad or load['requests'] == 0:
-        return f'{load["requests"]} requests, without any: {idle}, errors {bad}, status {load["status_codes"]} {p.stderr}'
+        return f'{load["requests"]} requests, nothing of: {idle}, errors {bad}, status {load["status_codes"]} {p.stderr}'
     return None
 
 names = sorted(os.path.basename(f)[:-5] for f in glob.glob(profiles + '/*.yaml')
@@ -70,6 +71,13 @@ PY
 import json
 load = json.load(open("out.json"))["load"]
 assert load["requests"] > 100 and load["errors"] == 0, load'
+    # An error reply is an error of kind status, unless it is accepted.
+    "$SEEP" load redis-latency -q -f json -d 1s -o "vars.redis=127.0.0.1:$PORT" \
+        -o 'load.scenarios.session.steps.get.tcp.command=[NOSUCH, a]' >out.json || true
+    python3 -c '
+import json
+load = json.load(open("out.json"))["load"]
+assert load["errors_by_kind"].get("status", 0) > 10, load'
     [ "$(redis-cli -p "$PORT" info stats | tr -d '\r' | sed -n 's/^total_commands_processed://p')" -gt 100 ]
 }
 

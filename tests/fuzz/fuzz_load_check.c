@@ -16,7 +16,7 @@ static void open_all(void)
     FUZZ_NEED(profile_parse(check_all, strlen(check_all), "fuzz.yaml", &profile, &err) == 0);
     const struct profile_scenario *s = profile->loads[0].scenarios;
     for (; n_checks < s->n_steps; n_checks++)
-        FUZZ_NEED(check_open(&s->steps[n_checks].expect, false, &names, NULL, &check[n_checks], &err) == 0);
+        FUZZ_NEED(check_open(&s->steps[n_checks].expect, &names, NULL, &check[n_checks], &err) == 0);
     for (; n_extracts < s->steps[0].n_extract; n_extracts++)
         FUZZ_NEED(extract_open(&s->steps[0].extract[n_extracts], &extract[n_extracts], &err) == 0);
 }

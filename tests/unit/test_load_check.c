@@ -282,7 +282,7 @@ static enum check_end outcome(const char *yaml, const struct exchange_reply *r, 
         fail_msg("%s", err.text);
     struct template_names names = {0};
     struct check *c;
-    assert_int_equal(check_open(&p->loads[0].scenarios[0].steps[0].expect, false, &names, NULL, &c, &err), 0);
+    assert_int_equal(check_open(&p->loads[0].scenarios[0].steps[0].expect, &names, NULL, &c, &err), 0);
     const struct load_text user[] = {{"ada", 3}};
     const struct template_scope scope = {.user = user, .user_id = 1};
     struct check_room room;
@@ -380,12 +380,12 @@ static void error_replies_of_raw_protocols(void **state)
     struct check *c;
     struct check_failure why;
     struct check_room room;
-    const struct exchange_reply fine = {.status = 200}, refused = {.status = 500};
-    assert_int_equal(check_open(&strict, true, &names, NULL, &c, NULL), 0);
+    const struct exchange_reply fine = {.status = 0}, refused = {.error_reply = true};
+    assert_int_equal(check_open(&strict, &names, NULL, &c, NULL), 0);
     assert_int_equal(check_reply(c, &fine, 0, NULL, &room, &why), CHECK_PASSED);
     assert_int_equal(check_reply(c, &refused, 0, NULL, &room, &why), CHECK_STATUS);
     check_close(c);
-    assert_int_equal(check_open(&lenient, true, &names, NULL, &c, NULL), 0);
+    assert_int_equal(check_open(&lenient, &names, NULL, &c, NULL), 0);
     assert_int_equal(check_reply(c, &refused, 0, NULL, &room, &why), CHECK_PASSED);
     check_close(c);
 }
