@@ -14,7 +14,7 @@ static int open_one(const struct profile_metric *metric, struct template_names *
     return 0;
 }
 
-int measures_open(const struct profile_load *load, int index, const struct load_metric_table *table,
+int measure_open(const struct profile_load *load, int index, const struct load_metric_table *table,
                   struct template_names *names, const struct feeds *feeds, struct measures *out, struct seep_err *err)
 {
     *out = (struct measures){.row = calloc((size_t)load->n_metrics + 1, sizeof *out->row)};
@@ -32,7 +32,7 @@ int measures_open(const struct profile_load *load, int index, const struct load_
     return 0;
 }
 
-void measures_close(struct measures *m)
+void measure_close(struct measures *m)
 {
     for (int i = 0; i < m->n; i++) {
         check_close(m->row[i].check);

@@ -18,10 +18,10 @@ struct measures {
     int n;
 };
 
-// Compiles the metrics of loads[index]. What an error leaves behind is freed by measures_close().
-int measures_open(const struct profile_load *load, int index, const struct load_metric_table *table,
+// Compiles the metrics of loads[index]. What an error leaves behind is freed by measure_close().
+int measure_open(const struct profile_load *load, int index, const struct load_metric_table *table,
                   struct template_names *names, const struct feeds *feeds, struct measures *out, struct seep_err *err);
-void measures_close(struct measures *m);
+void measure_close(struct measures *m);
 
 // Whether the metric is about the replies of that step of that scenario.
 bool measure_is_of(const struct measure *m, const char *scenario, const struct profile_step *step);

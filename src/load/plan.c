@@ -223,7 +223,7 @@ int plan_read(struct load_plan *p, const struct profile *profile, int index, con
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for %d scenarios.", l->n_scenarios);
     struct reader r = {.p = p, .tally = tally, .index = index, .err = err};
     if (session_plan_open(&p->sessions, l, process, processes, err) < 0 ||
-        measures_open(l, index, tally->metrics, &p->sessions.names, p->sessions.feeds, &p->measures, err) < 0 ||
+        measure_open(l, index, tally->metrics, &p->sessions.names, p->sessions.feeds, &p->measures, err) < 0 ||
         read_all(&r) < 0)
         return -1;
     p->needs_sessions = p->needs_sessions || l->cookies || l->follow != FOLLOW_OFF || l->n_user_setup > 0 ||
@@ -239,7 +239,7 @@ void plan_free(struct load_plan *p)
     steps_free(&p->setup);
     steps_free(&p->user_setup);
     steps_free(&p->teardown);
-    measures_close(&p->measures);
+    measure_close(&p->measures);
     if (p->load)
         session_plan_close(&p->sessions);
     origin_free(&p->origins);
