@@ -12,10 +12,12 @@
 enum {
     BATCH = 256, // starts of a turn's round, so that replies are taken in between
     DROP_BATCH = 65536,
-    USERS_STEP = 20,    // new users per housekeeping, at most: 1000 a second, within any listen backlog
-    POOL_MIN = 16384,   // users of an open load whose iterations pause
-    TEARDOWN_MAX_S = 10 // once the load was told to stop
+    USERS_STEP = 20,     // new users per housekeeping, at most: 1000 a second, within any listen backlog
+    POOL_MIN = 16384,    // users of an open load whose iterations pause
+    TEARDOWN_MAX_S = 10, // once the load was told to stop
+    EXEC_GRACE_S = 5     // between the two signals that end another program
 };
+#define AGAIN_NS     1000000000 // from one start of another program to the next, at least
 #define SELF_DROP_NS 1000000000 // what the generator itself is late by this much is dropped, not sent as a burst
 
 static bool is_open(const struct drive *d)
@@ -66,6 +68,19 @@ static struct load_share share_of(const struct engine *e, const struct profile_l
     return share_of_load(index, share_split(l, over), e->part.process, e->part.processes);
 }
 
+static void on_exec_note(void *ctx, const char *text)
+{
+    engine_note(ctx, "%s", text);
+}
+
+// It is one program: the first process of its share runs it.
+static int open_exec(struct drive *d, int index, struct seep_err *err)
+{
+    struct engine *e = d->engine;
+    const struct exec_hooks hooks = {.on_note = on_exec_note, .ctx = e};
+    return d->share.index == 0 ? exec_open(e->loop, d->load, index, e->tally, hooks, &d->exec, err) : 0;
+}
+
 int drive_open(struct drive *d, struct engine *e, int index, struct seep_err *err)
 {
     d->engine = e;
@@ -73,6 +88,8 @@ int drive_open(struct drive *d, struct engine *e, int index, struct seep_err *er
     d->share = share_of(e, d->load, index);
     d->end_ns = d->deadline_ns = d->pause_ns = INT64_MAX;
     d->ready_end = &d->ready;
+    if (d->load->exec.present)
+        return open_exec(d, index, err);
     if (schedule_build(d->load, &d->schedule, err) < 0 || pick_build(d->load, &d->pick, err) < 0 ||
         plan_read(&d->plan, e->profile, index, e->tally, d->share.index, d->share.of, err) < 0)
         return -1;
@@ -85,6 +102,8 @@ int drive_open(struct drive *d, struct engine *e, int index, struct seep_err *er
 
 void drive_close_transports(struct drive *d)
 {
+    if (d->load->exec.present)
+        return;
     for (int i = 0; d->session && i < d->n_flows; i++)
         plan_leave(&d->plan, &d->session[i]);
     plan_leave(&d->plan, &d->shared);
@@ -93,6 +112,9 @@ void drive_close_transports(struct drive *d)
 
 void drive_close(struct drive *d)
 {
+    exec_close(d->exec);
+    if (d->load->exec.present)
+        return;
     for (int i = 0; d->session && i < d->n_flows; i++)
         session_close(&d->session[i]);
     session_close(&d->shared);
@@ -109,6 +131,7 @@ void drive_close(struct drive *d)
 void drive_setup(struct drive *d)
 {
     d->end_ns = d->deadline_ns = d->pause_ns = INT64_MAX;
+    d->exec_begun = false;
     d->phase = DRIVE_WAITING;
     if (d->plan.setup.n == 0)
         return;
@@ -138,6 +161,11 @@ void drive_begin(struct drive *d, int64_t now_ns)
     d->begin_ns = from_s < 0 ? now_ns + (int64_t)(-from_s * 1e9) : now_ns;
     d->end_ns = d->load->duration_s > 0 ? drive_moment(d, d->load->duration_s) : INT64_MAX;
     d->full_ns = 0;
+    d->phase = DRIVE_RUNNING;
+    if (d->load->exec.present) {
+        d->again_ns = d->begin_ns;
+        return;
+    }
     d->begun = 0;
     d->limit = limit_of(d);
     d->next_scenario = NULL;
@@ -149,7 +177,6 @@ void drive_begin(struct drive *d, int64_t now_ns)
     }
     for (int i = 0; d->session && i < d->n_flows; i++)
         session_reset(&d->session[i], &d->shared);
-    d->phase = DRIVE_RUNNING;
 }
 
 static void over(struct drive *d)
@@ -244,6 +271,11 @@ void drive_finish(struct drive *d, double grace_s, int64_t now_ns)
         over(d);
     } else if (d->phase == DRIVE_WAITING) {
         teardown(d, now_ns);
+    } else if (d->phase == DRIVE_RUNNING && d->load->exec.present) {
+        d->phase = DRIVE_FINISHING;
+        set_deadline(d, grace_s < EXEC_GRACE_S ? grace_s : EXEC_GRACE_S, now_ns);
+        if (d->exec)
+            exec_terminate(d->exec);
     } else if (d->phase == DRIVE_RUNNING) {
         if (is_open(d))
             drop_waiting(d, now_ns);
@@ -255,6 +287,10 @@ void drive_finish(struct drive *d, double grace_s, int64_t now_ns)
 
 void drive_cancel_all(struct drive *d)
 {
+    if (d->exec)
+        exec_kill(d->exec);
+    if (d->load->exec.present)
+        return;
     for (int i = 0; i < d->n_flows; i++)
         flow_cancel(&d->flow[i]);
     flow_cancel(&d->own);
@@ -265,11 +301,13 @@ void drive_cancel_all(struct drive *d)
 
 void drive_restart(struct drive *d)
 {
+    d->phase = DRIVE_IDLE;
+    if (d->load->exec.present)
+        return;
     for (int i = 0; d->session && i < d->n_flows; i++)
         plan_leave(&d->plan, &d->session[i]);
     plan_leave(&d->plan, &d->shared);
     plan_restart(&d->plan);
-    d->phase = DRIVE_IDLE;
 }
 
 // ---- iterations -----------------------------------------------------------------------------------------------------
@@ -414,8 +452,34 @@ static bool run(struct drive *d, int64_t now_ns)
     return (is_open(d) && start_arrivals(d, now_ns)) || any;
 }
 
+// The other program is started, once or again and again, until its time is over or it ends by itself.
+static bool turn_exec(struct drive *d, int64_t now_ns)
+{
+    bool running = d->exec && exec_running(d->exec);
+    if (d->phase == DRIVE_RUNNING && now_ns >= d->end_ns)
+        drive_finish(d, INFINITY, now_ns);
+    if (d->phase == DRIVE_RUNNING && !running && d->exec && now_ns >= d->again_ns &&
+        (!d->exec_begun || d->load->exec.again)) {
+        d->exec_begun = true;
+        d->again_ns = now_ns + AGAIN_NS;
+        d->sample_ns = now_ns + (int64_t)(d->load->exec.interval_s * 1e9);
+        exec_start(d->exec);
+        return true;
+    }
+    bool ended = !running && (!d->exec || d->exec_begun) && !d->load->exec.again;
+    if ((d->phase == DRIVE_FINISHING && !running) || (d->phase == DRIVE_RUNNING && ended))
+        over(d);
+    if (d->phase == DRIVE_FINISHING && now_ns >= d->deadline_ns) {
+        d->deadline_ns = INT64_MAX;
+        exec_kill(d->exec);
+    }
+    return false;
+}
+
 bool drive_turn(struct drive *d, int64_t now_ns)
 {
+    if (d->load->exec.present)
+        return turn_exec(d, now_ns);
     bool any = plan_turn(&d->plan, now_ns);
     if (d->own.paused && d->pause_ns <= now_ns) {
         flow_wake(&d->own, now_ns);
@@ -437,6 +501,12 @@ bool drive_turn(struct drive *d, int64_t now_ns)
 
 void drive_house(struct drive *d, int64_t now_ns)
 {
+    if (d->exec && exec_running(d->exec) && now_ns >= d->sample_ns) {
+        exec_sample(d->exec);
+        d->sample_ns = now_ns + (int64_t)(d->load->exec.interval_s * 1e9);
+    }
+    if (d->load->exec.present)
+        return;
     if (d->phase != DRIVE_RUNNING || now_ns < d->begin_ns)
         return;
     if (iterations_done(d))
@@ -456,6 +526,12 @@ static int64_t earlier(int64_t a, int64_t b)
 // A full load goes on when an exchange ends; the housekeeping drops.
 int64_t drive_next_ns(const struct drive *d)
 {
+    if (d->load->exec.present) {
+        bool starts = d->phase == DRIVE_RUNNING && d->exec && !exec_running(d->exec);
+        return earlier(d->deadline_ns, d->phase != DRIVE_RUNNING ? INT64_MAX
+                                       : starts                  ? earlier(d->again_ns, d->end_ns)
+                                                                 : d->end_ns);
+    }
     int64_t at_ns = earlier(plan_next_ns(&d->plan), earlier(d->deadline_ns, d->pause_ns));
     if (d->phase != DRIVE_RUNNING)
         return at_ns;
@@ -468,6 +544,8 @@ int64_t drive_next_ns(const struct drive *d)
 void drive_generator(const struct drive *d, int64_t now_ns, struct load_generator *g)
 {
     struct transport_counters c = {0};
+    if (d->load->exec.present)
+        return;
     plan_counters(&d->plan, &c);
     g->connections += c.connections;
     g->in_flight += (uint32_t)d->in_flight;

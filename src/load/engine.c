@@ -44,7 +44,8 @@ void engine_note(struct engine *e, const char *fmt, ...)
 static bool full(const struct engine *e)
 {
     for (int i = 0; i < e->n_drives; i++) {
-        if (e->drive[i].phase == DRIVE_RUNNING && !drive_slot_available(&e->drive[i]))
+        if (e->drive[i].phase == DRIVE_RUNNING && !e->drive[i].load->exec.present &&
+            !drive_slot_available(&e->drive[i]))
             return true;
     }
     return false;

@@ -8,6 +8,7 @@
 #define SEEP_LOAD_ENGINE_STATE_H
 
 #include "load/engine.h"
+#include "load/exec.h"
 #include "load/plan.h"
 #include "load/schedule.h"
 #include "load/session.h"
@@ -61,6 +62,9 @@ struct drive {
     struct load_share share; // of this process
     struct load_plan plan;
     enum drive_phase phase;
+    struct exec *exec; // the load is that program, and the rest is empty; NULL: it is not
+    bool exec_begun;
+    int64_t again_ns, sample_ns; // when it is started again, and its counters are taken
 
     struct load_schedule schedule;
     struct load_pick pick;

@@ -3,6 +3,7 @@
 #include "base/check.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static struct load_metric row_of(const struct profile_metric *m, int load, int index)
 {
@@ -20,12 +21,34 @@ static struct load_metric row_of(const struct profile_metric *m, int load, int i
     return row;
 }
 
+static bool is_there(const struct load_metric_table *t, const char *name)
+{
+    for (int i = 0; i < t->n; i++)
+        if (!strcmp(t->row[i].name, name))
+            return true;
+    return false;
+}
+
+// A name that another metric has already stays that one's.
+static void add_counters(const struct profile_exec *x, int load, struct load_metric_table *out)
+{
+    for (int i = 0; i < x->n_counters && out->n < PROFILE_METRICS_MAX; i++) {
+        const struct profile_metric m = {.name = x->counters[i].name,
+                                         .kind = x->counters[i].total ? METRIC_COUNTER : METRIC_TREND,
+                                         .source = METRIC_VALUE};
+        if (!is_there(out, m.name))
+            out->row[out->n++] = row_of(&m, load, LOAD_METRIC_EXEC + i);
+    }
+}
+
 void load_metrics_build(const struct profile *p, struct load_metric_table *out)
 {
     out->n = 0;
     for (int l = 0; l < p->n_loads; l++)
         for (int m = 0; m < p->loads[l].n_metrics && out->n < PROFILE_METRICS_MAX; m++)
             out->row[out->n++] = row_of(&p->loads[l].metrics[m], l, m);
+    for (int l = 0; l < p->n_loads; l++)
+        add_counters(&p->loads[l].exec, l, out);
 }
 
 int load_metric_of(const struct load_metric_table *t, int load, int index)

@@ -21,6 +21,10 @@ struct load_metric {
     char labels[64 + 8]; // "name=NAME", as in the store
 };
 
+// A load that is another program has its counters as metrics: loads[load].exec.counters[index - LOAD_METRIC_EXEC]. One
+// that only grows is a counter, another a trend of what was said last in each interval.
+enum { LOAD_METRIC_EXEC = PROFILE_METRICS_MAX };
+
 struct load_metric_table {
     int n; // 0: the profile has none
     struct load_metric row[PROFILE_METRICS_MAX];

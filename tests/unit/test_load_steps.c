@@ -426,6 +426,75 @@ static void the_users_own_metrics_are_fed(void **s)
     load_free(l);
 }
 
+static bool said(struct load *l, const char *wanted)
+{
+    struct load_event e;
+    bool found = false;
+    while (load_next_event(l, &e))
+        found = found || strstr(e.text, wanted);
+    return found;
+}
+
+static void another_program_drives_and_its_numbers_count(void **s)
+{
+    (void)s;
+    struct load *l = rig_begin(rig_profile(
+        shop.port, "version: 1\nname: t\nload: \n"
+                   "  - name: other\n    exec:\n      command: [sh, -c, 'echo \"tps = $WORD\"; echo junk; echo "
+                   "{\\\"n\\\": 3}; sleep 0.3; echo {\\\"n\\\": 10}; sleep 0.3; exit 4']\n"
+                   "      env: {WORD: '41.5'}\n      interval: 100ms\n      exit: [0, 4]\n"
+                   "      counters: {tps: 'tps = ([0-9.]+)', n: {json: $.n, total: true}}\n"
+                   "  - {name: ours, users: 1, iterations: 20, scenarios: [{name: s, request: "
+                   "'http://127.0.0.1:@/cache'}]}\n"));
+    assert_true(rig_wait(l, rig_is, LOAD_STOPPED, 20));
+    assert_int_equal(load_counts(l, LOAD_ALL)->ok, 20);
+    assert_int_equal(load_metrics_of(l)->n, 2);
+    assert_true(load_metric_counts(l, 0)->total == 1 && load_metric_counts(l, 0)->sum == 41.5);
+    assert_true(load_metric_counts(l, 1)->sum == 10);
+    assert_true(said(l, "load other: sh has ended well"));
+    load_free(l);
+}
+
+static bool is_gone(struct load *l, uint64_t pid)
+{
+    (void)l;
+    return kill((pid_t)pid, 0) < 0;
+}
+
+static void another_program_is_ended_for_certain(void **s)
+{
+    (void)s;
+    // It and what it starts ignore the first signal; the numbers it tells are their pids.
+    struct load *l = rig_begin(rig_profile(
+        shop.port, "version: 1\nname: t\nload: \n"
+                   "  - name: other\n    exec:\n      command: [sh, -c, 'trap \"\" TERM; sleep 600 & echo pid $!; "
+                   "while :; do sleep 1; done']\n"
+                   "      interval: 100ms\n      counters: {pid: 'pid ([0-9]+)'}\n"));
+    int64_t until_ns = clock_mono_ns() + 20000000000;
+    while (load_metric_counts(l, 0)->total == 0) {
+        assert_true(clock_mono_ns() < until_ns);
+        poll(NULL, 0, 20);
+        load_poll(l);
+    }
+    uint64_t pid = (uint64_t)load_metric_counts(l, 0)->sum;
+    assert_true(kill((pid_t)pid, 0) == 0);
+    rig_stop(l, 0.3);
+    assert_true(rig_wait(l, is_gone, pid, 10));
+    load_free(l);
+    l = rig_begin(rig_profile(shop.port, "version: 1\nname: t\nload: \n  - name: other\n    exec: {command: "
+                                         "[/nowhere/at/all]}\n  - name: fails\n    exec: {command: [sh, -c, 'echo "
+                                         "broken; exit 3']}\n"));
+    assert_true(rig_wait(l, rig_is, LOAD_STOPPED, 20));
+    struct load_event e;
+    bool absent = false, failed = false;
+    while (load_next_event(l, &e)) {
+        absent = absent || strstr(e.text, "/nowhere/at/all could not be started: No such file or directory");
+        failed = failed || strstr(e.text, "sh ended with exit status 3: broken");
+    }
+    assert_true(absent && failed);
+    load_free(l);
+}
+
 static void memory_is_flat_with_sessions(void **s)
 {
     (void)s;
@@ -465,6 +534,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_unix_socket_is_as_good),
         cmocka_unit_test(users_are_hatched_and_keep_their_pace),
         cmocka_unit_test(the_users_own_metrics_are_fed),
+        cmocka_unit_test(another_program_drives_and_its_numbers_count),
+        cmocka_unit_test(another_program_is_ended_for_certain),
         cmocka_unit_test(memory_is_flat_with_sessions),
     };
     // What is the engine's own must not depend on who carries the bytes.
