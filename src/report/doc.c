@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORDS_MAX = 4096, COLUMNS_MAX = 16, SPARK_COLUMNS = 24 };
+enum { WORDS_MAX = 4096, SPARK_COLUMNS = 24 };
 
 static void put(struct doc *d, const char *text)
 {
@@ -29,7 +29,7 @@ void doc_begin(struct doc *d, const char *title, const char *nonce)
     html_begin("dossier", title, nonce, d->out);
     buf_str(d->out, "<header class=\"top\"><div class=\"in\"><p class=\"brand\">seep</p>\n<h1>");
     put(d, title);
-    buf_str(d->out, "</h1></div></header>\n<main id=\"main\">\n");
+    buf_str(d->out, "</h1></div></header>\n<main id=\"main\" class=\"doc\">\n");
 }
 
 void doc_end(struct doc *d)
@@ -102,14 +102,13 @@ static void put_head(struct doc *d, const char *head, size_t len, bool figures)
 
 void doc_table(struct doc *d, const char *heads)
 {
-    bool figures[COLUMNS_MAX] = {false};
     d->n_columns = d->column = 0;
     buf_str(d->out, d->html ? "<div class=\"card wide\"><table><thead><tr>" : "\n|");
-    while (d->n_columns < COLUMNS_MAX) {
+    while (d->n_columns < DOC_COLUMNS_MAX) {
         size_t len = strcspn(heads, "|");
         bool right = heads[0] == '>';
         put_head(d, heads + right, len - right, right);
-        figures[d->n_columns++] = right;
+        d->figures[d->n_columns++] = right;
         if (heads[len] == '\0')
             break;
         heads += len + 1;
@@ -120,14 +119,14 @@ void doc_table(struct doc *d, const char *heads)
     }
     buf_str(d->out, "\n|");
     for (size_t i = 0; i < d->n_columns; i++)
-        buf_str(d->out, figures[i] ? "---:|" : "---|");
+        buf_str(d->out, d->figures[i] ? "---:|" : "---|");
     buf_char(d->out, '\n');
 }
 
 static void begin_cell(struct doc *d)
 {
     if (d->html)
-        buf_str(d->out, d->column == 0 ? "<tr><td>" : "<td>");
+        buf_printf(d->out, "%s<td%s>", d->column == 0 ? "<tr>" : "", d->figures[d->column] ? " class=\"num\"" : "");
     else
         buf_str(d->out, d->column == 0 ? "| " : " ");
 }

@@ -10,10 +10,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { DOC_COLUMNS_MAX = 16 };
+
 struct doc {
     struct seep_buf *out;
     bool html;
     size_t n_columns, column; // of the table that is open
+    bool figures[DOC_COLUMNS_MAX];
 };
 
 // nonce: of the page's policy (32 hexadecimal digits); Markdown does not need it.
