@@ -137,7 +137,7 @@ static int run(int argc, char **argv, void *opts)
                              .detach = o->detach,
                              .quiet = o->quiet,
                              .attach_pid = pid};
-    int status = cmd_start_run(&ro);
+    int status = cmd_start_run(&ro, NULL);
     profile_free(profile);
     return status;
 }

@@ -37,12 +37,14 @@ int cmd_load_run_profile(const struct cmd_run_profile *o, const char *const *arg
     return rc;
 }
 
-int cmd_start_run(const struct run_options *options)
+int cmd_start_run(const struct run_options *options, struct run_result *out)
 {
     struct run_result result;
     struct seep_err err = {0};
     if (run_start(options, &result, &err))
         return cmd_fail(&err);
+    if (out)
+        *out = result;
     if (result.in_background)
         printf("%s\n", result.id);
     else if (result.has_report)

@@ -40,7 +40,7 @@ struct cmd_run_profile {
 int cmd_load_run_profile(const struct cmd_run_profile *o, const char *const *argv, int argc, struct profile **out,
                          struct seep_err *err);
 
-// Runs, says where the report is, and returns the exit status.
-int cmd_start_run(const struct run_options *options);
+// Runs, says where the report is, and returns the exit status. out (may be NULL) is filled when a run took place.
+int cmd_start_run(const struct run_options *options, struct run_result *out);
 
 #endif

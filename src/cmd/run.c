@@ -1,6 +1,7 @@
 // `seep run`: the main job.
 #include "run/run.h"
 #include "cmd/command.h"
+#include "cmd/confirm.h"
 #include "cmd/default_baseline.h"
 #include "cmd/gates.h"
 #include "cmd/load_run_profile.h"
@@ -12,7 +13,7 @@
 struct run_opts {
     struct cmd_run_profile profile;
     const char *results, *name, *output, *baseline;
-    bool detach, quiet;
+    bool detach, quiet, confirm;
 };
 
 static const struct run_opts defaults = {.output = "log"};
@@ -40,6 +41,10 @@ static const struct cmd_option options[] = {
      .type = CMD_FLAG,
      .offset = offsetof(struct run_opts, detach),
      .help = "go into the background once the target is ready"},
+    {.name = "confirm",
+     .type = CMD_FLAG,
+     .offset = offsetof(struct run_opts, confirm),
+     .help = "afterwards replay it under valgrind, as seep confirm does; the run's exit status stays"},
     {.name = "quiet",
      .letter = 'q',
      .type = CMD_FLAG,
@@ -132,6 +137,8 @@ static int run(int argc, char **argv, void *opts)
     struct profile *profile = NULL;
     struct seep_err err = {0};
     char *baseline = NULL;
+    if (o->confirm && o->detach)
+        return cmd_usage_error("run", "--confirm waits for the run's end, and --detach does not: see seep confirm");
     if (cmd_load_run_profile(&o->profile, (const char *const *)argv, argc, &profile, &err) ||
         cmd_check_gates(profile, &err) || read_baseline(o, profile, &baseline, &err)) {
         free(baseline);
@@ -147,7 +154,11 @@ static int run(int argc, char **argv, void *opts)
                                                                        : RUN_OUTPUT_LOG,
                              .detach = o->detach,
                              .quiet = o->quiet};
-    int status = cmd_start_run(&ro);
+    struct run_result result = {0};
+    int status = cmd_start_run(&ro, &result);
+    if (o->confirm && result.has_report && status != CMD_INTERRUPTED && status != CMD_TERMINATED)
+        cmd_confirm_run(&(struct cmd_confirming){
+            .results = o->results, .word = result.dir, .argv = argv, .argc = argc, .quiet = o->quiet});
     profile_free(profile);
     free(baseline);
     return status;

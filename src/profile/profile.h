@@ -108,6 +108,14 @@ struct profile_allow { // stacks that may grow
     char *expires; // "YYYY-MM-DD" or NULL
 };
 
+struct profile_confirm { // how a run is replayed under valgrind; PROFILE_AUTO where "auto" is a choice
+    double for_s, scale, memory_bytes, within_s;
+    char **suppressions; // files
+    int n_suppressions;
+    char **args; // further options of valgrind
+    int n_args;
+};
+
 struct profile {
     unsigned magic;
     char *name;
@@ -135,6 +143,7 @@ struct profile {
     int n_probes;
     struct profile_scrape *scrapes;
     int n_scrapes;
+    struct profile_confirm confirm;
 };
 
 // One source of a profile: a shipped name ("pr-10m"), or a path (anything with a '/' or ending in .yaml/.yml/.json).

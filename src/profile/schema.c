@@ -107,9 +107,10 @@ static const struct schema_key run_keys[] = {
     {.name = "on_finish",
      .type = KEY_TEXT,
      AT(struct profile_run, on_finish),
-     .help = "shell command run once the verdict is stored: $1 is verdict.json, $2 the run's directory, $3 the verdict, $4 "
-             "the exit code, likewise SEEP_VERDICT_FILE, SEEP_RUN_DIR, SEEP_VERDICT, SEEP_EXIT_CODE, SEEP_RUN; its output "
-             "goes to on_finish.log; its failure is an event and changes no verdict"},
+     .help =
+         "shell command run once the verdict is stored: $1 is verdict.json, $2 the run's directory, $3 the verdict, $4 "
+         "the exit code, likewise SEEP_VERDICT_FILE, SEEP_RUN_DIR, SEEP_VERDICT, SEEP_EXIT_CODE, SEEP_RUN; its output "
+         "goes to on_finish.log; its failure is an event and changes no verdict"},
     {.name = "on_finish_within",
      .type = KEY_NUMBER,
      .unit = UNIT_SECONDS,
@@ -316,4 +317,9 @@ const struct schema_key schema_profile[] = {
      .scalar_key = "url",
      WHERE(struct profile_scrape, where),
      .help = "endpoints with metrics, read once a tick; a bare text is its url"},
+    {.name = "confirm",
+     .type = KEY_MAP,
+     .sub = schema_confirm,
+     AT(struct profile, confirm),
+     .help = "how seep confirm replays the run under valgrind"},
     END};

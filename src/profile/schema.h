@@ -77,7 +77,8 @@ extern const struct schema_key schema_scenario[], schema_step[], schema_expect[]
 extern const struct schema_key schema_ready[], schema_dependency[], schema_proxy[], schema_fault[], schema_probe[],
     schema_scrape[]; // schema_faults.c
 
-extern const struct key_ops key_named; // named.c: a map of free names to maps by `sub`, item_size bytes each
+extern const struct key_ops key_named;           // named.c: a map of free names to maps by `sub`, item_size bytes each
+extern const struct schema_key schema_confirm[]; // schema_proof.c
 extern const struct schema_key schema_checklist[]; // schema_checklist.c: of a checklist
 
 // Operations of the KEY_CUSTOM rows: custom.c.

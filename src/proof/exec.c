@@ -124,26 +124,31 @@ static enum proof_exec_how follow(const struct proof_exec *w, struct running *r,
     return PROOF_EXITED;
 }
 
-// All descendants of ours, again and again until there is none.
-static void end_all(struct running *r)
+void proof_end_descendants(void)
 {
     static struct linux_tree tree; // large
     int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int64_t end = clock_mono_ns() + KILL_MS * 1000000ll;
-    if (!r->ended)
-        kill(-r->pid, SIGKILL);
     while (proc_fd >= 0 && linux_tree_walk(proc_fd, getpid(), &tree, NULL) == 0 && tree.count > 0 &&
            clock_mono_ns() < end) {
         for (size_t i = 0; i < tree.count; i++)
             kill(tree.nodes[i].pid, SIGKILL);
-        note_end(r);
-        while (r->ended && waitpid(-1, NULL, WNOHANG) > 0)
+        while (waitpid(-1, NULL, WNOHANG) > 0)
             ;
         poll(NULL, 0, 2);
     }
-    note_end(r);
     if (proc_fd >= 0)
         close(proc_fd);
+}
+
+// Its own end first, so that its status is ours to read.
+static void end_all(struct running *r)
+{
+    if (!r->ended) {
+        kill(-r->pid, SIGKILL);
+        r->ended = waitpid(r->pid, &r->status, 0) == r->pid;
+    }
+    proof_end_descendants();
 }
 
 void proof_exec(const struct proof_exec *what, struct proof_exec_result *out)

@@ -40,4 +40,8 @@ struct proof_exec_result {
 // Runs it and waits. On return it and all its descendants are gone. Only while the caller has no other children.
 void proof_exec(const struct proof_exec *what, struct proof_exec_result *out);
 
+// Kills all descendants of this process, those of others that were left to it included, and reaps them; for at most
+// three seconds.
+void proof_end_descendants(void);
+
 #endif

@@ -170,6 +170,9 @@ int build_reload(struct build *b, struct seep_err *err);
 // The finite values of a phase, in time order, into out (room for all ticks); returns how many. values may be NULL.
 size_t build_phase_values(const struct build *b, const double *values, enum store_phase phase, double *out);
 
+// build_confirm.c: what a replay under valgrind found.
+int build_confirm(struct build *b, struct seep_err *err);
+
 // build_shutdown.c
 int build_shutdown(struct build *b, struct seep_err *err);
 

@@ -297,6 +297,32 @@ static const char *stack_kind(const struct report_stack *s)
     return s->flags & STACK_OTHER ? "other" : s->flags & STACK_MMAP ? "mmap" : "heap";
 }
 
+static void put_confirmed(struct jsonw *w, const struct report_stack *s)
+{
+    if (s->confirm_status == NULL) {
+        jsonw_null(w, "confirmed");
+        return;
+    }
+    jsonw_object(w, "confirmed");
+    jsonw_string(w, "status", s->confirm_status);
+    jsonw_string(w, "reason", s->confirm_why);
+    jsonw_end_object(w);
+}
+
+static void put_confirm(struct jsonw *w, const struct report_confirm *c)
+{
+    if (c->verdict == NULL) {
+        jsonw_null(w, "confirm");
+        return;
+    }
+    jsonw_object(w, "confirm");
+    jsonw_string(w, "verdict", c->verdict);
+    jsonw_string(w, "headline", c->headline);
+    jsonw_string(w, "reason", c->reason);
+    jsonw_string(w, "tool", c->tool);
+    jsonw_end_object(w);
+}
+
 static void put_stack(struct jsonw *w, const struct report_stack *s)
 {
     const struct judge_stack *j = &s->judge;
@@ -318,6 +344,7 @@ static void put_stack(struct jsonw *w, const struct report_stack *s)
     put_unreachable(w, s);
     put_holder(w, "holder", &s->holder);
     put_holder(w, "entry", &s->entry);
+    put_confirmed(w, s);
     put_per_op(w, "per_op", s->per_op, s->n_per_op);
     report_json_frames(w, s);
     jsonw_end_object(w);
@@ -524,6 +551,7 @@ int report_json(const struct report *r, const struct report_style *style, struct
     put_explained(&w, r);
     put_per_op(&w, "per_op", r->per_op, r->n_per_op);
     put_stacks(&w, r);
+    put_confirm(&w, &r->confirm);
     put_shutdown(&w, r);
     put_reload(&w, &r->reload);
     put_score(&w, &r->score);

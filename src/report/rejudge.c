@@ -19,7 +19,8 @@ struct rejudging {
 // The stored verdict is written a moment before the end record that "ended" is read from.
 static bool may_change(const char *key)
 {
-    return strcmp(key, "frames") == 0 || strcmp(key, "seep_version") == 0 || strcmp(key, "ended") == 0;
+    return strcmp(key, "frames") == 0 || strcmp(key, "seep_version") == 0 || strcmp(key, "ended") == 0 ||
+           strcmp(key, "confirm") == 0 || strcmp(key, "confirmed") == 0;
 }
 
 static void put_value(struct seep_buf *out, const json_t *v)

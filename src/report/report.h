@@ -138,10 +138,11 @@ struct report_stack {
     double alloc_bytes, alloc_blocks;                                   // ever allocated, to the last tick; NAN unknown
     int64_t unreachable_blocks, unreachable_checked, unreachable_scans; // SEEP_UNKNOWN where not looked
     int64_t unreachable_agreed, unreachable_undecided;                  // scans of that answer; blocks not decided
-    struct report_holder holder, entry; // entry: from outside, where the blocks hold each other
-    unsigned flags;                     // STACK_TRUNCATED, STACK_OTHER, STACK_MMAP
-    const char *allowed;                // reason of the profile's allow entry, or NULL
-    struct report_frame *frames;        // innermost first, hooks and allocators cut
+    struct report_holder holder, entry;       // entry: from outside, where the blocks hold each other
+    unsigned flags;                           // STACK_TRUNCATED, STACK_OTHER, STACK_MMAP
+    const char *confirm_status, *confirm_why; // of seep confirm: its word and a sentence; NULL: not looked for
+    const char *allowed;                      // reason of the profile's allow entry, or NULL
+    struct report_frame *frames;              // innermost first, hooks and allocators cut
     size_t n_frames;
     struct report_per_op *per_op; // known ones only
     size_t n_per_op;
@@ -309,6 +310,9 @@ struct report {
     struct report_shutdown shutdown;
     struct report_reload reload;
     struct report_score score;
+    struct report_confirm {
+        const char *verdict, *headline, *reason, *tool; // NULL: the run was not replayed under valgrind
+    } confirm;
     bool has_load;
     struct load_summary load; // of the whole run; names owned by the report
     struct report_interval *intervals;

@@ -89,6 +89,17 @@ static void put_unreachable(struct text *t, const struct report_stack *s)
     text_end_line(t);
 }
 
+// What valgrind says of it.
+static void put_confirm(struct text *t, const struct report_stack *s)
+{
+    if (s->confirm_status == NULL || s->confirm_why == NULL)
+        return;
+    text_pad(t, INDENT);
+    text_put(t, TEXT_PLAIN, "valgrind: ");
+    text_wrapped(t, TEXT_PLAIN, s->confirm_why, INDENT + 2);
+    text_end_line(t);
+}
+
 void text_not_covered(struct text *t)
 {
     char sentence[1024];
@@ -143,6 +154,7 @@ void text_stack(struct text *t, const struct report_stack *s)
     text_chain(t, s);
     text_end_line(t);
     put_unreachable(t, s);
+    put_confirm(t, s);
     bool looked = s->unreachable_blocks != SEEP_UNKNOWN && s->unreachable_checked != SEEP_UNKNOWN;
     if (!looked || s->unreachable_blocks < s->unreachable_checked - s->unreachable_blocks ||
         s->unreachable_checked == 0)

@@ -1,0 +1,83 @@
+// Confirmation: a run's workload again, shorter and slower, under valgrind, and seep's growing stacks held against what
+// valgrind's memcheck says of the same call paths. Two tools that share no code seldom agree on something wrong.
+//
+// Place: beside sign-offs, above run/ (whose ready check it uses). The target runs without the probe. Valgrind is asked
+// three times while the target runs (vgdb, leak_check), which shows what is held and grows, and writes its own report
+// at the end (XML), which shows what is lost. Trust: valgrind's output is text about a foreign program: bounded, and
+// parsed as hostile. Whatever goes wrong with valgrind is "not confirmed" with the reason, never "clean".
+#ifndef SEEP_CONFIRM_CONFIRM_H
+#define SEEP_CONFIRM_CONFIRM_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "report/arena.h"
+#include "report/report.h"
+
+struct confirm_options {
+    const struct profile *profile; // of the run, with a command; its `confirm` part says how
+    const struct report *report;   // of the run: its growing stacks are what is looked for
+    double for_s;                  // how long under load; PROFILE_AUTO: the profile's, else by the run's length
+    double scale;                  // rates are divided by it; PROFILE_AUTO: the profile's, else 20
+    bool growth;                   // massif too
+    bool progress;                 // a line on standard error
+};
+
+enum confirm_status {
+    CONFIRM_LOST,     // memcheck calls its blocks lost
+    CONFIRM_GROWS,    // memcheck finds more and more of them, still reachable
+    CONFIRM_POSSIBLY, // memcheck sees only inner pointers to them: perhaps lost
+    CONFIRM_STEADY,   // they are there, and did not get more in this time
+    CONFIRM_NOT_SEEN, // no block of this call path is there
+    CONFIRM_STATUSES
+};
+const char *confirm_status_name(enum confirm_status status); // "lost", "reachable_growth", "possibly_lost", ...
+
+enum { CONFIRM_LOOKS = 3, CONFIRM_FINAL = CONFIRM_LOOKS, CONFIRM_POINTS };
+enum confirm_kind { CONFIRM_DEFINITE, CONFIRM_INDIRECT, CONFIRM_POSSIBLE, CONFIRM_REACHABLE, CONFIRM_KINDS };
+
+struct confirm_stack {
+    const struct report_stack *stack; // the report's
+    size_t rank;                      // from 1
+    enum confirm_status status;
+    double lost_bytes, lost_blocks, possible_bytes, reachable_bytes, reachable_blocks; // at the last point
+    double grew_bytes; // from the first look to the last
+    const char *why;   // a sentence
+};
+
+struct confirm_elsewhere { // lost, and no growing stack of the run
+    const char *where;     // "inner < outer < ..."
+    double bytes, blocks;
+};
+
+struct confirm {
+    const char *run, *tool;           // tool: "valgrind-3.19.0", or NULL
+    bool ran;                         // memcheck ran and reported; else reason
+    const char *reason_word, *reason; // NULL: nothing went wrong. "absent", "crashed", "memory", ...
+    double for_s, scale, took_s;
+    double peak_rss_bytes;
+    uint64_t requests; // driven under valgrind
+    size_t processes, looks;
+    bool final_report;
+    struct confirm_stack *stacks;
+    size_t n_stacks, n_confirmed;
+    struct confirm_elsewhere *elsewhere;
+    size_t n_elsewhere;
+    double *massif_t_s, *massif_bytes; // with growth
+    size_t n_massif;
+    const char *massif_reason; // why there is no picture; NULL
+    struct report_arena *arena;
+};
+
+// Runs it. 0 with *out the caller's (confirm_free) whenever an answer could be made, valgrind's failure included; -1
+// for what is wrong with us: no memory, no temporary directory, a command that was redacted.
+int confirm_make(const struct confirm_options *options, struct confirm **out, struct seep_err *err);
+void confirm_free(struct confirm *c); // NULL is allowed
+
+// 0 every growing stack is confirmed (or none grows), 3 not all are.
+int confirm_exit_code(const struct confirm *c);
+
+int confirm_text(const struct confirm *c, const struct report_style *style, struct seep_buf *out, struct seep_err *err);
+// Schema seep.confirm/1: docs/schema/seep.confirm.1.json.
+int confirm_json(const struct confirm *c, struct seep_buf *out, struct seep_err *err);
+
+#endif

@@ -1,0 +1,37 @@
+// One pass of a target under one of valgrind's tools: started, made ready, driven, looked at, stopped. Private to
+// src/confirm.
+#ifndef SEEP_CONFIRM_PASS_H
+#define SEEP_CONFIRM_PASS_H
+
+#include "confirm/confirm.h"
+#include "confirm/sites.h"
+
+enum { CONFIRM_PIDS_MAX = 256 };
+
+struct confirm_pass {
+    // in
+    const struct profile *profile; // with its load scaled already
+    const char *tool;              // "memcheck" or "massif"
+    const char *dir;               // a private directory of the pass
+    int dir_fd;
+    double for_s, scale, within_s; // within: the whole pass
+    double memory_bytes;           // of all its processes together
+    double output_bytes;           // of all files in dir
+    bool progress;
+    struct confirm_sites *sites; // memcheck's looks are read into it; NULL: no looks
+    // out
+    bool started, ready, ended_itself;
+    int wait_status;
+    const char *word; // why it is not what it should be: "absent", "not_ready", "memory", ...; NULL: all went well
+    char why[400];    // and the sentence
+    double driven_s, peak_rss_bytes;
+    uint64_t requests;
+    size_t looks, processes;
+};
+
+void confirm_pass_run(struct confirm_pass *p);
+
+// The first line of `valgrind --version` into out; false with a clause in why when it cannot be run.
+bool confirm_valgrind_version(char *out, size_t size, char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,173 @@
+#!/usr/bin/env bats
+# Leaks confirmed under valgrind, and a valgrind that is absent, hangs, crashes or floods.
+load ../lib/seep.bash
+setup() {
+    seep_setup
+    export TMPDIR=$WORK/tmp
+    mkdir "$TMPDIR"
+}
+teardown() { seep_teardown; }
+
+soak() { # soak NAME COMMAND...: leaks for a short while, in the background
+    local name=$1
+    shift
+    "$SEEP" run -q --name "$name" --duration 12s -- "$@" >"$name.out" 2>&1 3>&- &
+}
+
+fact() { # fact FILE PYTHON-EXPRESSION over the answer c and its stacks s
+    python3 - "$1" "$2" "$SEEP_SOURCE/docs/schema/seep.confirm.1.json" <<'PY'
+import json, jsonschema, sys
+c = json.load(open(sys.argv[1]))
+jsonschema.validate(c, json.load(open(sys.argv[3])))
+s = {x["function"]: x["status"] for x in c["stacks"]}
+assert eval(sys.argv[2]), (c["verdict"], c["reason_text"], c["stacks"])
+PY
+}
+
+@test "V01 lost and reachable growth are confirmed in C and C++, kept with the run, and nothing is left" {
+    command -v valgrind >/dev/null || skip "valgrind is not installed"
+    soak lost "$TARGETS/why_lost"
+    soak list "$TARGETS/why_list"
+    soak cxx "$TARGETS/leak_cxx" 20000 60
+    soak fixed "$TARGETS/leak_c" 0 60
+    wait
+    "$SEEP" confirm lost --for 4s -f json -O lost.json &
+    "$SEEP" confirm list --for 4s --growth -f json -O list.json &
+    wait
+    fact lost.json 's["record_new"] == "lost" and c["verdict"] == "confirmed" and c["looks"] == 3 and c["final_report"] == "whole"'
+    fact list.json 's["entry_new"] == "reachable_growth" and c["stacks"][0]["grew_bytes"] > 10000'
+    fact list.json 'len(c["massif"]["points"]) > 3 and c["massif"]["points"][-1]["heap_bytes"] > c["massif"]["points"][1]["heap_bytes"]'
+    run "$SEEP" confirm cxx --for 4s
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ "$output" == "CONFIRMED "*"confirmed growth  shop::history::remember"* ]]
+    run "$SEEP" confirm fixed --for 2s
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"there is nothing to confirm"* ]]
+    run "$SEEP" report lost
+    [[ "$output" == *"valgrind: "*" blocks are lost"* ]]
+    "$SEEP" report lost -f json >report.json
+    python3 - "$SEEP_SOURCE/docs/schema/seep.verdict.1.json" <<'PY'
+import json, jsonschema, sys
+v = json.load(open("report.json"))
+jsonschema.validate(v, json.load(open(sys.argv[1])))
+assert v["confirm"]["verdict"] == "confirmed" and v["stacks"][0]["confirmed"]["status"] == "lost"
+PY
+    "$SEEP" report lost --rejudge # the run's own verdict is what it was
+    [ -z "$(ls -A "$TMPDIR")" ]
+}
+
+@test "V02 redis by its protocol: keys that are never deleted grow, and memcheck finds them held" {
+    command -v valgrind >/dev/null || skip "valgrind is not installed"
+    command -v redis-server >/dev/null || skip "redis-server is not installed"
+    local port
+    port=$(free_port)
+    cat >drive.py <<'PY'
+import socket, sys, time
+n = 0
+while True:
+    try:
+        s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1)
+        while True:
+            v = b"x" * 900
+            s.sendall(b"*3\r\n$3\r\nSET\r\n$8\r\n%08d\r\n$%d\r\n%s\r\n" % (n, len(v), v))
+            s.recv(100)
+            n += 1
+            time.sleep(0.003)
+    except OSError:
+        time.sleep(0.1)
+PY
+    cat >redis.yaml <<YAML
+version: 1
+name: redis
+target:
+  life: service
+  command: [redis-server, --port, "$port", --save, "", --appendonly, "no", --io-threads, "1", --activerehashing, "no"]
+  ready: { tcp: "127.0.0.1:$port", within: 20s }
+run: { duration: 14s, interval: 250ms }
+shutdown: { within: 10s, back_to_baseline: off }
+confirm: { for: 9s, scale: 5, memory: 2GiB }
+YAML
+    python3 drive.py "$port" 3>&- &
+    local driver=$!
+    "$SEEP" run -q -p ./redis.yaml --name redis >redis.out 2>&1 || true
+    head -8 redis.out
+    "$SEEP" confirm redis -f json -O redis.json || true
+    kill "$driver"
+    wait "$driver" || true
+    fact redis.json 'c["reason"] is None and c["looks"] == 3 and "reachable_growth" in s.values()'
+    [ -z "$(ls -A "$TMPDIR")" ]
+}
+
+# A valgrind of our own making: fake SCRIPT.
+fake() {
+    mkdir -p fake
+    printf '#!/bin/sh\n[ "$1" = --version ] && { echo valgrind-0.0; exit 0; }\nfor a; do case "$a" in --xml-file=*) xml=${a#*=};; --log-file=*) log=${a#*=};; esac; done\nxml=${xml%%%%%%p}$$ log=${log%%%%%%p}$$\n%s\n' "$1" >fake/valgrind
+    chmod +x fake/valgrind
+}
+
+not_confirmed() { # not_confirmed REASON [OPTION...]
+    local reason=$1 begun=$SECONDS
+    shift
+    run env PATH="$WORK/fake:$PATH" "$SEEP" confirm lost --for 1s -f json "$@"
+    [ "$status" -eq 3 ] || { echo "status $status: $output"; return 1; }
+    [ $((SECONDS - begun)) -lt 40 ]
+    echo "$output" >answer.json
+    fact answer.json "c['reason'] == '$reason' and c['verdict'] == 'not_confirmed' and s['record_new'] == 'not_seen'" || return 1
+    [ -z "$(ls -A "$TMPDIR")" ]
+}
+
+@test "V03 what goes wrong with valgrind is not confirmed, with its reason, in bounded time, and never clean" {
+    soak lost "$TARGETS/why_lost"
+    wait
+    local head='<?xml version="1.0"?><valgrindoutput><protocoltool>memcheck</protocoltool>'
+    fake 'sleep 1000'
+    not_confirmed no_report
+    fake 'exit 1'
+    not_confirmed no_report
+    fake "echo '$head' >\$xml; echo 'vex amd64->IR: unhandled instruction bytes: 0x62' >\$log; kill -ILL \$\$"
+    not_confirmed unsupported_instruction
+    fake "echo '$head' >\$xml; echo \"valgrind: the 'impossible' happened:\" >\$log; exit 1"
+    not_confirmed valgrind_crashed
+    fake "echo '$head<error><kind>Leak_Def' >\$xml; sleep 1000 & wait"
+    not_confirmed cut
+    fake "echo '$head<fatal_signal><signo>11</signo></fatal_signal></valgrindoutput>' >\$xml; kill -SEGV \$\$"
+    not_confirmed crashed
+    fake 'cat /dev/zero >$xml'
+    not_confirmed output --for 30s
+    fake 'trap "" TERM; setsid sleep 1000 & while :; do sleep 1; done'
+    not_confirmed no_end --scale 1
+    # Absent: a PATH without it.
+    mkdir bare
+    run env PATH="$WORK/bare" "$SEEP" confirm lost --for 1s
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"NOT CONFIRMED"*"valgrind cannot be used"* ]]
+    run "$SEEP" report lost
+    [[ "$output" == *"valgrind cannot be used"* ]]
+}
+
+@test "V04 limits of memory and time, secrets, and runs that cannot be replayed" {
+    command -v valgrind >/dev/null || skip "valgrind is not installed"
+    "$SEEP" run -q --name tight --duration 8s -o confirm.memory=20MB -- "$TARGETS/why_lost" >/dev/null 2>&1 || true
+    "$SEEP" run -q --name quick --duration 8s -o confirm.within=1s -- "$TARGETS/why_lost" >/dev/null 2>&1 3>&- &
+    "$SEEP" run -q --name secret --duration 2s -- "$TARGETS/why_lost" --password=hunter2 >/dev/null 2>&1 || true
+    wait
+    run "$SEEP" confirm tight --for 5s
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"more than 20 MB (confirm.memory)"* ]]
+    run "$SEEP" confirm quick --for 5s
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"(confirm.within)"* ]]
+    run "$SEEP" confirm secret
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"give it again"* ]]
+    run "$SEEP" confirm secret --for 1s -- "$TARGETS/why_lost" --password=hunter2
+    [ "$status" -ne 2 ]
+    run "$SEEP" confirm nosuch
+    [ "$status" -eq 2 ]
+    run "$SEEP" confirm tight --scale x
+    [ "$status" -eq 2 ]
+    run "$SEEP" run --confirm --detach -- "$TARGETS/why_lost"
+    [ "$status" -eq 2 ]
+    [ -z "$(ls -A "$TMPDIR")" ]
+}

@@ -1,0 +1,198 @@
+// What memcheck says, read and matched: its XML and its text, whole, cut and hostile; names of two demanglers; call
+// paths that differ by a frame.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "confirm/sites.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const char leak_text[] =
+    "==4711== \n==4711== 12 bytes in 1 blocks are still reachable in loss record 1 of 3\n"
+    "==4711==    at 0x4841F2F: operator new(unsigned long) (in /usr/libexec/valgrind/vgpreload.so)\n"
+    "==4711==    by 0x109CF7: make_unique<shop::order, unsigned int&> (unique_ptr.h:1065)\n"
+    "==4711==    by 0x109CF7: shop::history::remember(unsigned int) (leak_cxx.cc:28)\n"
+    "==4711==    by 0x10926E: main (leak_cxx.cc:67)\n==4711== \n"
+    "==4711== 159,800 (400 direct, 159,400 indirect) bytes in 2 blocks are definitely lost in loss record 2 of 3\n"
+    "==4711==    at 0x48417B4: malloc (vg_replace_malloc.c:380)\n"
+    "==4711==    by 0x1: ??? (in /usr/lib/libfoo.so.1.2)\n==4711==    by 0x2: tree_new (tree.c:1)\n"
+    "==4711==    by 0x3: main (tree.c:9)\n==4711== \n"
+    "==4711== 159,400 bytes in 798 blocks are indirectly lost in loss record 3 of 3\n"
+    "==4711==    at 0x48417B4: malloc (vg_replace_malloc.c:380)\n==4711==    by 0x2: leaf_new (tree.c:4)\n"
+    "==4711== LEAK SUMMARY:\n==4711==    definitely lost: 400 bytes in 2 blocks\n";
+
+static const struct confirm_site *site(const struct confirm_sites *s, const char *key)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (!strcmp(s->list[i].key, key))
+            return &s->list[i];
+    for (size_t i = 0; i < s->n; i++)
+        print_error("have: %s\n", s->list[i].key);
+    fail_msg("no site %s", key);
+    return NULL;
+}
+
+static void text_of_a_look(void **state)
+{
+    struct confirm_sites s = {0};
+    (void)state;
+    assert_int_equal(confirm_read_text(leak_text, strlen(leak_text), 1, &s), 3);
+    assert_int_equal(s.n, 3);
+    const struct confirm_site *a = site(&s, "make_unique\nshop::history::remember\nmain\n");
+    assert_true(a->bytes[CONFIRM_REACHABLE][1] == 12 && a->bytes[CONFIRM_REACHABLE][0] == 0);
+    const struct confirm_site *b = site(&s, "libfoo\ntree_new\nmain\n");
+    assert_true(b->bytes[CONFIRM_DEFINITE][1] == 400 && b->blocks[CONFIRM_DEFINITE][1] == 2);
+    assert_true(site(&s, "leaf_new\n")->blocks[CONFIRM_INDIRECT][1] == 798);
+    confirm_sites_free(&s);
+    // Cut anywhere it is still read, and nothing is invented.
+    for (size_t len = 0; len < strlen(leak_text); len++) {
+        char *part = strndup(leak_text, len);
+        assert_true(confirm_read_text(part, len, 0, &s) <= 3);
+        free(part);
+        confirm_sites_free(&s);
+    }
+}
+
+static void read_xml(const char *text, size_t len, struct confirm_sites *s, struct confirm_xml *x)
+{
+    int fd = memfd_create("xml", MFD_CLOEXEC);
+    assert_int_equal(write(fd, text, len), (ssize_t)len);
+    lseek(fd, 0, SEEK_SET);
+    confirm_read_xml(fd, CONFIRM_FINAL, s, x);
+    close(fd);
+}
+
+#define HEAD                                                                                                           \
+    "<?xml "                                                                                                           \
+    "version=\"1.0\"?>\n<valgrindoutput><protocolversion>4</protocolversion><protocoltool>memcheck</protocoltool>"
+#define FRAME(fn) "<frame><ip>0x1</ip><obj>/srv/app</obj><fn>" fn "</fn><file>a.c</file><line>3</line></frame>"
+static const char leak_xml[] = HEAD
+    "<pid>7</pid><tool>memcheck</tool><error><unique>0x0</unique><kind>Leak_DefinitelyLost</kind><xwhat><text>159,800 "
+    "(400 "
+    "direct, 159,400 indirect) bytes in 2 blocks are definitely lost</text><leakedbytes>159800</leakedbytes>"
+    "<leakedblocks>2</leakedblocks></xwhat><stack>" FRAME("malloc") FRAME("record_new") FRAME(
+        "main") "</stack></error>"
+                "<error><kind>InvalidRead</kind><what>Invalid read</what><stack>" FRAME(
+                    "broken") "</stack><stack>" FRAME("malloc") "</stack></error>"
+                                                                "<error><kind>Leak_StillReachable</"
+                                                                "kind><xwhat><text>10 bytes in 1 blocks are still "
+                                                                "reachable</text>"
+                                                                "<leakedbytes>10</leakedbytes><leakedblocks>1</"
+                                                                "leakedblocks></xwhat><stack>" FRAME("calloc")
+                                                                    FRAME("a&lt;b&gt;::c(int)") FRAME(
+                                                                        "main") "</stack></error></valgrindoutput>";
+
+static void xml_of_a_process(void **state)
+{
+    struct confirm_sites s = {0};
+    struct confirm_xml x;
+    (void)state;
+    read_xml(leak_xml, strlen(leak_xml), &s, &x);
+    assert_true(x.memcheck && x.finished && x.fatal_signal == 0 && x.records == 2 && !x.trouble[0]);
+    assert_true(site(&s, "record_new\nmain\n")->bytes[CONFIRM_DEFINITE][CONFIRM_FINAL] == 400);
+    assert_true(site(&s, "a::c\nmain\n")->bytes[CONFIRM_REACHABLE][CONFIRM_FINAL] == 10);
+    confirm_sites_free(&s);
+    for (size_t len = 0; len < strlen(leak_xml); len += 7) { // cut: what is whole counts, and it is said
+        read_xml(leak_xml, len, &s, &x);
+        assert_true(!x.finished && x.trouble[0] && x.records <= 2);
+        confirm_sites_free(&s);
+    }
+}
+
+static void hostile_xml_is_harmless(void **state)
+{
+    struct confirm_sites s = {0};
+    struct confirm_xml x;
+    char *big = malloc(4 << 20);
+    (void)state;
+    static const char bomb[] = "<?xml version=\"1.0\"?><!DOCTYPE v [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b "
+                               "\"&a;&a;&a;&a;&a;&a;&a;&a;\">]><valgrindoutput><tool>&b;</tool></valgrindoutput>";
+    read_xml(bomb, strlen(bomb), &s, &x);
+    assert_non_null(strstr(x.trouble, "document type"));
+    memset(big, 'x', 4 << 20); // a name of megabytes is cut
+    int n =
+        sprintf(big, HEAD
+                "<error><kind>Leak_DefinitelyLost</kind><xwhat><leakedbytes>1</leakedbytes></xwhat><stack><frame><fn>");
+    big[n] = 'x';
+    static const char tail[] = "</fn></frame></stack></error></valgrindoutput>";
+    memcpy(big + (4 << 20) - sizeof tail, tail, sizeof tail);
+    read_xml(big, (4 << 20) - 1, &s, &x);
+    assert_true(x.finished);
+    for (size_t i = 0; i < s.n; i++)
+        assert_true(strlen(s.list[i].key) < 10000);
+    confirm_sites_free(&s);
+    n = sprintf(big, HEAD);
+    for (int i = 0; i < 5000; i++)
+        n += sprintf(big + n, "<error>");
+    read_xml(big, (size_t)n, &s, &x);
+    assert_non_null(strstr(x.trouble, "too deep"));
+    n = sprintf(big, HEAD "<error><kind>Leak_DefinitelyLost</kind><stack>");
+    for (int i = 0; i < 5000; i++)
+        n += sprintf(big + n, FRAME("f"));
+    n += sprintf(big + n, "</stack></error><fatal_signal><signo>11</signo></fatal_signal></valgrindoutput>");
+    read_xml(big, (size_t)n, &s, &x);
+    assert_int_equal(x.fatal_signal, 11);
+    confirm_sites_free(&s);
+    free(big);
+}
+
+static double like(const char *a, const char *b)
+{
+    return confirm_likeness(a, b);
+}
+
+static void paths_that_are_alike(void **state)
+{
+    (void)state;
+    assert_true(like("record_new\nstep\nmain\n", "record_new\nstep\nmain\n") == 1);
+    assert_true(like("std::make_unique\nshop::remember\ntake\nmain\n", "make_unique\nshop::remember\ntake\nmain\n") ==
+                1);
+    assert_true(like("a\nb\nc\nd\nmain\n", "a\nb\nd\nmain\n") > 0.75); // one was inlined
+    assert_true(like("a\nb\nc\nmain\n", "x\nb\nc\nmain\n") == 0 || like("a\nb\nc\nmain\n", "x\nb\nc\nmain\n") < 0.76);
+    assert_true(like("session_new\nlogin\nmain\n", "audit_new\nlogin\nmain\n") < 0.75);
+    assert_true(like("", "a\n") == 0 && like("a\n", "") == 0);
+    assert_true(like("remake_unique\nmain\n", "make_unique\nx\nmain\n") == 0); // no part of a word
+}
+
+static void names_of_two_demanglers(void **state)
+{
+    static const struct {
+        const char *name, *plain;
+    } rows[] = {
+        {"shop::history::remember(unsigned int)", "shop::history::remember"},
+        {"std::_MakeUniq<A>::__single_object std::make_unique<A, int&>(int&)", "std::make_unique"},
+        {"(anonymous namespace)::cache::put(int) const", "{anonymous}::cache::put"},
+        {"std::function<void (int)>::operator()(int) const", "std::function::operator()"},
+        {"std::__cxx11::basic_string<char, std::char_traits<char> > std::operator+<char>(char const*)",
+         "std::operator+"},
+        {"std::string::append[abi:cxx11](char const*)", "std::string::append"},
+        {"plain_c", "plain_c"},
+        {"cooperator_new(int)", "cooperator_new"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct report_frame f = {.function = rows[i].name, .module = "/srv/app"};
+        char want[200], *key = confirm_key_of(&(struct report_stack){.frames = &f, .n_frames = 1});
+        snprintf(want, sizeof want, "%s\n", rows[i].plain);
+        assert_string_equal(key, want);
+        free(key);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_of_a_look),          cmocka_unit_test(xml_of_a_process),
+        cmocka_unit_test(hostile_xml_is_harmless), cmocka_unit_test(paths_that_are_alike),
+        cmocka_unit_test(names_of_two_demanglers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
