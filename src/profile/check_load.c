@@ -7,22 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct node *at(const struct node *n, const char *key)
-{
-    const struct node *value = node_get(n, key, NULL);
-    return value && !node_is_null(value) ? value : n;
-}
-
-static bool given(const struct node *n, const char *key)
-{
-    return at(n, key) != n;
-}
-
-static const struct node *item(const struct node *list, int i)
-{
-    return list->kind == NODE_LIST ? list->items[i] : list;
-}
-
 static int name_it(const struct load_context *ctx, char **name, const char *prefix, int number)
 {
     char text[24];
@@ -48,8 +32,8 @@ static int check_model(const struct load_context *ctx, const struct node *load, 
         l->open_model = l->stages[0].rate;
     for (int i = 0; i < l->n_stages; i++)
         if (l->stages[i].rate != l->open_model)
-            return node_fail(ctx->err, node_get(item(stages, i), "to", NULL), "This load is %s, so stages go to %s.",
-                             l->open_model ? "open (a rate)" : "closed (users)",
+            return node_fail(ctx->err, node_get(node_item(stages, i), "to", NULL),
+                             "This load is %s, so stages go to %s.", l->open_model ? "open (a rate)" : "closed (users)",
                              l->open_model ? "a rate, such as 500/s" : "a number of users, without a unit");
     return 0;
 }
@@ -58,21 +42,22 @@ static int check_model(const struct load_context *ctx, const struct node *load, 
 static int check_model_keys(const struct load_context *ctx, const struct node *load, const struct profile_load *l)
 {
     if (l->think.kind != THINK_NONE && l->open_model)
-        return node_fail(ctx->err, at(load, "think"),
+        return node_fail(ctx->err, node_under(load, "think"),
                          "Think time belongs to users (closed model); with a rate nobody waits.");
     if (l->poisson && !l->open_model)
-        return node_fail(ctx->err, at(load, "poisson"), "poisson belongs to a rate (open model).");
+        return node_fail(ctx->err, node_under(load, "poisson"), "poisson belongs to a rate (open model).");
     if (l->bursts.present && !l->open_model)
-        return node_fail(ctx->err, at(load, "bursts"),
+        return node_fail(ctx->err, node_under(load, "bursts"),
                          "bursts belong to a rate (open model); a user's burst is a step with repeat.");
     if (l->hatch_per_s > 0 && (l->open_model || l->n_stages))
-        return node_fail(ctx->err, at(load, "hatch"),
+        return node_fail(ctx->err, node_under(load, "hatch"),
                          "hatch says how a fixed number of users begins (closed model without stages).");
     if (l->pace_per_s > 0 && l->open_model)
-        return node_fail(ctx->err, at(load, "pace"), "pace belongs to users (closed model); a load has one rate.");
+        return node_fail(ctx->err, node_under(load, "pace"),
+                         "pace belongs to users (closed model); a load has one rate.");
     for (int i = 0; i < l->n_scenarios; i++)
         if (l->open_model && l->scenarios[i].think.kind != THINK_NONE)
-            return node_fail(ctx->err, at(item(at(load, "scenarios"), i), "think"),
+            return node_fail(ctx->err, node_under(node_item(node_under(load, "scenarios"), i), "think"),
                              "Think time after an iteration belongs to users (closed model); a step may have one.");
     return 0;
 }
@@ -91,54 +76,54 @@ static int settle_connections(const struct load_context *ctx, const struct node 
     double most = l->open_model ? 128 : most_users(l);
     bool own = l->connection == CONNECTION_PER_USER;
     if (own && l->open_model && l->sessions != SESSIONS_KEPT)
-        return node_fail(ctx->err, at(load, "connection"),
+        return node_fail(ctx->err, node_under(load, "connection"),
                          "per-user connections belong to users that are kept: users: N, or sessions: kept.");
     if (l->connections == CONNECTIONS_AUTO)
         l->connections = most > CONNECTIONS_MAX ? CONNECTIONS_MAX : (int)ceil(most);
     if (own && !l->open_model && most > l->connections)
-        return node_fail(ctx->err, at(load, "connections"),
+        return node_fail(ctx->err, node_under(load, "connections"),
                          "%.0f users with a connection each do not fit into %d connections.", most, l->connections);
     if (l->workers > l->connections || (!l->open_model && l->workers > most))
-        return node_fail(ctx->err, at(load, "workers"), "There are more processes than %s to share.",
+        return node_fail(ctx->err, node_under(load, "workers"), "There are more processes than %s to share.",
                          l->workers > l->connections ? "connections" : "users");
     return 0;
 }
 
 static int check_transport(const struct load_context *ctx, const struct node *load, const struct profile_load *l)
 {
-    const struct node *tls = at(load, "tls");
+    const struct node *tls = node_under(load, "tls");
     if (!l->tls.cert != !l->tls.key)
         return node_fail(ctx->err, tls, "tls.cert and tls.key belong together; one of them is missing.");
     if (l->tls.insecure && l->tls.ca)
         return node_fail(ctx->err, tls, "tls.insecure accepts any certificate, whatever tls.ca says; take one out.");
-    if (check_unix(ctx, at(load, "unix"), l->unix_path))
+    if (check_unix(ctx, node_under(load, "unix"), l->unix_path))
         return -1;
-    return check_headers(ctx, l, at(load, "headers"), l->headers, l->n_headers);
+    return check_headers(ctx, l, node_under(load, "headers"), l->headers, l->n_headers);
 }
 
 static int check_names(const struct load_context *ctx, const struct node *load, const struct profile_load *l)
 {
-    const struct node *variables = at(load, "variables"), *data = at(load, "data");
+    const struct node *variables = node_under(load, "variables"), *data = node_under(load, "data");
     for (int i = 0; i < l->n_variables; i++) {
         const struct profile_pair *v = &l->variables[i];
         if (!check_is_name(v->key) || !strcmp(v->key, "id"))
-            return node_fail(ctx->err, at(variables, v->key),
+            return node_fail(ctx->err, node_under(variables, v->key),
                              "'%.40s' cannot be the name of a session variable: letters, digits, '.', '_' and '-', "
                              "and not id.",
                              v->key);
-        if (check_runtext(ctx, l, at(variables, v->key), v->value))
+        if (check_runtext(ctx, l, node_under(variables, v->key), v->value))
             return -1;
     }
     for (int i = 0; i < l->n_data; i++)
         if (!check_is_name(l->data[i].name) || strchr(l->data[i].name, '.'))
-            return node_fail(ctx->err, at(data, l->data[i].name),
+            return node_fail(ctx->err, node_under(data, l->data[i].name),
                              "'%.40s' cannot be the name of a table: letters, digits, '_' and '-'.", l->data[i].name);
     return 0;
 }
 
 static int check_scenarios(const struct load_context *ctx, const struct node *load, struct profile_load *l)
 {
-    const struct node *list = at(load, "scenarios");
+    const struct node *list = node_under(load, "scenarios");
     if (l->n_scenarios == 0)
         return node_fail(ctx->err, list, "load.scenarios is empty: there is nothing to request.");
     for (int i = 0; i < l->n_scenarios; i++) {
@@ -146,15 +131,15 @@ static int check_scenarios(const struct load_context *ctx, const struct node *lo
             return -1;
         for (int k = 0; k < i; k++)
             if (!strcmp(l->scenarios[k].name, l->scenarios[i].name))
-                return node_fail(ctx->err, item(list, i),
+                return node_fail(ctx->err, node_item(list, i),
                                  "Two scenarios are called '%.60s'; gates could not tell them apart.",
                                  l->scenarios[i].name);
-        if (check_scenario(ctx, l, item(list, i), &l->scenarios[i]))
+        if (check_scenario(ctx, l, node_item(list, i), &l->scenarios[i]))
             return -1;
     }
-    return check_steps(ctx, l, at(load, "setup"), l->setup, l->n_setup) ||
-                   check_steps(ctx, l, at(load, "user_setup"), l->user_setup, l->n_user_setup) ||
-                   check_steps(ctx, l, at(load, "teardown"), l->teardown, l->n_teardown)
+    return check_steps(ctx, l, node_under(load, "setup"), l->setup, l->n_setup) ||
+                   check_steps(ctx, l, node_under(load, "user_setup"), l->user_setup, l->n_user_setup) ||
+                   check_steps(ctx, l, node_under(load, "teardown"), l->teardown, l->n_teardown)
                ? -1
                : 0;
 }
@@ -184,10 +169,10 @@ static int check_metric(const struct load_context *ctx, const struct node *n, co
     if (m->kind == METRIC_NONE)
         return node_fail(ctx->err, n, "A metric needs the key 'trend', 'rate' or 'counter'.");
     if (m->of && !is_of(l, m->of))
-        return node_fail(ctx->err, at(n, "of"), "'%.60s' is no scenario, no SCENARIO.STEP and no transaction here.",
-                         m->of);
+        return node_fail(ctx->err, node_under(n, "of"),
+                         "'%.60s' is no scenario, no SCENARIO.STEP and no transaction here.", m->of);
     m->value.name = m->name;
-    const struct node *inner = at(n, kinds[m->kind]);
+    const struct node *inner = node_under(n, kinds[m->kind]);
     if (m->source == METRIC_VALUE)
         return check_value(ctx, l, inner, &m->value);
     return m->source == METRIC_CHECKS ? check_expect(ctx, l, inner, &m->match) : 0;
@@ -196,14 +181,14 @@ static int check_metric(const struct load_context *ctx, const struct node *n, co
 static int check_metrics(const struct load_context *ctx, const struct node *load, const struct profile *p,
                          struct profile_load *l)
 {
-    const struct node *metrics = at(load, "metrics");
+    const struct node *metrics = node_under(load, "metrics");
     int total = 0;
     for (const struct profile_load *o = p->loads; o <= l; o++)
         total += o->n_metrics;
     if (total > PROFILE_METRICS_MAX)
         return node_fail(ctx->err, metrics, "There are more than %d metrics in this profile.", PROFILE_METRICS_MAX);
     for (int i = 0; i < l->n_metrics; i++) {
-        const struct node *n = at(metrics, l->metrics[i].name);
+        const struct node *n = node_under(metrics, l->metrics[i].name);
         if (check_metric(ctx, n, l, &l->metrics[i]))
             return -1;
         for (const struct profile_load *o = p->loads; o < l; o++)
@@ -218,7 +203,7 @@ static int check_metrics(const struct load_context *ctx, const struct node *load
 static int check_exec(const struct load_context *ctx, const struct node *load, const struct profile_load *l)
 {
     static const char *const also[] = {"name", "start", "duration", "exec"};
-    const struct node *exec = at(load, "exec"), *counters = at(exec, "counters");
+    const struct node *exec = node_under(load, "exec"), *counters = node_under(exec, "counters");
     for (int i = 0; i < load->n; i++) {
         bool known = node_is_null(load->items[i]);
         for (size_t k = 0; k < sizeof also / sizeof *also; k++)
@@ -228,17 +213,17 @@ static int check_exec(const struct load_context *ctx, const struct node *load, c
                              load->keys[i]->text);
     }
     if (l->exec.argc == 0 || !*l->exec.argv[0])
-        return node_fail(ctx->err, at(exec, "command"), "exec.command is empty.");
+        return node_fail(ctx->err, node_under(exec, "command"), "exec.command is empty.");
     for (int i = 0; i < l->exec.n_counters; i++) {
         const struct profile_exec_counter *c = &l->exec.counters[i];
-        const struct node *n = at(counters, c->name);
+        const struct node *n = node_under(counters, c->name);
         if (!check_is_name(c->name))
             return node_fail(ctx->err, n, "'%.40s' cannot be the name of a metric: letters, digits, '.', '_' and '-'.",
                              c->name);
         if (!c->regex == !c->json)
             return node_fail(ctx->err, n, "A counter comes from a regex or from json, one of them.");
-        if (c->regex ? check_regex(ctx, n->kind == NODE_MAP ? at(n, "regex") : n, c->regex, 1)
-                     : check_jsonpath(ctx, at(n, "json"), c->json))
+        if (c->regex ? check_regex(ctx, n->kind == NODE_MAP ? node_under(n, "regex") : n, c->regex, 1)
+                     : check_jsonpath(ctx, node_under(n, "json"), c->json))
             return -1;
     }
     return 0;
@@ -249,12 +234,12 @@ static int check_load(const struct load_context *ctx, const struct node *n, cons
 {
     if (l->exec.present)
         return check_exec(ctx, n, l);
-    if (!given(n, "scenarios"))
+    if (!node_given(n, "scenarios"))
         return node_fail(ctx->err, n, "load needs the key 'scenarios' (or exec).");
     if (check_model(ctx, n, l) || check_model_keys(ctx, n, l) || settle_connections(ctx, n, l))
         return -1;
     if (l->iterations != floor(l->iterations))
-        return node_fail(ctx->err, at(n, "iterations"), "load.iterations wants a whole number.");
+        return node_fail(ctx->err, node_under(n, "iterations"), "load.iterations wants a whole number.");
     if (check_names(ctx, n, l) || check_transport(ctx, n, l) || check_scenarios(ctx, n, l))
         return -1;
     return check_metrics(ctx, n, p, l);
@@ -266,12 +251,12 @@ int check_loads(const struct load_context *ctx, const struct node *root, struct 
     if (p->n_loads > PROFILE_LOADS_MAX)
         return node_fail(ctx->err, loads, "There are more than %d loads.", PROFILE_LOADS_MAX);
     for (int i = 0; i < p->n_loads; i++) {
-        const struct node *n = item(loads, i);
+        const struct node *n = node_item(loads, i);
         if (name_it(ctx, &p->loads[i].name, p->n_loads == 1 ? "main" : "load", p->n_loads == 1 ? 0 : i + 1))
             return -1;
         for (int k = 0; k < i; k++)
             if (!strcmp(p->loads[k].name, p->loads[i].name))
-                return node_fail(ctx->err, at(n, "name"),
+                return node_fail(ctx->err, node_under(n, "name"),
                                  "Two loads are called '%.60s'; gates could not tell them apart.", p->loads[i].name);
         if (check_load(ctx, n, p, &p->loads[i]))
             return -1;

@@ -15,17 +15,6 @@ static int no_memory(const struct load_context *ctx)
     return seep_fail(ctx->err, SEEP_E_SYSTEM, "Memory ran out while a profile was read");
 }
 
-// The i-th text of a list, or the scalar itself as a list of one.
-static int many(const struct node *n)
-{
-    return n->kind == NODE_LIST ? n->n : 1;
-}
-
-static const struct node *nth(const struct node *n, int i)
-{
-    return n->kind == NODE_LIST ? n->items[i] : n;
-}
-
 static char *joined(const struct load_context *ctx, char *const *words)
 {
     struct seep_buf b;
@@ -219,18 +208,18 @@ static int exit_read(const struct load_context *ctx, const struct schema_key *ke
 {
     (void)key;
     struct profile_shutdown *s = object;
-    if (n->kind == NODE_MAP || many(n) == 0)
+    if (n->kind == NODE_MAP || node_count(n) == 0)
         return node_fail(ctx->err, n, "shutdown.exit is a list such as [0, signal].");
-    s->exit_codes = arena_alloc(ctx->arena, sizeof *s->exit_codes * (size_t)many(n));
+    s->exit_codes = arena_alloc(ctx->arena, sizeof *s->exit_codes * (size_t)node_count(n));
     if (!s->exit_codes)
         return no_memory(ctx);
-    for (int i = 0; i < many(n); i++) {
-        const char *text = schema_text(ctx, nth(n, i), "shutdown.exit");
+    for (int i = 0; i < node_count(n); i++) {
+        const char *text = schema_text(ctx, node_item(n, i), "shutdown.exit");
         if (!text)
             return -1;
         if (!strcmp(text, "signal"))
             s->exit_by_signal = true;
-        else if (whole(ctx, nth(n, i), "shutdown.exit", 0, 255, &s->exit_codes[s->n_exit_codes++]))
+        else if (whole(ctx, node_item(n, i), "shutdown.exit", 0, 255, &s->exit_codes[s->n_exit_codes++]))
             return -1;
     }
     return 0;

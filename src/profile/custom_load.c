@@ -12,17 +12,6 @@ static int no_memory(const struct load_context *ctx)
     return seep_fail(ctx->err, SEEP_E_SYSTEM, "Memory ran out while a profile was read");
 }
 
-// The i-th item of a list, or the value itself as a list of one.
-static int many(const struct node *n)
-{
-    return n->kind == NODE_LIST ? n->n : 1;
-}
-
-static const struct node *nth(const struct node *n, int i)
-{
-    return n->kind == NODE_LIST ? n->items[i] : n;
-}
-
 static bool is_class(const char *text)
 {
     return strlen(text) == 3 && text[0] >= '1' && text[0] <= '5' && !strcmp(text + 1, "xx");
@@ -60,14 +49,14 @@ static int statuses_read(const struct load_context *ctx, const struct schema_key
     int *count = (int *)((char *)object + key->count);
     if (n->kind == NODE_MAP)
         return node_fail(ctx->err, n, "expect.status is a list such as [200, 401].");
-    struct profile_status *list = arena_alloc(ctx->arena, sizeof *list * (size_t)(many(n) + 1));
+    struct profile_status *list = arena_alloc(ctx->arena, sizeof *list * (size_t)(node_count(n) + 1));
     if (!list)
         return no_memory(ctx);
-    for (int i = 0; i < many(n); i++)
-        if (status_read(ctx, nth(n, i), &list[i]))
+    for (int i = 0; i < node_count(n); i++)
+        if (status_read(ctx, node_item(n, i), &list[i]))
             return -1;
     *field = list;
-    *count = many(n);
+    *count = node_count(n);
     return 0;
 }
 
@@ -118,8 +107,8 @@ static int think_read(const struct load_context *ctx, const struct schema_key *k
     struct profile_think *t = (struct profile_think *)((char *)object + key->offset);
     if (n->kind == NODE_MAP || (n->kind == NODE_LIST && n->n != 2 && n->n != 1))
         return node_fail(ctx->err, n, "think is a duration such as 2s, or a range such as [2s, 5s].");
-    if (schema_number(ctx, nth(n, 0), "think", UNIT_SECONDS, &t->min_s) ||
-        schema_number(ctx, nth(n, many(n) - 1), "think", UNIT_SECONDS, &t->max_s))
+    if (schema_number(ctx, node_item(n, 0), "think", UNIT_SECONDS, &t->min_s) ||
+        schema_number(ctx, node_item(n, node_count(n) - 1), "think", UNIT_SECONDS, &t->max_s))
         return -1;
     if (t->max_s < t->min_s)
         return node_fail(ctx->err, n, "think goes from the shorter to the longer pause.");
@@ -196,21 +185,21 @@ static int exit_codes_read(const struct load_context *ctx, const struct schema_k
                            void *object)
 {
     int **field = (int **)((char *)object + key->offset), *count = (int *)((char *)object + key->count);
-    if (n->kind == NODE_MAP || many(n) == 0)
+    if (n->kind == NODE_MAP || node_count(n) == 0)
         return node_fail(ctx->err, n, "exec.exit is a list such as [0, 99].");
-    int *codes = arena_alloc(ctx->arena, sizeof *codes * (size_t)many(n));
+    int *codes = arena_alloc(ctx->arena, sizeof *codes * (size_t)node_count(n));
     if (!codes)
         return no_memory(ctx);
-    for (int i = 0; i < many(n); i++) {
+    for (int i = 0; i < node_count(n); i++) {
         double v;
-        if (schema_number(ctx, nth(n, i), "exec.exit", UNIT_NONE, &v))
+        if (schema_number(ctx, node_item(n, i), "exec.exit", UNIT_NONE, &v))
             return -1;
         if (v != floor(v) || v > 255)
-            return node_fail(ctx->err, nth(n, i), "exec.exit lies between 0 and 255.");
+            return node_fail(ctx->err, node_item(n, i), "exec.exit lies between 0 and 255.");
         codes[i] = (int)v;
     }
     *field = codes;
-    *count = many(n);
+    *count = node_count(n);
     return 0;
 }
 

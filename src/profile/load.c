@@ -80,10 +80,11 @@ static int unknown_shipped(const char *dir, const char *name, struct seep_err *e
     if (meant)
         seep_fail(err, SEEP_E_USAGE, "There is no shipped profile '%.64s'; did you mean '%s'?", name, meant);
     else
-        seep_fail(err, SEEP_E_USAGE,
-                  "There is no shipped profile '%.64s'; `seep profiles` lists the %zu there are, and a file is given as "
-                  "a path, such as ./%.64s.yaml.",
-                  name, names.n, name);
+        seep_fail(
+            err, SEEP_E_USAGE,
+            "There is no shipped profile '%.64s'; `seep profiles` lists the %zu there are, and a file is given as "
+            "a path, such as ./%.64s.yaml.",
+            name, names.n, name);
     free_names(&names);
     return -1;
 }

@@ -62,6 +62,27 @@ bool node_is_null(const struct node *n)
            (!strcmp(n->text, "~") || !strcmp(n->text, "null") || !strcmp(n->text, "Null") || !strcmp(n->text, "NULL"));
 }
 
+const struct node *node_under(const struct node *n, const char *key)
+{
+    const struct node *value = n->kind == NODE_MAP ? node_get(n, key, NULL) : NULL;
+    return value && !node_is_null(value) ? value : n;
+}
+
+bool node_given(const struct node *n, const char *key)
+{
+    return node_under(n, key) != n;
+}
+
+int node_count(const struct node *n)
+{
+    return n->kind == NODE_LIST ? n->n : 1;
+}
+
+const struct node *node_item(const struct node *n, int i)
+{
+    return n->kind == NODE_LIST ? n->items[i] : n;
+}
+
 const char *node_kind_name(const struct node *n)
 {
     static const char *const names[] = {"text", "list", "map"};

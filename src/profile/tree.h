@@ -83,6 +83,12 @@ int node_add(struct arena *a, struct node *to, struct node *key, struct node *va
 struct node *node_get(const struct node *map, const char *key, int *index);
 bool node_is_null(const struct node *n); // ~ or null: as if it were not given
 const char *node_kind_name(const struct node *n);
+// The value under a key, unless it is null; else n itself, so that an error points at the map.
+const struct node *node_under(const struct node *n, const char *key);
+bool node_given(const struct node *n, const char *key); // there is a value under the key
+// A list's items; anything else is a list of itself.
+int node_count(const struct node *n);
+const struct node *node_item(const struct node *n, int i);
 
 // Lays `later` over `earlier`: maps key by key, everything else is replaced. Returns the result (one of both, changed).
 struct node *node_merge(struct arena *a, struct node *earlier, struct node *later);
