@@ -55,8 +55,8 @@ void writer_put(struct run_writer *w, struct run_tick *t)
 void writer_meta(struct run_writer *w, const char *key, const char *value)
 {
     struct writer_meta *m = calloc(1, sizeof *m);
-    char *copy = strdup(value);
-    if (!m || !copy) {
+    char *copy = value ? strdup(value) : NULL;
+    if (!m || (value && !copy)) {
         free(m);
         free(copy);
         return;

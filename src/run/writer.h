@@ -16,7 +16,7 @@
 struct writer_meta {
     struct writer_meta *next;
     char key[64];
-    char *value;
+    char *value; // NULL: the fact is taken back
 };
 
 struct run_writer {
@@ -46,7 +46,7 @@ int writer_init(struct run_writer *w, struct store *store, struct stack_table *t
 void writer_free(struct run_writer *w);
 // Takes the tick over. Loop's thread.
 void writer_put(struct run_writer *w, struct run_tick *t);
-// A fact to be written with the next flush; text is copied. Any thread.
+// A fact to be written with the next flush; text is copied, NULL takes the fact back. Any thread.
 void writer_meta(struct run_writer *w, const char *key, const char *value);
 bool writer_waiting(struct run_writer *w);
 // The write job: writes everything that waits. Worker thread, or any thread when no job runs.

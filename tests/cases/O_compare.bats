@@ -81,7 +81,7 @@ PY
     [ "$status" -eq 2 ]
     run "$SEEP" compare no such
     [ "$status" -eq 2 ]
-    [[ "$output" == *"There is no run 'no'"* ]]
+    [[ "$output" == *"There is no run 'such'"* ]]
     run "$SEEP" compare a b --threshold 10
     [ "$status" -eq 2 ]
     "$SEEP" run -q --name a --duration 1s -- sleep 10 || true
