@@ -96,3 +96,14 @@ load = out["load"]
 assert load["requests"] == 0 and load["iterations_failed"] == load["iterations"] > 1, load
 assert "pass" not in [g["status"] for g in out["gates"]], out["gates"]'
 }
+
+@test "I04 a run with a shipped load measures and gates it, and stores no secret of the environment" {
+    secret=canary-$RANDOM$RANDOM
+    LOAD_TEST_PASSWORD=secret TEST_PRICE_ID=$secret "$SEEP" run -q -p market-stages --name shop --duration 4s -o run.drain=500ms \
+        -o "vars.base_url=http://127.0.0.1:$PORT" -o 'load.stages=[{for: 1s, to: 10}]' -o load.scenarios.search.think=50ms \
+        -o load.scenarios.payment.think=50ms -- "$TARGETS/demo_service" --port "$PORT" --session-ttl 600 >out.txt 2>&1 || true
+    cat out.txt
+    verdict shop 'v["load"]["requests"] > 50 and v["load"]["errors"] == 0'
+    verdict shop '{g["name"]: g["status"] for g in v["gates"]}["metric.rate{name=payment_success}"] == "pass"'
+    [ -z "$(grep -rlaF "$secret" "$SEEP_RESULTS" out.txt)" ]
+}
