@@ -104,6 +104,8 @@ assert "pass" not in [g["status"] for g in out["gates"]], out["gates"]'
         -o load.scenarios.payment.think=50ms -- "$TARGETS/demo_service" --port "$PORT" --session-ttl 600 >out.txt 2>&1 || true
     cat out.txt
     verdict shop 'v["load"]["requests"] > 50 and v["load"]["errors"] == 0'
-    verdict shop '{g["name"]: g["status"] for g in v["gates"]}["metric.rate{name=payment_success}"] == "pass"'
+    verdict shop '{m["name"]: m.get("ratio") for m in v["load"]["metrics"]}["payment_success"] == 1'
+    # On a busy machine the generator is late, and says so.
+    verdict shop '{g["name"]: g["status"] for g in v["gates"]}["metric.rate{name=payment_success}"] in ("pass", "inconclusive")'
     [ -z "$(grep -rlaF "$secret" "$SEEP_RESULTS" out.txt)" ]
 }
