@@ -49,9 +49,12 @@ static void open_new(struct net_call *call)
 void net_call_connect(struct net_call *call, bool idle_ones)
 {
     struct net_conn *c = idle_ones && !call->plan->spec->fresh ? net_pool_take(call) : NULL;
-    if (c)
+    if (c) {
         net_conn_use(c, call);
-    else if (net_address_ready(call->plan->net->address[call->x->origin->id], call))
+        return;
+    }
+    net_deadline_of_connecting(call);
+    if (net_address_ready(call->plan->net->address[call->x->origin->id], call))
         open_new(call);
 }
 

@@ -83,6 +83,7 @@ static void connected(struct net_conn *c)
     c->address->good = c->at;
     c->net->opened++;
     c->state = NET_SENDING;
+    net_deadline_of_exchange(c->call);
 }
 
 static void send_more(struct net_conn *c)

@@ -74,11 +74,12 @@ struct net_keep {
 struct net_plan {
     struct net *net;
     const struct exchange_spec *spec;
-    struct raw_frame frame; // RAW
-    bool http;              // the reply is HTTP/1.1
-    bool unread;            // no reply is read
-    struct net_link calls;  // under way, by deadline
-    struct net_plan *next;  // of the transport
+    struct raw_frame frame;     // RAW
+    bool http;                  // the reply is HTTP/1.1
+    bool unread;                // no reply is read
+    struct net_link calls;      // under way, by deadline
+    struct net_link connecting; // those whose connection is being made, by its deadline
+    struct net_plan *next;      // of the transport
 };
 
 // Where an origin leads. `origin` is the key; addresses are looked up when the first call wants them.
@@ -135,6 +136,7 @@ struct net_call {
     size_t sent;             // of the request, on this connection
     uint64_t sent_bytes;     // on all
     uint64_t received_bytes; // of the reply so far, on this connection
+    bool connecting;         // its deadline is that of connecting
     bool retried;
     bool head_request;
     enum exchange_end end; // while in net.ended
@@ -227,5 +229,8 @@ int net_frame_read(struct net_plan *plan, struct seep_err *err); // of a raw ste
 // ---- net_transport.c ------------------------------------------------------------------------------------------------
 
 void net_release(struct net *n); // one handle or look-up less
+// Until when the call has time: for all of it, or (when the spec limits that) for its connection to be made.
+void net_deadline_of_exchange(struct net_call *call);
+void net_deadline_of_connecting(struct net_call *call);
 
 #endif

@@ -80,8 +80,7 @@ static void chunks_free(struct net *n)
 static bool takes(const struct exchange_spec *spec, const struct transport_setup *setup)
 {
     (void)setup;
-    return spec->protocol == EXCHANGE_RAW ||
-           (spec->protocol == EXCHANGE_HTTP1 && !spec->origin->tls && !spec->decode && !spec->wanders);
+    return spec->protocol == EXCHANGE_RAW || (spec->protocol == EXCHANGE_HTTP1 && !spec->origin->tls && !spec->decode);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)
@@ -127,6 +126,7 @@ static int prepare(struct transport *t, struct exchange_spec *spec, struct seep_
     }
     *plan = (struct net_plan){.net = n, .spec = spec, .http = spec->protocol != EXCHANGE_RAW, .next = n->plans};
     net_ring_init(&plan->calls);
+    net_ring_init(&plan->connecting);
     n->plans = plan;
     spec->own = plan;
     return spec->protocol == EXCHANGE_RAW ? net_frame_read(plan, err) : 0;
@@ -135,16 +135,34 @@ static int prepare(struct transport *t, struct exchange_spec *spec, struct seep_
 // ---- time-outs ------------------------------------------------------------------------------------------------------
 
 // Calls of one spec have the same time, so that they stand in the order of their starts: no heap, no timer each.
-static void add_deadline(struct net_call *call)
+static void add_deadline(struct net_call *call, struct net_link *ring, int64_t deadline_ns)
 {
     struct net *n = call->plan->net;
-    struct net_link *before = &call->plan->calls;
-    while (before->prev != &call->plan->calls &&
-           NET_OF(before->prev, struct net_call, timeout)->deadline_ns > call->deadline_ns)
+    struct net_link *before = ring;
+    net_ring_remove(&call->timeout);
+    while (before->prev != ring && NET_OF(before->prev, struct net_call, timeout)->deadline_ns > deadline_ns)
         before = before->prev;
+    call->deadline_ns = deadline_ns;
     net_ring_add(before, &call->timeout);
-    if (call->deadline_ns < n->check_ns)
-        n->check_ns = call->deadline_ns;
+    if (deadline_ns < n->check_ns)
+        n->check_ns = deadline_ns;
+}
+
+void net_deadline_of_exchange(struct net_call *call)
+{
+    call->connecting = false;
+    add_deadline(call, &call->plan->calls, call->x->started_ns + call->plan->spec->timeout_ns);
+}
+
+void net_deadline_of_connecting(struct net_call *call)
+{
+    const struct exchange_spec *spec = call->plan->spec;
+    if (call->connecting || spec->connect_timeout_ns == 0)
+        return;
+    int64_t whole_ns = call->x->started_ns + spec->timeout_ns, connect_ns = clock_mono_ns() + spec->connect_timeout_ns;
+    call->connecting = true;
+    if (connect_ns < whole_ns)
+        add_deadline(call, &call->plan->connecting, connect_ns);
 }
 
 static void time_out(struct net_call *call)
@@ -157,6 +175,20 @@ static void time_out(struct net_call *call)
     net_call_end(call, end, "there was no time left", false);
 }
 
+static bool expire_ring(struct net *n, struct net_link *ring, int64_t now_ns)
+{
+    bool any = false;
+    for (; !net_ring_empty(ring); any = true) {
+        struct net_call *call = NET_OF(ring->next, struct net_call, timeout);
+        if (call->deadline_ns > now_ns) {
+            n->check_ns = call->deadline_ns < n->check_ns ? call->deadline_ns : n->check_ns;
+            break;
+        }
+        time_out(call);
+    }
+    return any;
+}
+
 // Looks at the deadlines only when the earliest of the last look has come: in between most calls have ended, and the
 // alarm need not be set for each.
 static bool expire(struct net *n, int64_t now_ns)
@@ -166,15 +198,8 @@ static bool expire(struct net *n, int64_t now_ns)
     bool any = false;
     n->check_ns = INT64_MAX;
     for (struct net_plan *p = n->plans; p; p = p->next) {
-        while (!net_ring_empty(&p->calls)) {
-            struct net_call *call = NET_OF(p->calls.next, struct net_call, timeout);
-            if (call->deadline_ns > now_ns) {
-                n->check_ns = call->deadline_ns < n->check_ns ? call->deadline_ns : n->check_ns;
-                break;
-            }
-            time_out(call);
-            any = true;
-        }
+        any = expire_ring(n, &p->connecting, now_ns) || any;
+        any = expire_ring(n, &p->calls, now_ns) || any;
     }
     return any;
 }
@@ -194,9 +219,8 @@ static int start(struct transport *t, struct exchange *x)
     call->sent_bytes = call->received_bytes = 0;
     call->retried = false;
     call->head_request = x->request->wire_len > 5 && memcmp(x->request->wire, "HEAD ", 5) == 0; // raw ones too
-    call->deadline_ns = x->started_ns + x->spec->timeout_ns;
     x->own = call;
-    add_deadline(call);
+    net_deadline_of_exchange(call);
     n->starting++;
     net_call_connect(call, true);
     n->starting--;

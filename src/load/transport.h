@@ -84,7 +84,6 @@ struct exchange_spec {
     size_t keep_head, keep_body;   // bytes of the reply wanted in done(), at most; 0: none
     bool decode;                   // a kept body is to be unpacked (gzip, deflate), up to EXCHANGE_DECODED_MAX
     bool fresh;                    // its own connection, closed afterwards
-    bool wanders;                  // exchanges may go to other origins, with or without TLS (redirects are followed)
     // All of them are this one request, word by word; NULL: each exchange brings its own.
     const struct exchange_request *constant;
     void *own; // the transport's, from prepare() on

@@ -136,7 +136,7 @@ static int by_any(void **s)
 static void both_engines_count_the_same(void **s)
 {
     static const char text[] =
-        "version: 1\nname: t\nload:\n  rate: 300/s\n  duration: 1s\n  scenarios:\n"
+        "version: 1\nname: t\nload:\n  rate: 300/s\n  iterations: 300\n  scenarios:\n"
         "  - {name: ok, weight: 3, request: {url: 'http://127.0.0.1:@/ok'}}\n"
         "  - {name: post, weight: 1, request: {method: POST, url: 'http://127.0.0.1:@/ok', body: 'some words'}}\n"
         "  - {name: busy, weight: 1, request: {url: 'http://127.0.0.1:@/status?code=503'}}\n"

@@ -531,6 +531,36 @@ static void what_this_machine_lacks_is_told_as_such(void **s)
     scene_close(&sc);
 }
 
+// Connecting has a time of its own, and what is connected in time has all the rest.
+static void connecting_has_its_own_time(void **s)
+{
+    (void)s;
+    static struct asked a[32];
+    struct rig r;
+    struct client c;
+    char wire[512];
+    memset(a, 0, sizeof a);
+    rig_begin(&r, NULL, true, 1); // nobody accepts: two or three fit into the backlog
+    struct exchange_request request = rig_get(&r, "GET", wire, sizeof wire);
+    struct exchange_spec spec = rig_spec(&r, &request);
+    spec.connect_timeout_ns = 100 * 1000000;
+    spec.timeout_ns = 400 * 1000000;
+    client_open(&c, &transport_net, 64);
+    client_prepare(&c, &spec);
+    for (int i = 0; i < 32; i++)
+        client_ask(&c, &a[i], &spec);
+    client_wait(&c, 32);
+    int not_connected = 0, unanswered = 0;
+    for (int i = 0; i < 32; i++) {
+        not_connected += a[i].seen.end == EXCHANGE_CONNECT;
+        unanswered += a[i].seen.end == EXCHANGE_TIMEOUT;
+    }
+    assert_int_equal(not_connected + unanswered, 32);
+    assert_true(unanswered >= 1 && unanswered <= 4);
+    client_close(&c);
+    rig_end(&r);
+}
+
 // A unix socket refuses at once what its backlog cannot hold; such connections are tried again until their time is
 // over.
 static void a_full_backlog_is_waited_for(void **s)
@@ -664,6 +694,7 @@ int main(void)
         cmocka_unit_test(names_and_addresses),
         cmocka_unit_test(a_name_is_looked_up_once_for_all),
         cmocka_unit_test(what_this_machine_lacks_is_told_as_such),
+        cmocka_unit_test(connecting_has_its_own_time),
         cmocka_unit_test(a_full_backlog_is_waited_for),
         cmocka_unit_test(a_cancelled_one_is_not_told),
         cmocka_unit_test(raw_steps_have_their_framing),
