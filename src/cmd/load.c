@@ -6,6 +6,7 @@
 #include "cmd/gates.h"
 #include "cmd/load_drive.h"
 #include "cmd/load_limit.h"
+#include "load/minutes.h"
 #include "report/hdr.h"
 
 #include <stdlib.h>
@@ -129,7 +130,35 @@ static void print_text(const struct load_summary *sum, const struct load_judged 
     buf_free(&b);
 }
 
-static void print_json(const struct load_summary *sum, const struct load_judged *gate, int n)
+// The last hour, in the order of time; the minute that went on at the end stands last.
+static void json_minutes(struct jsonw *w, struct load *l)
+{
+    struct load_minute minute[LOAD_MINUTES + 1];
+    int n = load_last_hour(l, minute);
+    jsonw_array(w, "minutes");
+    for (int i = 0; i < n; i++) {
+        const struct load_minute *m = &minute[i];
+        jsonw_object(w, NULL);
+        jsonw_double(w, "end_s", (double)m->end_ns / 1e9);
+        jsonw_double(w, "seconds", m->seconds);
+        jsonw_int(w, "requests", (int64_t)m->requests);
+        jsonw_int(w, "errors", (int64_t)m->errors);
+        jsonw_object(w, "latency_us");
+        jsonw_double(w, "mean", m->mean_us);
+        jsonw_double(w, "p50", m->p50_us);
+        jsonw_double(w, "p95", m->p95_us);
+        jsonw_double(w, "p99", m->p99_us);
+        jsonw_end_object(w);
+        jsonw_int(w, "in_flight", m->in_flight);
+        jsonw_int(w, "users", m->users);
+        jsonw_double(w, "generator_cpu", m->cpu_ratio);
+        jsonw_int(w, "generator_rss_bytes", (int64_t)m->rss_bytes);
+        jsonw_end_object(w);
+    }
+    jsonw_end_array(w);
+}
+
+static void print_json(struct load *l, const struct load_summary *sum, const struct load_judged *gate, int n)
 {
     struct seep_buf b;
     struct jsonw w;
@@ -138,6 +167,7 @@ static void print_json(const struct load_summary *sum, const struct load_judged 
     jsonw_object(&w, NULL);
     jsonw_string(&w, "schema", "seep.load/1");
     load_summary_json(sum, &w, "load");
+    json_minutes(&w, l);
     jsonw_array(&w, "gates");
     for (int i = 0; i < n; i++) {
         const struct load_judged *j = &gate[i];
@@ -200,7 +230,7 @@ static int finish(const struct load_drive *d, const struct load_opts *opts)
             status = CMD_FAIL;
     }
     if (is_format(opts, "json"))
-        print_json(&sum, gate, n);
+        print_json(d->load, &sum, gate, n);
     else if (!is_format(opts, "hdr"))
         print_text(&sum, gate, n);
     else if (print_hdr(d) != CMD_PASS)

@@ -19,7 +19,7 @@
 static const double started_least = 0.95, errors_most = 0.01;
 static const double slack_requests = 1.2; // for a quantile's least number of requests, to be sure to have them
 static const double fall_s = 0.001;       // a profile's stages take some time
-enum { GOOD_WINDOWS = 3, MEASURE_AT_MOST = 10, RECOVER_LEAST_S = 10 };
+enum { GOOD_WINDOWS = 3, MEASURE_AT_MOST = 10, RECOVER_LEAST_S = 5 };
 
 // ---- levels ---------------------------------------------------------------------------------------------------------
 
