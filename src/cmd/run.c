@@ -6,6 +6,7 @@
 #include "cmd/gates.h"
 #include "cmd/load_run_profile.h"
 #include "cmd/report_run.h"
+#include "cmd/variants.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,10 @@ struct run_opts {
     struct cmd_run_profile profile;
     const char *results, *name, *output, *baseline;
     bool detach, quiet, confirm;
+    struct cmd_variants variants;
 };
 
-static const struct run_opts defaults = {.output = "log"};
+static const struct run_opts defaults = {.output = "log", .variants = {.format = "text", .rounds = 1}};
 
 static const struct cmd_option options[] = {
     CMD_RUN_PROFILE_OPTIONS(struct run_opts, profile),
@@ -50,6 +52,39 @@ static const struct cmd_option options[] = {
      .type = CMD_FLAG,
      .offset = offsetof(struct run_opts, quiet),
      .help = "no progress lines"},
+    {.name = "variant",
+     .arg = "NAME=WHAT",
+     .type = CMD_LIST,
+     .offset = offsetof(struct run_opts, variants.variants),
+     .help = "run this variant too: WHAT is a profile, or KEY=VALUE as of -o (repeatable; at least two names)"},
+    {.name = "rounds",
+     .arg = "N",
+     .type = CMD_INT,
+     .min = 1,
+     .max = 20,
+     .offset = offsetof(struct run_opts, variants.rounds),
+     .help = "with --variant: run all of them so often, there and back (default 1)"},
+    {.name = "at-once",
+     .type = CMD_FLAG,
+     .offset = offsetof(struct run_opts, variants.at_once),
+     .help = "with --variant: all variants of a round at the same time"},
+    {.name = "gate",
+     .arg = "GATE",
+     .type = CMD_LIST,
+     .offset = offsetof(struct run_opts, variants.gates),
+     .help = "with --variant: a gate across variants, e.g. 'p99(b) - p99(a) < 1ms' (repeatable)"},
+    {.name = "instances",
+     .arg = "NAME=N",
+     .type = CMD_LIST,
+     .offset = offsetof(struct run_opts, variants.instances),
+     .help = "with --variant: the variant is so many instances; the comparison then says how throughput scales"},
+    {.name = "format",
+     .letter = 'f',
+     .arg = "FORMAT",
+     .type = CMD_CHOICE,
+     .choices = "text|json|md",
+     .offset = offsetof(struct run_opts, variants.format),
+     .help = "with --variant: how the comparison is written (default text)"},
     {0},
 };
 
@@ -72,6 +107,8 @@ static const struct cmd_example examples[] = {
     {"seep run --duration 2m -- redis-server --port 7001", "any program, no profile"},
     {"seep run -p pr-10m -- ./server", "the ten-minute leak check of a pull request"},
     {"seep run -p nightly-24h -p ours.yaml --detach", "a day's soak in the background"},
+    {"seep run -p ours.yaml --variant a=a.yaml --variant b=b.yaml --rounds 3 --gate 'memory(b) <= memory(a)'",
+     "two builds on the same load"},
     {0},
 };
 
@@ -139,6 +176,8 @@ static int run(int argc, char **argv, void *opts)
     char *baseline = NULL;
     if (o->confirm && o->detach)
         return cmd_usage_error("run", "--confirm waits for the run's end, and --detach does not: see seep confirm");
+    if (o->variants.variants.n > 0)
+        return cmd_run_variants(&o->variants, &o->profile, o->results, o->name, argc, argv);
     if (cmd_load_run_profile(&o->profile, (const char *const *)argv, argc, &profile, &err) ||
         cmd_check_gates(profile, &err) || read_baseline(o, profile, &baseline, &err)) {
         free(baseline);

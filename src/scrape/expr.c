@@ -80,7 +80,10 @@ static bool quoted(struct parser *p, char *out, size_t size)
         out[n++] = *p->at;
     }
     out[n] = '\0';
-    return *p->at++ == quote;
+    if (*p->at != quote)
+        return false;
+    p->at++;
+    return true;
 }
 
 static bool parse_matcher(struct parser *p, struct matcher *m)
@@ -357,7 +360,8 @@ int scrape_expr_parse(const char *text, struct scrape_expr **out, size_t *column
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for an expression");
     struct parser p = {.e = e, .text = text, .at = text, .err = err, .column = column};
     e->root = parse_expr(&p);
-    skip(&p);
+    if (e->root)
+        skip(&p);
     if (e->root && *p.at)
         e->root = fail(&p, p.at, "Here the expression should end.");
     if (e->root)
