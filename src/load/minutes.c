@@ -39,7 +39,11 @@ void minutes_look(struct load_minutes *m, struct seep_time now, const struct loa
         m->next = (m->next + 1) % LOAD_MINUTES;
         m->n += m->n < LOAD_MINUTES;
     }
-    m->begun = true;
+    if (!m->begun) { // the first minute began with the load, before its first report
+        m->begun = true;
+        m->from_ns = now.mono_ns - generator->running_ns;
+        return;
+    }
     m->from_ns = now.mono_ns;
     m->counts = *counts;
     m->generator = *generator;
