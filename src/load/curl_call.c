@@ -154,7 +154,8 @@ static CURLcode set_bounds(CURL *easy, const struct exchange_spec *spec)
     int64_t connect_ms = spec->connect_timeout_ns / 1000000;
     bad |=
         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms > 0 && connect_ms < ms ? connect_ms : ms));
-    if (spec->fresh) {
+    // libcurl 7.88 loses the protocol of an HTTP/2 connection in the clear when it uses it again.
+    if (spec->fresh || (spec->protocol == EXCHANGE_HTTP2 && !spec->origin->tls)) {
         bad |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
         bad |= curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     }
@@ -375,11 +376,12 @@ static enum exchange_end failure(const struct curl_call *call, CURLcode code, lo
     }
 }
 
-// A server that was asked for HTTP/2 and answers in HTTP/1 was not driven as the profile says.
+// A server that was asked for HTTP/2 and answers in HTTP/1 was not driven as the profile says. Without TLS there is
+// nothing to negotiate (and curl does not tell the version of a connection used again).
 static bool is_other_version(const struct curl_call *call)
 {
     long version = 0;
-    if (call->plan->spec->protocol != EXCHANGE_HTTP2)
+    if (call->plan->spec->protocol != EXCHANGE_HTTP2 || !call->plan->spec->origin->tls)
         return false;
     curl_easy_getinfo(call->easy, CURLINFO_HTTP_VERSION, &version);
     return version != CURL_HTTP_VERSION_2_0;

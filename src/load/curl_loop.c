@@ -159,8 +159,8 @@ static CURLM *multi_new(struct curl_loop *s)
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(multi, CURLMOPT_TIMERDATA, s);
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, s->max_connections);
-    curl_multi_setopt(multi, CURLMOPT_PIPELINING, s->streams > 1 ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING);
-    if (s->streams > 1) { // without a limit curl would open a connection whenever all streams are in use
+    curl_multi_setopt(multi, CURLMOPT_PIPELINING, s->streams > 0 ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING);
+    if (s->streams > 0) { // without a limit curl would open a connection whenever all streams are in use
         curl_multi_setopt(multi, CURLMOPT_MAX_CONCURRENT_STREAMS, s->streams);
         curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (s->max_connections + s->streams - 1) / s->streams);
     }

@@ -25,7 +25,7 @@ struct curl_loop {
     long max_connections, streams;
 };
 
-// max_connections: how many idle ones are kept. streams: how many HTTP/2 exchanges share a connection; 1: none do.
+// max_connections: how many idle ones are kept. streams: how many HTTP/2 exchanges share a connection; 0: no HTTP/2.
 int curl_loop_open(struct curl_loop *s, uv_loop_t *loop, long max_connections, long streams, struct seep_err *err);
 // All handles must have been removed from s->multi. The loop must run once more for libuv to let go.
 void curl_loop_close(struct curl_loop *s);

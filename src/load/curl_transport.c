@@ -31,7 +31,7 @@ static bool takes(const struct exchange_spec *spec, const struct transport_setup
 
 static long streams_of(const struct curl_transport *t)
 {
-    return t->setup.streams > 1 ? t->setup.streams : 1;
+    return t->setup.streams;
 }
 
 static int open_transport(const struct transport_setup *setup, struct transport **out, struct seep_err *err)

@@ -95,6 +95,8 @@ int drive_open(struct drive *d, struct engine *e, int index, struct seep_err *er
         return -1;
     count_places(d);
     struct transport_setup setup = {.loop = e->loop, .connections = d->n_slots, .done = flow_done};
+    if (d->load->http == PROFILE_HTTP_2)
+        setup.streams = d->load->streams;
     if (d->load->engine != PROFILE_ENGINE_AUTO)
         setup.only = (d->load->engine == PROFILE_ENGINE_OWN ? &transport_net : &transport_curl)->name;
     return plan_connect(&d->plan, &setup, err) < 0 ? -1 : open_flows(d, err);

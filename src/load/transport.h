@@ -122,7 +122,7 @@ struct exchange {
 struct transport_setup {
     uv_loop_t *loop;
     int connections;  // the most exchanges at once, and the most connections kept
-    int streams;      // HTTP/2: exchanges at once on one connection; 0 or 1: one
+    int streams;      // HTTP/2: exchanges at once on one connection; 0: no HTTP/2
     const char *only; // the one kind that is to be used, by name; NULL: whichever takes the exchange
     // Called once for every exchange that was started and not cancelled, from turn() or from the loop, never from
     // inside start(). The transport has let go of x: it may be started again at once, from in here too. No transport

@@ -1,0 +1,179 @@
+#!/usr/bin/env bats
+# The load driver against servers that nobody here wrote: nginx, node over HTTP/2 and TLS, redis; and what it refuses.
+load ../lib/seep.bash
+setup() { seep_setup; PIDS=(); }
+teardown() {
+    local pid
+    for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
+    seep_teardown
+}
+
+# needs PROGRAM...: the case is skipped where one is missing.
+needs() {
+    local program
+    for program in "$@"; do command -v "$program" >/dev/null || skip "no $program here"; done
+}
+
+# serve WORDS...: the node server; its port is PORT.
+serve() {
+    local out=server.$RANDOM.out
+    node "$SEEP_SOURCE/tests/lib/h2_server.js" "$@" >"$out" 2>&1 3>&- &
+    PIDS+=($!)
+    wait_for 10 grep -qE '^[0-9]+$' "$out"
+    PORT=$(head -n1 "$out")
+}
+
+# certify NAME [CA]: NAME.crt and NAME.key, signed by CA or by itself.
+certify() {
+    local sign=(-x509)
+    openssl req -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.csr" -subj "/CN=$1" 2>/dev/null
+    printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:%s\n' "$([ -n "${2:-}" ] && echo FALSE || echo TRUE)" >"$1.ext"
+    if [ -n "${2:-}" ]; then
+        openssl x509 -req -in "$1.csr" -CA "$2.crt" -CAkey "$2.key" -CAcreateserial -days 2 -extfile "$1.ext" -out "$1.crt" 2>/dev/null
+    else
+        openssl x509 -req -in "$1.csr" -signkey "$1.key" -days 2 -extfile "$1.ext" -out "$1.crt" 2>/dev/null
+    fi
+}
+
+# drive: the profile on standard input, for a moment; its JSON is out.json.
+drive() {
+    cat >p.yaml
+    run "$SEEP" load p.yaml -q -f json
+    echo "$output" >out.json
+}
+
+# is PYTHON-EXPRESSION over the load `l` of out.json.
+is() {
+    python3 -c "import json, sys
+l = json.loads(open('out.json').read()[open('out.json').read().index('{'):])['load']
+ok = $1
+print('' if ok else json.dumps(l, indent=1)[:3000])
+sys.exit(not ok)"
+}
+
+@test "S01 HTTP/2 in the clear, and several requests at once on one connection over TLS" {
+    needs node openssl
+    serve h2c
+    drive <<Y
+version: 1
+name: t
+load: { users: 6, iterations: 300, http: 2, scenarios: [{ name: a, request: "http://127.0.0.1:$PORT/", expect: { json: { $.version: "2.0" } } }] }
+Y
+    is "l['requests'] == 300 and l['errors'] == 0"
+    certify ca
+    serve h2 ca.crt ca.key
+    drive <<Y
+version: 1
+name: t
+load: { users: 12, iterations: 600, http: 2, streams: 6, tls: { insecure: true }, scenarios: [{ name: a, request: "https://127.0.0.1:$PORT/", expect: { json: { $.version: "2.0", $.most: { is: "<= 6" } } } }] }
+Y
+    is "l['requests'] == 600 and l['errors'] == 0 and l['generator']['connections'] <= 12"
+}
+
+@test "S02 a server's certificate is verified, against the profile's authority too; a client's is shown" {
+    needs node openssl
+    certify ca
+    certify server ca
+    certify client ca
+    serve h2 server.crt server.key ca.crt
+    local load="users: 2, iterations: 20, http: 2" request="{ name: a, request: \"https://127.0.0.1:$PORT/\", expect: { json: { \$.client: client } } }"
+    drive <<<"{ version: 1, name: t, load: { $load, tls: { ca: ca.crt, cert: client.crt, key: client.key }, scenarios: [$request] } }"
+    is "l['requests'] == 20 and l['errors'] == 0"
+    drive <<<"{ version: 1, name: t, load: { $load, tls: { cert: client.crt, key: client.key }, scenarios: [$request] } }"
+    is "l['errors_by_kind'] == {'tls': 20}" # an authority that nobody knows
+    drive <<<"{ version: 1, name: t, load: { $load, tls: { insecure: true, cert: client.crt, key: client.key }, scenarios: [$request] } }"
+    is "l['requests'] == 20 and l['errors'] == 0"
+    drive <<<"{ version: 1, name: t, load: { $load, tls: { ca: ca.crt }, scenarios: [$request] } }"
+    is "l['errors'] == 20 and set(l['errors_by_kind']) <= {'tls', 'reset', 'protocol'}" # no certificate of ours
+}
+
+@test "S03 HTTP/1.1 over TLS, and a server that cannot HTTP/2 is told of" {
+    needs node openssl
+    certify ca
+    certify server ca
+    serve https server.crt server.key
+    drive <<<"{ version: 1, name: t, load: { users: 2, iterations: 20, tls: { ca: ca.crt }, scenarios: [{ name: a, request: \"https://127.0.0.1:$PORT/\", expect: { json: { \$.version: '1.1' } } }] } }"
+    is "l['requests'] == 20 and l['errors'] == 0 and l['generator']['connections'] == 2"
+    drive <<<"{ version: 1, name: t, load: { users: 2, iterations: 20, http: 2, tls: { ca: ca.crt }, scenarios: [{ name: a, request: \"https://127.0.0.1:$PORT/\" }] } }"
+    is "l['errors_by_kind'] == {'protocol': 20}"
+}
+
+@test "S04 a stream that is reset is an error, a connection that is taken away is none" {
+    needs node
+    serve h2c
+    drive <<<"{ version: 1, name: t, load: { users: 1, iterations: 20, http: 2, scenarios: [{ name: a, request: 'http://127.0.0.1:$PORT/reset' }] } }"
+    is "l['errors'] == 20 and set(l['errors_by_kind']) <= {'reset', 'protocol'}"
+    drive <<<"{ version: 1, name: t, load: { users: 1, iterations: 20, http: 2, scenarios: [{ name: a, request: 'http://127.0.0.1:$PORT/goaway' }] } }"
+    is "l['requests'] == 20 and l['errors'] == 0 and l['generator']['connections'] >= 10"
+}
+
+@test "S05 nginx: sessions of ours over its connections, both engines alike" {
+    needs nginx
+    local port engine
+    port=$(free_port)
+    mkdir -p www logs
+    printf '{"n": [1, 2]}' >www/x.json
+    printf 'daemon off; worker_processes 1; pid %s/n.pid; error_log stderr; events { worker_connections 256; }\nhttp { access_log off; client_body_temp_path %s; proxy_temp_path %s; fastcgi_temp_path %s; uwsgi_temp_path %s; scgi_temp_path %s;\nserver { listen 127.0.0.1:%s; root %s/www; add_header Set-Cookie "seen=$request_id; Path=/"; location = /old { return 301 /x.json; } location = /who { if ($cookie_seen = "") { return 403; } return 200 "ok"; } } }' \
+        "$WORK" "$WORK/logs" "$WORK/logs" "$WORK/logs" "$WORK/logs" "$WORK/logs" "$port" "$WORK" >n.conf
+    chmod 755 "$WORK"
+    nginx -c "$WORK/n.conf" -e stderr >nginx.out 2>&1 3>&- &
+    PIDS+=($!)
+    wait_for 10 curl -sf -o /dev/null "http://127.0.0.1:$port/x.json"
+    for engine in own curl; do
+        drive <<Y
+version: 1
+name: t
+load:
+  engine: $engine
+  users: 4
+  iterations: 200
+  cookies: true
+  follow: same-host
+  scenarios:
+    - name: s
+      steps:
+        - { name: list, request: "http://127.0.0.1:$port/x.json", expect: { json: { "$.n": { length: "== 2" } } }, extract: { n: { json: "$.n[1]" } } }
+        - { name: old, request: "http://127.0.0.1:$port/old?n=\${user:n}", expect: { status: 200 } }
+        - { name: who, request: "http://127.0.0.1:$port/who", expect: { body: ok } }
+Y
+        is "l['requests'] == 600 and l['errors'] == 0 and l['generator']['connections'] <= 4"
+    done
+}
+
+@test "S06 redis in raw steps; its own benchmark as the driver" {
+    needs redis-server redis-benchmark
+    local port
+    port=$(free_port)
+    redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no >redis.out 2>&1 3>&- &
+    PIDS+=($!)
+    wait_for 10 redis-cli -p "$port" ping
+    drive <<Y
+version: 1
+name: t
+load:
+  - name: raw
+    users: 4
+    iterations: 100
+    scenarios:
+      - name: s
+        steps:
+          - { name: set, tcp: { address: "127.0.0.1:$port", framing: resp, command: [SET, "k\${user:id}", "v\${gen:iteration}"] } }
+          - { name: get, tcp: { address: "127.0.0.1:$port", framing: resp, command: [GET, "k\${user:id}"] }, expect: { body: "v" } }
+          - { name: bad, tcp: { address: "127.0.0.1:$port", framing: resp, command: [NOTHING] }, on_failure: continue }
+  - name: bench
+    exec:
+      command: [redis-benchmark, -p, "$port", -n, "2000", -t, ping_mbulk, --csv]
+      counters: { rps: '^"PING_MBULK","([0-9.]+)"' }
+Y
+    is "l['requests'] == 300 and l['errors_by_kind'] == {'status': 100}"
+    [ "$(redis-cli -p "$port" dbsize)" -ge 4 ]
+    is "l['metrics'][0]['name'] == 'rps'"
+}
+
+@test "S07 a load reaches only what its profile names, and says so in a sentence" {
+    drive <<<"{ version: 1, name: t, load: { users: 1, variables: { host: x }, scenarios: [{ name: a, request: 'http://\${user:host}/' }] } }"
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"a load reaches the hosts its profile names"* ]]
+    drive <<<"{ version: 1, name: t, load: { users: 1, scenarios: [{ name: a, request: 'ftp://127.0.0.1/' }] } }"
+    [ "$status" -eq 2 ]
+}
