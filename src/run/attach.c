@@ -2,6 +2,7 @@
 #include "run/attach.h"
 #include "linux/exe.h"
 #include "run/actions.h"
+#include "run/on_finish.h"
 #include "run/state.h"
 #include "run/tap.h"
 
@@ -166,7 +167,7 @@ int attach_setup(struct run *r, struct seep_err *err)
 {
     struct linux_exe exe;
     run_derive(r);
-    if (run_faults_setup(r, err) || open_target(r, &exe, err))
+    if (on_finish_check(r->profile, err) || run_faults_setup(r, err) || open_target(r, &exe, err))
         return -1;
     remember_target(r);
     if (run_make_dir(r, err) || store_create(r->dir_fd, &r->store, err) || writer_init(&r->writer, r->store, NULL, err))

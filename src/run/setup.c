@@ -429,7 +429,7 @@ int run_setup_new(struct run *r, struct seep_err *err)
     if (!t->argv || t->argc == 0)
         return seep_fail(err, SEEP_E_USAGE,
                          "There is no command to run: give one after -- or as target.command in a profile");
-    if (linux_exe_find(t->argv[0], t->cwd, getenv("PATH"), path, err))
+    if (on_finish_check(r->profile, err) || linux_exe_find(t->argv[0], t->cwd, getenv("PATH"), path, err))
         return -1;
     r->exec_path = strdup(path);
     if (!r->exec_path || find_parts(r, err) || read_exe(r, &exe, err) || set_user(r, err) || set_limits(r, err) ||
