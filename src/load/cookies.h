@@ -19,7 +19,7 @@ struct cookie {
     bool host_only, secure;
 };
 
-struct cookie_jar { // zero: empty
+struct cookie_jar {        // zero: empty
     struct cookie *cookie; // n, longest path first, then oldest first; `made` of them have memory
     int n, made;
 };

@@ -144,7 +144,7 @@ static bool same(struct load_text a, const char *text, size_t len)
 }
 
 int feed_find(const struct feeds *f, struct load_text table, struct load_text column, int *table_out, int *column_out,
-               struct seep_err *err)
+              struct seep_err *err)
 {
     char names[160] = "";
     for (int i = 0; i < feed_count(f); i++) {

@@ -24,7 +24,7 @@ uint32_t feed_rows(const struct feeds *f, int table);
 
 // Places of a table and its column. -1 with a sentence that names what is there.
 int feed_find(const struct feeds *f, struct load_text table, struct load_text column, int *table_out, int *column_out,
-               struct seep_err *err);
+              struct seep_err *err);
 
 // The row that an iteration of user `user_id` (from 1) gets.
 uint32_t feed_take(struct feeds *f, int table, uint64_t user_id, struct load_rng *rng);

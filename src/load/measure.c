@@ -15,7 +15,7 @@ static int open_one(const struct profile_metric *metric, struct template_names *
 }
 
 int measure_open(const struct profile_load *load, int index, const struct load_metric_table *table,
-                  struct template_names *names, const struct feeds *feeds, struct measures *out, struct seep_err *err)
+                 struct template_names *names, const struct feeds *feeds, struct measures *out, struct seep_err *err)
 {
     *out = (struct measures){.row = calloc((size_t)load->n_metrics + 1, sizeof *out->row)};
     if (!out->row)

@@ -20,7 +20,7 @@ struct measures {
 
 // Compiles the metrics of loads[index]. What an error leaves behind is freed by measure_close().
 int measure_open(const struct profile_load *load, int index, const struct load_metric_table *table,
-                  struct template_names *names, const struct feeds *feeds, struct measures *out, struct seep_err *err);
+                 struct template_names *names, const struct feeds *feeds, struct measures *out, struct seep_err *err);
 void measure_close(struct measures *m);
 
 // Whether the metric is about the replies of that step of that scenario.

@@ -205,14 +205,15 @@ static int add_changing(struct template *t, const struct runtext_part *p, struct
     struct part *to = &t->part[t->n++];
     *to = (struct part){.kind = p->kind, .filter = p->filter, .low = p->low, .high = p->high, .source = *p};
     if (t->place == TEMPLATE_URL && p->filter == RUNTEXT_AS_JSON)
-        return seep_fail(err, SEEP_E_USAGE, "'%.*s|json' belongs to a body; in a url write |url.", (int)p->len, p->text);
+        return seep_fail(err, SEEP_E_USAGE, "'%.*s|json' belongs to a body; in a url write |url.", (int)p->len,
+                         p->text);
     if (p->kind == RUNTEXT_USER) {
         to->slot = template_slot(names, p->text, p->len);
         return to->slot < 0 ? no_memory(err) : 0;
     }
     if (p->kind == RUNTEXT_DATA)
         return feed_find(feeds, (struct load_text){p->text, p->len}, (struct load_text){p->column, p->column_len},
-                          &to->slot, &to->column, err);
+                         &to->slot, &to->column, err);
     return 0;
 }
 

@@ -271,7 +271,7 @@ struct profile_load {
     int n_headers;
     bool cookies; // a jar per session
     enum profile_http http;
-    int streams; // HTTP/2: requests at once on one connection, >= 1
+    int streams;                // HTTP/2: requests at once on one connection, >= 1
     enum profile_engine engine; // what carries the exchanges
     struct profile_tls tls;
     char *unix_path; // for requests without one of their own

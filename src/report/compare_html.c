@@ -34,7 +34,8 @@ static void put_head(const struct compare *c, const char *nonce, struct seep_buf
     html_name(out, c->base->run == NULL ? "unknown" : c->base->run);
     buf_str(out, "</b></span><span>candidate <b>");
     html_name(out, c->candidate->run == NULL ? "unknown" : c->candidate->run);
-    buf_printf(out, "</b></span><span>exit code <b>%d</b></span></p>\n</div></header>\n<main id=\"main\" class=\"doc\">\n",
+    buf_printf(out,
+               "</b></span><span>exit code <b>%d</b></span></p>\n</div></header>\n<main id=\"main\" class=\"doc\">\n",
                compare_exit_code(c));
 }
 

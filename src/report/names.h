@@ -127,7 +127,7 @@
 // INDEX. At most some 300 windows a run. Labels H_WINDOW_LABELS of the series' labels, "," unless those are "", and
 // index. Gates with `over: last 5m` or `each` on a quantile need them.
 #define H_HTTP_WINDOW   "http.latency.window"
-#define H_METRIC_WINDOW     "metric.values.window"
+#define H_METRIC_WINDOW "metric.values.window"
 #define H_WINDOW_LABELS "%s%stick=%lld"
 
 // ---- stacks ---------------------------------------------------------------------------------------------------
@@ -232,13 +232,13 @@
 // "NAME: what was done."; count is the how manieth time.
 #define E_FAULT "fault"
 // "NAME: recovered ..." or "NAME: not recovered ...", from the fault's end on.
-#define E_RECOVERY  "recovery"
-#define E_PROBE     "probe"     // a probe failed, or is well again
-#define E_SCRAPE    "scrape"    // an endpoint did not answer, or answers again
-#define E_PROCESS   "process"   // a child came, went, or could not be instrumented
-#define E_PHASE     "phase"     // a phase began; text is its name
-#define E_LOAD      "load"      // the load changed or failed
-#define E_WARNING   "warning"
-#define E_AFTER     "after" // came after the verdict was stored, and is no part of it: run.on_finish failed
+#define E_RECOVERY "recovery"
+#define E_PROBE    "probe"   // a probe failed, or is well again
+#define E_SCRAPE   "scrape"  // an endpoint did not answer, or answers again
+#define E_PROCESS  "process" // a child came, went, or could not be instrumented
+#define E_PHASE    "phase"   // a phase began; text is its name
+#define E_LOAD     "load"    // the load changed or failed
+#define E_WARNING  "warning"
+#define E_AFTER    "after" // came after the verdict was stored, and is no part of it: run.on_finish failed
 
 #endif

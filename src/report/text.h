@@ -1,4 +1,5 @@
-// Writing for a terminal: columns, wrapping and colour, with everything foreign escaped. Shared with the other rooms that print.
+// Writing for a terminal: columns, wrapping and colour, with everything foreign escaped. Shared with the other rooms
+// that print.
 #ifndef SEEP_REPORT_TEXT_H
 #define SEEP_REPORT_TEXT_H
 

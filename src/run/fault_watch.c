@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPEAKING_WINDOWS 3
+#define SPEAKING_WINDOWS  3
 #define DEFAULT_CONDITION "http.errors < 1%"
 
 struct condition {
@@ -33,7 +33,7 @@ struct run_watch {
     int n_recovered, n_spares;
     struct load_hist *scratch;
     enum phase phase;
-    struct seep_time over; // the fault's end
+    struct seep_time over;        // the fault's end
     int64_t report_ns, before_ns; // of the load's reports: this window's end and begin
     int64_t good_since_ns;        // 0: no stretch
     int speaking;                 // windows of the stretch with requests
@@ -51,8 +51,10 @@ static int parse(const char *text, struct condition *c, struct seep_err *err)
     bool quantile = c->gate.kind == JUDGE_M_QUANTILE;
     if (strncmp(c->gate.metric, "http.", 5) != 0 ||
         (!quantile && c->gate.kind != JUDGE_M_ERRORS && c->gate.kind != JUDGE_M_RATE))
-        return seep_fail(err, SEEP_E_USAGE, "A fault's condition is about http.p50 to http.p999, http.errors or http.rate, "
-                                            "not about '%s'", c->gate.metric);
+        return seep_fail(err, SEEP_E_USAGE,
+                         "A fault's condition is about http.p50 to http.p999, http.errors or http.rate, "
+                         "not about '%s'",
+                         c->gate.metric);
     c->before_hist = quantile ? calloc(1, sizeof *c->before_hist) : NULL;
     return quantile && !c->before_hist ? seep_fail(err, SEEP_E_SYSTEM, "There is no memory for a condition") : 0;
 }
@@ -75,7 +77,8 @@ int run_watch_new(struct run *r, const struct profile_fault *f, struct run_watch
     *out = NULL;
     if (r->profile->n_loads == 0) {
         if (f->n_recovered || f->n_spares)
-            return seep_fail(err, SEEP_E_USAGE, "The fault '%s' has conditions, and there is no load to tell by", f->name);
+            return seep_fail(err, SEEP_E_USAGE, "The fault '%s' has conditions, and there is no load to tell by",
+                             f->name);
         return 0;
     }
     struct run_watch *w = calloc(1, sizeof *w);
@@ -229,7 +232,8 @@ static void not_recovered(struct run *r, struct run_watch *w, const char *until)
     snprintf(text, sizeof text, "%.63s: not recovered %.1f s after it was over, %s.", w->fault->name,
              (double)(now.mono_ns - w->over.mono_ns) / 1e9, until);
     run_event_span(r, E_RECOVERY, w->over, now, SEEP_UNKNOWN, text);
-    run_point(r, S_FAULT_UNRECOVERED, labels, UNIT_SECONDS, SERIES_GAUGE, (double)(now.mono_ns - w->over.mono_ns) / 1e9);
+    run_point(r, S_FAULT_UNRECOVERED, labels, UNIT_SECONDS, SERIES_GAUGE,
+              (double)(now.mono_ns - w->over.mono_ns) / 1e9);
     w->phase = WATCH_OFF;
 }
 
@@ -241,7 +245,8 @@ static void tell_spread(struct run *r, struct run_watch *w)
     labels_of(w, labels, sizeof labels);
     run_point(r, S_FAULT_SPREAD, labels, UNIT_RATIO, SERIES_GAUGE, (double)w->bad / (double)w->windows);
     if (w->bad > 0)
-        run_event_note(r, E_WARNING, "The fault '%s' spread: what it should have spared was not well in %lld of %lld windows.",
+        run_event_note(r, E_WARNING,
+                       "The fault '%s' spread: what it should have spared was not well in %lld of %lld windows.",
                        w->fault->name, (long long)w->bad, (long long)w->windows);
 }
 

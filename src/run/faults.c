@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_MS       500  // windows of the watches
+#define LOOK_MS       500 // windows of the watches
 #define LEFTOVERS_NS  1000000000ll
 #define SHORT_LIFE_NS 1000000000ll
 #define SHORT_LIVES   5 // that many in a row: it will never stay up
@@ -200,7 +200,8 @@ static void begin(struct run *r, struct fault *f)
     f->began = clock_read();
     f->begun++;
     f->end_ns = f->began.mono_ns + (int64_t)(w->for_s * 1e9);
-    f->patience_ns = w->kind == FAULT_RESTART ? f->began.mono_ns + (int64_t)(r->profile->shutdown.within_s * 1e9) : NEVER;
+    f->patience_ns =
+        w->kind == FAULT_RESTART ? f->began.mono_ns + (int64_t)(r->profile->shutdown.within_s * 1e9) : NEVER;
     f->exit_seen_ns = 0;
     plan_next(r, f);
     if (ends_process(f))
@@ -438,8 +439,8 @@ static int check_one(struct run *r, const struct profile_fault *f, struct seep_e
     struct seep_err why = {0};
     bool target = f->kind != FAULT_TOXIC && is_target(whom(f));
     if (r->attached && target)
-        return seep_fail(err, SEEP_E_USAGE, "The fault '%s' is for a target that seep starts itself, not for an attached one",
-                         f->name);
+        return seep_fail(err, SEEP_E_USAGE,
+                         "The fault '%s' is for a target that seep starts itself, not for an attached one", f->name);
     if ((f->kind == FAULT_MEMORY || f->kind == FAULT_CPU) && knob_of(r, f, &knob, &why))
         return seep_fail(err, SEEP_E_USAGE, "The fault '%s' cannot be done on this machine: %.300s", f->name, why.text);
     return 0;

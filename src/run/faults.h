@@ -37,7 +37,7 @@ void run_watch_free(struct run_watch *w);
 void run_watch_begin(struct run *r, struct run_watch *w); // the fault begins
 void run_watch_over(struct run *r, struct run_watch *w);  // the fault is over: how long until all is good?
 bool run_watch_busy(const struct run_watch *w);
-void run_watch_look(struct run *r, struct run_watch *w);   // twice a second
+void run_watch_look(struct run *r, struct run_watch *w); // twice a second
 void run_watch_give_up(struct run *r, struct run_watch *w, bool run_over);
 
 #endif

@@ -1,6 +1,6 @@
 // flags: -O3 -fno-omit-frame-pointer
-// The next build of leak_c: more code before the old, other optimisation, so that nothing lies where it lay. What allocates is the
-// same, and has to be recognised as such.
+// The next build of leak_c: more code before the old, other optimisation, so that nothing lies where it lay. What
+// allocates is the same, and has to be recognised as such.
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -50,16 +50,15 @@ static void scenarios_of_one_load_are_leaves_below_the_whole(void **s)
     profile_free(p);
 }
 
-static const char many[] =
-    "version: 1\nname: t\nload:\n"
-    "  - name: users\n    users: 3\n    scenarios:\n"
-    "      - name: shop\n        steps:\n"
-    "          - {name: home, request: {url: 'http://127.0.0.1:1/'}}\n"
-    "          - {name: cart, transaction: buy, request: {url: 'http://127.0.0.1:1/cart'}}\n"
-    "          - {name: pay, transaction: buy, request: {url: 'http://127.0.0.1:1/pay'}}\n"
-    "      - {name: ping, request: {url: 'http://127.0.0.1:1/ping'}}\n"
-    "  - name: attackers\n    rate: 5/s\n    scenarios:\n"
-    "      - {name: ping, request: {url: 'http://127.0.0.1:1/ping'}}\n";
+static const char many[] = "version: 1\nname: t\nload:\n"
+                           "  - name: users\n    users: 3\n    scenarios:\n"
+                           "      - name: shop\n        steps:\n"
+                           "          - {name: home, request: {url: 'http://127.0.0.1:1/'}}\n"
+                           "          - {name: cart, transaction: buy, request: {url: 'http://127.0.0.1:1/cart'}}\n"
+                           "          - {name: pay, transaction: buy, request: {url: 'http://127.0.0.1:1/pay'}}\n"
+                           "      - {name: ping, request: {url: 'http://127.0.0.1:1/ping'}}\n"
+                           "  - name: attackers\n    rate: 5/s\n    scenarios:\n"
+                           "      - {name: ping, request: {url: 'http://127.0.0.1:1/ping'}}\n";
 
 static void several_loads_have_rows_of_their_own_and_steps_below(void **s)
 {
