@@ -26,12 +26,10 @@ static const char *headline(const struct confirm *c, char *out, size_t size)
 
 static void put_stack(struct text *t, const struct confirm_stack *s)
 {
-    static const char *const words[CONFIRM_STATUSES] = {"confirmed lost", "confirmed growth", "possibly lost",
-                                                        "seen, steady", "not seen"};
     bool good = s->status == CONFIRM_LOST || s->status == CONFIRM_GROWS;
     text_printf(t, TEXT_PLAIN, "  #%zu", s->rank);
     text_pad(t, 6);
-    text_put(t, good ? TEXT_RED : TEXT_YELLOW, words[s->status]);
+    text_put(t, good ? TEXT_RED : TEXT_YELLOW, report_confirm_word(names[s->status]));
     text_pad(t, 24);
     text_chain(t, s->stack);
     text_end_line(t);

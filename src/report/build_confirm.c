@@ -2,7 +2,30 @@
 #include "report/build.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
+
+const char *report_confirm_word(const char *status)
+{
+    static const char *const words[][2] = {{"lost", "confirmed lost"},
+                                           {"reachable_growth", "confirmed growth"},
+                                           {"possibly_lost", "possibly lost"},
+                                           {"seen", "seen, steady"},
+                                           {"not_seen", "not seen"}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(status, words[i][0]) == 0)
+            return words[i][1];
+    return status;
+}
+
+char *report_confirm_text(const struct report_confirm *c, char *out, size_t size)
+{
+    if (c->headline == NULL)
+        return NULL;
+    snprintf(out, size, "Replayed under %s: %s%s%s.", c->tool != NULL ? c->tool : "valgrind", c->headline,
+             c->reason != NULL ? ". " : "", c->reason != NULL ? c->reason : "");
+    return out;
+}
 
 static const char *text(struct build *b, const json_t *o, const char *key)
 {

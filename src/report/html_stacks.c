@@ -137,6 +137,17 @@ static void put_holder(const struct report_holder *h, const char *how, struct se
     buf_printf(out, " (%lld blocks)</dd>", (long long)h->blocks);
 }
 
+static void put_confirm(const struct report_stack *s, struct seep_buf *out)
+{
+    if (s->confirm_status == NULL || s->confirm_why == NULL)
+        return;
+    buf_str(out, "<dt>valgrind</dt><dd><b>");
+    html_name(out, report_confirm_word(s->confirm_status));
+    buf_str(out, "</b>: ");
+    html_name(out, s->confirm_why);
+    buf_str(out, "</dd>");
+}
+
 static void put_facts(const struct report_stack *s, struct seep_buf *out)
 {
     char live[32], blocks[32], old[32], mde[48];
@@ -158,6 +169,7 @@ static void put_facts(const struct report_stack *s, struct seep_buf *out)
                    (long long)(s->unreachable_undecided != SEEP_UNKNOWN ? s->unreachable_undecided : 0));
     put_holder(&s->holder, "held by", out);
     put_holder(&s->entry, "entered from", out);
+    put_confirm(s, out);
     if (s->allowed != NULL) {
         buf_str(out, "<dt>allowed</dt><dd>");
         html_name(out, s->allowed);
@@ -207,6 +219,17 @@ static void put_allows(const struct report *r, struct seep_buf *out)
     buf_str(out, "</ul></div>\n");
 }
 
+// What the replay came to as a whole; a replay that went wrong says so here, and never that the run is clean.
+static void put_replay(const struct report *r, struct seep_buf *out)
+{
+    char sentence[1200];
+    if (report_confirm_text(&r->confirm, sentence, sizeof sentence) == NULL)
+        return;
+    buf_str(out, "<p class=\"note\">");
+    html_name(out, sentence);
+    buf_str(out, "</p>\n");
+}
+
 void html_stacks(const struct report *r, struct seep_buf *out)
 {
     size_t quiet = 0, growing = 0, shown = 0;
@@ -218,10 +241,11 @@ void html_stacks(const struct report *r, struct seep_buf *out)
     }
     buf_str(out, "<p class=\"lead\">");
     html_name(out, r->judge_stacks.reason);
-    buf_str(out,
-            "</p>\n<div class=\"tools\" hidden><label>Filter <input id=\"filter\" type=\"search\" autocomplete=\"off\" "
-            "placeholder=\"function, file, class\"></label> <button id=\"all\" type=\"button\">Expand all</button>"
-            "</div>\n<div class=\"stacks\">\n");
+    buf_str(out, "</p>\n");
+    put_replay(r, out);
+    buf_str(out, "<div class=\"tools\" hidden><label>Filter <input id=\"filter\" type=\"search\" autocomplete=\"off\" "
+                 "placeholder=\"function, file, class\"></label> <button id=\"all\" type=\"button\">Expand all</button>"
+                 "</div>\n<div class=\"stacks\">\n");
     for (size_t i = 0; i < r->n_stacks; i++) {
         const struct report_stack *s = &r->stacks[i];
         if (!s->judge.rejected && quiet == QUIET_SHOWN + QUIET_FOLDED)

@@ -95,6 +95,42 @@ static void put_stacks(struct md *m, const struct report *r, const struct sheet 
     md_row_end(m);
 }
 
+static void put_sentence(struct md *m, const char *title, const char *status, const char *sentence)
+{
+    md_row(m);
+    buf_str(m->out, "- ");
+    md_foreign(m, title); // the kind of an event stands in the store
+    buf_printf(m->out, "%s%s: ", status == NULL ? "" : " ", status == NULL ? "" : status);
+    md_foreign(m, sentence);
+    buf_char(m->out, '\n');
+    md_row_end(m);
+}
+
+// What `seep confirm` found, for each stack that it looked for.
+static void put_confirmed(struct md *m, const struct report *r, const struct sheet *s)
+{
+    char sentence[1200];
+    struct seep_buf chain;
+    if (report_confirm_text(&r->confirm, sentence, sizeof sentence) == NULL)
+        return;
+    md_section(m, "\n### The growing stacks under valgrind\n\n");
+    md_row(m);
+    md_foreign(m, sentence);
+    buf_str(m->out, "\n\n");
+    md_row_end(m);
+    for (size_t i = 0; i < r->n_stacks; i++) {
+        const struct report_stack *one = &r->stacks[i];
+        if (one->confirm_status == NULL || one->confirm_why == NULL)
+            continue;
+        buf_init(&chain, 64 * 1024);
+        sheet_chain(s, one, FRAMES_SHOWN, &chain);
+        put_sentence(m, chain.data == NULL ? "unknown" : chain.data, report_confirm_word(one->confirm_status),
+                     one->confirm_why);
+        buf_free(&chain);
+    }
+    md_section(m, NULL);
+}
+
 static void put_growth(struct md *m, const struct report_growth *g)
 {
     enum judge_unit rate = g->unit == JUDGE_U_BYTES ? JUDGE_U_BYTES_PER_S : JUDGE_U_PER_S;
@@ -160,17 +196,6 @@ static void put_load(struct md *m, const struct report *r)
     md_section(m, NULL);
 }
 
-static void put_sentence(struct md *m, const char *title, const char *status, const char *sentence)
-{
-    md_row(m);
-    buf_str(m->out, "- ");
-    md_foreign(m, title); // the kind of an event stands in the store
-    buf_printf(m->out, "%s%s: ", status == NULL ? "" : " ", status == NULL ? "" : status);
-    md_foreign(m, sentence);
-    buf_char(m->out, '\n');
-    md_row_end(m);
-}
-
 // What casts doubt on figures; phases and processes that came and went do not.
 static bool is_news(const char *kind)
 {
@@ -220,6 +245,7 @@ int report_markdown(const struct report *r, const struct report_style *style, st
     put_head(&m, r);
     put_gates(&m, r);
     put_stacks(&m, r, &s);
+    put_confirmed(&m, r, &s);
     put_growths(&m, r);
     put_load(&m, r);
     put_ending(&m, r);

@@ -176,6 +176,15 @@ struct report_allow {
 const char *report_allow_word(enum report_allow_status status);
 bool report_allow_is_warning(const struct report_allow *a); // over, expired, or without use
 
+// What `seep confirm` came to; all NULL: the run was not replayed under valgrind.
+struct report_confirm {
+    const char *verdict, *headline, *reason, *tool;
+};
+// "confirmed lost" for the status "lost" of seep.confirm/1; a status it does not know is given back as it is.
+const char *report_confirm_word(const char *status);
+// "Replayed under valgrind-3.19.0: 1 of 2 growing ... . Why the rest is not." into out, cut at size. NULL: no replay.
+char *report_confirm_text(const struct report_confirm *c, char *out, size_t size);
+
 struct report_at_exit { // the heap of the main process when it ended; listed, never gated
     bool known;
     double bytes, blocks;
@@ -310,9 +319,7 @@ struct report {
     struct report_shutdown shutdown;
     struct report_reload reload;
     struct report_score score;
-    struct report_confirm {
-        const char *verdict, *headline, *reason, *tool; // NULL: the run was not replayed under valgrind
-    } confirm;
+    struct report_confirm confirm;
     bool has_load;
     struct load_summary load; // of the whole run; names owned by the report
     struct report_interval *intervals;
