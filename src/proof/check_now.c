@@ -138,6 +138,8 @@ static const char *file_unmet(struct proof_work *w, const struct checklist_file 
     double age_s = (double)(w->p->made_ns / 1000000000 - it->st.st_mtim.tv_sec), size = (double)it->st.st_size;
     if (f->count != PROFILE_AUTO && (double)it->n < f->count)
         return proof_say(w, "%zu files match", it->n);
+    if (f->max_age_s != PROFILE_AUTO && age_s < -300) // past what clocks differ by: it would never grow old
+        return proof_say(w, "%s was changed in the future: a clock is wrong", it->path);
     if (f->max_age_s != PROFILE_AUTO && age_s > f->max_age_s)
         return proof_say(w, "%s was changed %s ago", it->path, units_duration(have, sizeof have, age_s));
     if (f->min_age_s != PROFILE_AUTO && age_s < f->min_age_s)

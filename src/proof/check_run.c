@@ -69,9 +69,26 @@ static bool young_enough(const struct proof_asked *a, const struct proof_run *ru
     return a->run->within_s == PROFILE_AUTO || age_s <= a->run->within_s;
 }
 
+// Past what clocks of two machines differ by: a run with such a date would never grow old.
+static bool ended_in_the_future(const struct proof_asked *a, const struct proof_run *run)
+{
+    return run->ended_ns - a->w->p->made_ns > 300 * (int64_t)1000000000;
+}
+
+// The run just looked at is another's copy: the same samples are evidence once. It is taken back.
+static bool take_back_copy(struct proof_item *item)
+{
+    for (size_t i = 0; i + 1 < item->n_runs; i++)
+        if (!strcmp(item->runs[i].digest, item->runs[item->n_runs - 1].digest)) {
+            item->n_runs--;
+            return true;
+        }
+    return false;
+}
+
 // How the runs of the profile fell out, for the sentence when none is left.
 struct tally {
-    size_t of_profile, going_on, other_binary, too_old, passed_over;
+    size_t of_profile, going_on, other_binary, too_old, passed_over, in_future, copies;
     const char *first_passed_over;
 };
 
@@ -82,7 +99,11 @@ static const char *nothing(struct proof_asked *a, const struct tally *t, size_t 
     if (t->first_passed_over)
         return proof_say(a->w, "%s%s", t->first_passed_over, have > 0 ? "; older ones do not make up for it" : "");
     if (have > 0)
-        return proof_say(a->w, "%zu of %d runs are there, and they are right", have, q->runs);
+        return proof_say(a->w, "%zu of %d runs are there, and they are right%s", have, q->runs,
+                         t->copies > 0 ? "; copies of them are no evidence of their own" : "");
+    if (t->in_future > 0)
+        return proof_say(a->w, "%zu runs of %s on this binary ended in the future: a clock was wrong", t->in_future,
+                         q->profile);
     if (t->too_old > 0)
         return proof_say(a->w, "%zu runs of %s on this binary are older than %s", t->too_old, q->profile,
                          units_duration(limit, sizeof limit, q->within_s));
@@ -104,10 +125,11 @@ static void decide(struct proof_asked *a)
         if (!run->profile || strcmp(run->profile, a->run->profile))
             continue;
         t.of_profile++;
-        size_t *out = !run->ended             ? &t.going_on
-                      : !right_binary(a, run) ? &t.other_binary
-                      : !young_enough(a, run) ? &t.too_old
-                                              : NULL;
+        size_t *out = !run->ended                   ? &t.going_on
+                      : !right_binary(a, run)       ? &t.other_binary
+                      : ended_in_the_future(a, run) ? &t.in_future
+                      : !young_enough(a, run)       ? &t.too_old
+                                                    : NULL;
         if (out) {
             (*out)++;
             continue;
@@ -117,7 +139,10 @@ static void decide(struct proof_asked *a)
             proof_set(a->item, PROOF_FAIL, one.why);
             return;
         }
-        have += one.status == PROOF_PASS;
+        if (one.status == PROOF_PASS && take_back_copy(a->item))
+            t.copies++;
+        else
+            have += one.status == PROOF_PASS;
         if (one.status == PROOF_MISSING && t.passed_over++ == 0)
             t.first_passed_over = one.why;
     }

@@ -31,8 +31,10 @@ list() { # list NAME REQUIREMENTS: a checklist for ./server
 
 @test "Y01 a release is signed off by runs of this binary, sealed, kept, and verified until something changes" {
     short_profile
-    good one
-    good two
+    cp /usr/bin/sleep server
+    good one 3>&- &
+    good two --duration 7s # ends last
+    wait
     list rel '  - { name: soak, id: S0-26, run: { profile: short, within: 1d, at_least: 4s, runs: 2, shutdown: pass, gates: fd.growth } }
   - { name: word, manual: { by: Ann, date: 2026-01-31 } }'
     run "$SEEP" signoff rel.yaml --seal sealed.json
@@ -53,6 +55,12 @@ PY
     "$SEEP" signoff --verify sealed.json
     "$SEEP" runs --prune --keep 1ms # sealed evidence stays
     [ -e results/one/run.db ] && [ -e results/two/run.db ]
+
+    cp -r results/two results/copy # the same evidence twice
+    run "$SEEP" signoff rel.yaml -o requirements.0.run.runs=3
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"2 of 3 runs are there, and they are right; copies of them are no evidence of their own"* ]]
+    rm -r results/copy
 
     sed 's/"status": "pass"/"status": "fail"/' sealed.json >forged.json
     run "$SEEP" signoff --verify forged.json
@@ -126,9 +134,11 @@ PY
   - { name: secret, http: "http://user:hunter2@127.0.0.1:1/" }
   - { name: unset, command: [echo, "${env:SEEP_NOT_SET}"] }
   - { name: old, file: { path: /etc/passwd, max_age: 1ms } }
+  - { name: future, file: { path: future, max_age: 1h } }
   - { name: query, sql: { sqlite: nosuch.db, query: "select 1" } }
   - { name: refuses, sql: { psql: "host=127.0.0.1 port=1 password=hunter2", query: "select 1", within: 2s } }'
     local begun=$SECONDS
+    touch -d "now + 2 days" future
     run "$SEEP" signoff bad.yaml -f json
     [ "$status" -eq 1 ]
     [ $((SECONDS - begun)) -lt 30 ]
@@ -140,7 +150,8 @@ by = {r["name"]: (r["status"], r["evidence"]) for r in d["requirements"]}
 want = {"hang": ("fail", "did not end within"), "flood": ("fail", "wrote more than"), "crash": ("fail", "signal 11"),
         "status": ("fail", "exited with 9"), "absent": ("missing", "No such file"), "text": ("fail", "it says 'no'"),
         "refused": ("fail", "refused"), "silent": ("fail", "does not answer"), "secret": ("fail", "does not answer"),
-        "unset": ("missing", "SEEP_NOT_SET"), "old": ("fail", "was changed"), "query": ("fail", "exited with"),
+        "unset": ("missing", "SEEP_NOT_SET"), "old": ("fail", "was changed"),
+        "future": ("fail", "in the future"), "query": ("fail", "exited with"),
         "refuses": ("fail", "exited with")}
 for name, (status, text) in want.items():
     assert by[name][0] == status and text in by[name][1], (name, by[name])
