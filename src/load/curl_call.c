@@ -139,6 +139,15 @@ static CURLcode set_request(CURL *easy, const struct exchange_request *r)
     return bad;
 }
 
+// libcurl 7.88 begins HTTP/2 a second time on a connection in the clear that it uses again, and the exchange fails in
+// the framing layer (mended in 8.0). With that version each such exchange has a connection of its own.
+static bool has_own_connection(const struct exchange_spec *spec)
+{
+    unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+    bool in_clear = spec->protocol == EXCHANGE_HTTP2 && !spec->origin->tls;
+    return spec->fresh || (in_clear && version >= CURL_VERSION_BITS(7, 88, 0) && version < CURL_VERSION_BITS(8, 0, 0));
+}
+
 static CURLcode set_bounds(CURL *easy, const struct exchange_spec *spec)
 {
     CURLcode bad = CURLE_OK;
@@ -154,8 +163,7 @@ static CURLcode set_bounds(CURL *easy, const struct exchange_spec *spec)
     int64_t connect_ms = spec->connect_timeout_ns / 1000000;
     bad |=
         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms > 0 && connect_ms < ms ? connect_ms : ms));
-    // libcurl 7.88 loses the protocol of an HTTP/2 connection in the clear when it uses it again.
-    if (spec->fresh || (spec->protocol == EXCHANGE_HTTP2 && !spec->origin->tls)) {
+    if (has_own_connection(spec)) {
         bad |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
         bad |= curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     }
