@@ -1,5 +1,6 @@
 // The gates of a profile, checked: see gates.h.
 #include "cmd/gates.h"
+#include "cmd/gate_labels.h"
 #include "judge/gate.h"
 #include "report/scraped.h"
 #include "scrape/expr.h"
@@ -23,15 +24,25 @@ static const char *field_text(const struct profile_gate *g, const char *field)
     return g->expr;
 }
 
-static int check_one(const struct profile_gate *g, const char *const *names, size_t n, struct seep_err *err)
+// What a profile's gates may be about.
+struct known {
+    const char **series; // scraped, n of them
+    size_t n;
+    struct gate_labels labels;
+};
+
+static int check_one(const struct profile_gate *g, const struct known *known, struct seep_err *err)
 {
     const struct judge_gate_text text = {
         .gate = g->expr, .over = g->over, .for_time = g->hold_for, .warn = g->warn, .vs = g->vs, .floor = g->floor};
     struct judge_gate gate;
     struct judge_gate_where where = {.field = "gate", .column = 1};
     struct seep_err inner = {0};
-    if (judge_gate_parse(&text, names, n, &gate, &where, &inner) == 0)
-        return 0;
+    if (judge_gate_parse(&text, known->series, known->n, &gate, &where, &inner) == 0) {
+        where.field = "gate";
+        if (gate_labels_check(&known->labels, &gate, g->expr, &where.column, &inner) == 0)
+            return 0;
+    }
     const char *shown = field_text(g, where.field);
     bool other = strcmp(where.field, "gate") != 0;
     return seep_fail(err, SEEP_E_USAGE, "%s:%d:%d: %s\n  %s%s%.120s\n  %*s^",
@@ -40,28 +51,30 @@ static int check_one(const struct profile_gate *g, const char *const *names, siz
                      (int)(where.column - 1 + (other ? strlen(where.field) + 2 : 0)), "");
 }
 
-static int check_condition(const struct profile_fault *f, const char *text, struct seep_err *err)
+static int check_condition(const struct profile_fault *f, const char *text, const struct known *known,
+                           struct seep_err *err)
 {
     const struct judge_gate_text t = {.gate = text};
     struct judge_gate gate;
     struct judge_gate_where where = {.field = "gate", .column = 1};
     struct seep_err inner = {0};
-    if (judge_gate_parse(&t, NULL, 0, &gate, &where, &inner) == 0)
+    if (judge_gate_parse(&t, NULL, 0, &gate, &where, &inner) == 0 &&
+        gate_labels_check(&known->labels, &gate, text, &where.column, &inner) == 0)
         return 0;
     return seep_fail(err, SEEP_E_USAGE, "%s:%d:%d: A condition of the fault '%s': %s\n  %.120s\n  %*s^",
                      f->where.file ? f->where.file : "(default)", f->where.line, f->where.column, f->name, inner.text,
                      text, (int)where.column - 1, "");
 }
 
-static int check_faults(const struct profile *p, struct seep_err *err)
+static int check_faults(const struct profile *p, const struct known *known, struct seep_err *err)
 {
     for (int i = 0; i < p->n_faults; i++) {
         const struct profile_fault *f = &p->faults[i];
         for (int k = 0; k < f->n_recovered; k++)
-            if (check_condition(f, f->recovered[k], err))
+            if (check_condition(f, f->recovered[k], known, err))
                 return -1;
         for (int k = 0; k < f->n_spares; k++)
-            if (check_condition(f, f->spares[k], err))
+            if (check_condition(f, f->spares[k], known, err))
                 return -1;
     }
     return 0;
@@ -90,23 +103,26 @@ static int check_scrapes(const struct profile *p, struct seep_err *err)
     return 0;
 }
 
-static int check_all(const struct profile *p, const char *const *names, size_t n, struct seep_err *err)
+static int check_all(const struct profile *p, const struct known *known, struct seep_err *err)
 {
     for (int i = 0; i < p->n_gates; i++)
-        if (check_one(&p->gates[i], names, n, err))
+        if (check_one(&p->gates[i], known, err))
             return -1;
     for (int a = 0; a < PROFILE_AREAS; a++)
         for (int i = 0; i < p->requirements.n_gates[a]; i++)
-            if (check_one(&p->requirements.gates[a][i], names, n, err))
+            if (check_one(&p->requirements.gates[a][i], known, err))
                 return -1;
-    return 0;
+    return check_faults(p, known, err);
 }
 
 int cmd_check_gates(const struct profile *p, struct seep_err *err)
 {
-    size_t n = 0;
-    const char **names = report_scraped_names(p, &n);
-    int rc = check_all(p, names, n, err);
-    free(names);
-    return rc || check_faults(p, err) || check_scrapes(p, err) ? -1 : 0;
+    struct known known = {0};
+    if (gate_labels_init(&known.labels, p, err))
+        return -1;
+    known.series = report_scraped_names(p, &known.n);
+    int rc = check_all(p, &known, err);
+    free(known.series);
+    gate_labels_free(&known.labels);
+    return rc || check_scrapes(p, err) ? -1 : 0;
 }

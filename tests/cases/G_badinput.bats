@@ -131,3 +131,56 @@ PY
     [ "$status" -eq 6 ]
     [[ "$output" == *empty* ]]
 }
+
+# refused_gate GATE SENTENCE UNDER: a profile with that one gate is refused, the caret under the word that UNDER begins.
+refused_gate() {
+    sed "s|GATE|$1|" all.yaml >gate.yaml
+    run "$SEEP" run -q -p gate.yaml
+    echo "$output"
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"gate.yaml:17:5: $2"* ]]
+    local line=${lines[1]} caret=${lines[2]}
+    caret=${caret%^}
+    [[ "${line:${#caret}}" == "$3"* ]]
+}
+
+@test "G10 a gate on a load, step, metric, fault or probe that the profile does not have is refused before anything starts" {
+    cat >all.yaml <<'YAML'
+version: 1
+target: { command: [touch, started], life: job }
+load:
+  rate: 10/s
+  metrics: { slow: { rate: errors } }
+  scenarios:
+    - { name: search, request: "http://127.0.0.1:1/" }
+    - name: shop
+      steps:
+        - { name: login, transaction: buy, request: { url: "http://127.0.0.1:1/" } }
+        - { name: list, request: { url: "http://127.0.0.1:1/" } }
+faults:
+  - { name: freeze, at: 1s, for: 1s, pause: target }
+probes:
+  - { name: alive, when: end, tcp: "127.0.0.1:1" }
+gates:
+  - GATE
+YAML
+    refused_gate 'http.p95{scenario=serach} < 1s' "There is no scenario 'serach'; did you mean 'search'?" serach
+    refused_gate 'http.p95{scenario=shop, step = logni} < 1s' "There is no step 'logni'; did you mean 'login'?" logni
+    refused_gate 'http.errors{transaction=by} < 1%' "There is no transaction 'by'" by
+    refused_gate 'http.p95{load=main} < 1s' "There is no load 'main': its only load is the whole" main
+    refused_gate 'http.p95{scenario=search,step=login} < 1s' "No part of the load has all these labels" login
+    refused_gate 'metric.rate{name=slwo} < 1%' "There is no metric 'slwo'; did you mean 'slow'?" slwo
+    refused_gate 'fault.recovery{fault=freze} < 5s' "There is no fault 'freze'; did you mean 'freeze'?" freze
+    refused_gate 'probe.time{name=alvie} < 5s' "There is no probe 'alvie'; did you mean 'alive'?" alvie
+    [ ! -e started ] && [ ! -e results ]
+    for gate in 'http.p95{scenario=shop,step=login} < 1s' 'http.errors{transaction=buy} < 1%' 'metric.rate{name=slow} < 1%' \
+        'fault.recovery{fault=freeze} < 5s' 'probe.time{name=alive} < 5s'; do
+        sed "s|GATE|$gate|" all.yaml >gate.yaml
+        "$SEEP" profiles check gate.yaml
+    done
+    sed -e 's|GATE|heap.growth < 1MB/h|' -e 's|pause: target|pause: target, spares: ["http.errors{scenario=serach} < 1%"]|' \
+        all.yaml >gate.yaml
+    run "$SEEP" profiles check gate.yaml
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"A condition of the fault 'freeze': There is no scenario 'serach'; did you mean 'search'?"* ]]
+}
