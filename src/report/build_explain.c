@@ -85,11 +85,15 @@ static double value_of(double *const v[SOURCES], enum source s, size_t i)
 }
 
 // What the allocator holds resident beyond what is live: its mappings as the kernel counts them, so that the parts add
-// up; its own figure only where those are not known.
+// up; its own figure only where those are not known. Where nobody told the program's own mappings apart (it was
+// attached to), they are among the resident ones, and what of these is the allocator's is unknown.
 static double fragmentation_at(double *const v[SOURCES], size_t i)
 {
-    double resident = v[HEAP_RESIDENT] ? value_of(v, HEAP_RESIDENT, i) : value_of(v, ALLOC_RESIDENT, i);
-    return resident - value_of(v, HEAP, i);
+    if (v[HEAP_RESIDENT] == NULL)
+        return value_of(v, ALLOC_RESIDENT, i) - value_of(v, HEAP, i);
+    if (!isfinite(value_of(v, MMAP, i)))
+        return NAN;
+    return value_of(v, HEAP_RESIDENT, i) - value_of(v, HEAP, i);
 }
 
 static double part_at(double *const v[SOURCES], enum judge_part part, size_t i)

@@ -45,8 +45,10 @@
 #define S_HEAP_ALLOC_BYTES "heap.alloc_bytes" // bytes, counter
 // Of an attached program: blocks from before the attach that were freed, records that were lost and the like, each of
 // which may make one block count as live that is not. Growth in blocks is only believed beyond it.
-#define S_HEAP_DOUBT    "heap.doubt"    // count, counter
-#define S_HEAP_RESIDENT "heap.resident" // bytes, gauge: resident part of the allocator's own mappings, from outside
+#define S_HEAP_DOUBT "heap.doubt" // count, counter
+// bytes, gauge: resident part of the allocator's own mappings, from outside; without a probe that tells them apart
+// (mmap.anon is absent then) of all anonymous mappings but stacks
+#define S_HEAP_RESIDENT "heap.resident"
 
 // The allocator's own statistics (meta target.allocator names it).
 #define S_ALLOC_ALLOCATED "alloc.allocated" // bytes, gauge

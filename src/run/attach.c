@@ -98,6 +98,16 @@ static int lock_target(const struct linux_process *p, struct seep_err *err)
 
 // ---- before the run
 
+// The allocator's own counters lie in variables of its own that nobody promised a place to, and asking it would be a
+// call inside the target.
+static void tell_what_is_unknown(struct run *r)
+{
+    run_event_note(r, E_PROCESS,
+                   "Of the allocator itself only the resident size of the heap's mappings, together with other "
+                   "anonymous ones of the program, is known from outside (" S_HEAP_RESIDENT "); what it has allocated "
+                   "in all, keeps free or has mapped stays unknown, and with it fragmentation.");
+}
+
 static void start_watching(struct run *r)
 {
     struct seep_err err;
@@ -180,6 +190,7 @@ int attach_setup(struct run *r, struct seep_err *err)
     if (run_make_parts(r, false, false, err))
         return -1;
     start_watching(r);
+    tell_what_is_unknown(r);
     writer_flush(&r->writer);
     return store_flush(r->store, err) < 0 ? -1 : 0;
 }

@@ -96,6 +96,17 @@ first_function() { verdict "$1" '[f["function"] for s in v["stacks"][:1] for f i
     verdict l 'v["shutdown"]["status"] == "skipped" and v["target"]["argv"][1] == "leak"'
     valid_verdict l
     verdict l 'any("% of a processor to read them" in e["text"] for e in v["events"] if e["kind"] == "process")' # what it cost
+    # What cannot be read from outside is no zero but absent, and said in a sentence.
+    verdict l 'sum("stays unknown" in e["text"] and "heap.resident" in e["text"] for e in v["events"]) == 1'
+    verdict l '[p["slope_bytes_per_hour"] for p in v["explained"] if p["part"] in ("fragmentation", "mmap")] == [None, None]'
+    "$SEEP" report l -f csv >series.csv
+    python3 - <<'PY'
+import csv
+rows = list(csv.DictReader(open("series.csv")))
+named = {c: [r[c] for r in rows] for c in rows[0]}
+assert not [c for c, v in named.items() if c.startswith("alloc.") and any(v)], named.keys()
+assert any(float(x) > 0 for x in named["heap.resident_bytes"] if x), named.keys()
+PY
 }
 
 @test "T02 realloc that grows, and threads that come and go and leak: the right functions" {

@@ -30,6 +30,7 @@ struct synth {
     const char *no_stacks;  // why attribution failed; then no heap either
     const char *outcome;    // NULL: "completed"
     const char *shutdown_after;
+    bool maps_untold; // nobody told the program's own mappings apart from the allocator's, as with an attached program
 };
 
 static const char synth_profile[] = "version: 1\nname: synthetic\n"
@@ -222,7 +223,7 @@ static inline void synth_tick(struct store *st, const struct synth *s, const str
         {id->p99, idle ? NAN : 0.0041 + 4e-4 * synth_noise(seed)},
         {id->p999, idle ? NAN : 0.012 + 4e-3 * synth_noise(seed)},
         {id->stacks, 1e6},
-        {id->mmap, 2e5},
+        {id->mmap, s->maps_untold ? NAN : 2e5},
         {id->probe, probe},
         {id->heap, heap},
         {id->blocks, heap / 96},

@@ -50,6 +50,22 @@ static void parts_add_up_to_the_whole(void **state)
     report_free(r);
 }
 
+static void fragmentation_is_unknown_where_mappings_are_not_told_apart(void **state)
+{
+    struct synth s = leaking;
+    struct report *r = synth_report(*state, &s, NULL);
+    assert_true(isfinite(r->explained[JUDGE_PART_FRAGMENTATION].rate.slope_per_s));
+    report_free(r);
+    rig_teardown(state);
+    synth_setup(state);
+    s.maps_untold = true;
+    r = synth_report(*state, &s, NULL);
+    assert_true(isnan(r->explained[JUDGE_PART_FRAGMENTATION].rate.slope_per_s));
+    assert_true(isnan(r->explained[JUDGE_PART_MMAP].rate.slope_per_s));
+    assert_true(isfinite(r->explained[JUDGE_PART_UNEXPLAINED].rate.slope_per_s)); // that is where it is
+    report_free(r);
+}
+
 static void the_probe_is_taken_away(void **state)
 {
     struct report *r = synth_report(*state, &leaking, NULL);
@@ -250,6 +266,7 @@ int main(void)
         T(leak_fails_and_names_the_stack),
         T(growth_per_operation),
         T(parts_add_up_to_the_whole),
+        T(fragmentation_is_unknown_where_mappings_are_not_told_apart),
         T(the_probe_is_taken_away),
         T(stable_passes),
         T(growth_under_no_stack_decides_nothing),
