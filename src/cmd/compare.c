@@ -80,7 +80,6 @@ static const struct cmd_example examples[] = {
     {"seep compare base head -f md --limit 64KiB -O comment.md", "what changed, as Markdown for a comment"},
     {"seep compare base head -f sarif -O seep.sarif", "new, steeper and gone stacks for code scanning"},
     {"seep compare baseline last", "against the baseline of its profile and program (see seep baseline)"},
-    {"seep compare base head -f md -O comment.md", "the same as Markdown for a comment"},
     {"seep compare --history 30", "where the last thirty nights changed"},
     {0},
 };
