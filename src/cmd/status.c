@@ -1,4 +1,5 @@
 // `seep status`: a look at a run, from outside.
+#include "base/jsonw.h"
 #include "base/units.h"
 #include "cmd/command.h"
 #include "cmd/find_run.h"
@@ -7,12 +8,20 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct status_opts {
-    const char *results;
+    const char *results, *format;
 };
 
 static const struct cmd_option options[] = {
+    {.name = "format",
+     .letter = 'f',
+     .arg = "FORMAT",
+     .type = CMD_CHOICE,
+     .choices = "text|json",
+     .offset = offsetof(struct status_opts, format),
+     .help = "text, or json with the last hour of the load by minutes (default text)"},
     CMD_OPTION_RESULTS(struct status_opts, results),
     {0},
 };
@@ -36,7 +45,7 @@ const struct cmd_command cmd_status = {
     .run = run,
 };
 
-static int print_alive(const struct run_look *look)
+static void print_alive(const struct run_look *look)
 {
     char now[32], total[32];
     printf("running  %s  supervisor %d", look->phase, look->pid);
@@ -48,7 +57,79 @@ static int print_alive(const struct run_look *look)
     printf("  %lld samples\n", (long long)look->ticks);
     if (look->line[0])
         printf("%s\n", look->line);
-    return CMD_PASS;
+}
+
+static void json_minute(struct jsonw *w, const struct load_minute *m)
+{
+    jsonw_object(w, NULL);
+    jsonw_double(w, "timestamp", (double)m->end_ns / 1e9);
+    jsonw_double(w, "seconds", m->seconds);
+    jsonw_object(w, "requests");
+    jsonw_int(w, "total", (int64_t)m->requests);
+    jsonw_int(w, "successful", (int64_t)(m->requests - m->errors));
+    jsonw_int(w, "failed", (int64_t)m->errors);
+    jsonw_double(w, "errorRate", m->requests ? (double)m->errors / (double)m->requests : NAN);
+    jsonw_end_object(w);
+    jsonw_object(w, "latency");
+    jsonw_double(w, "mean", m->mean_us / 1e3);
+    jsonw_double(w, "p50", m->p50_us / 1e3);
+    jsonw_double(w, "p95", m->p95_us / 1e3);
+    jsonw_double(w, "p99", m->p99_us / 1e3);
+    jsonw_end_object(w);
+    jsonw_end_object(w);
+}
+
+static void json_pid(struct jsonw *w, const char *key, int32_t pid)
+{
+    if (pid)
+        jsonw_int(w, key, pid);
+    else
+        jsonw_null(w, key);
+}
+
+static void print_json(const struct run_look *look, const char *dir)
+{
+    static const char *const states[] = {
+        [RUN_ALIVE] = "running", [RUN_ORPHANED] = "orphaned", [RUN_ENDED] = "ended", [RUN_BROKEN] = "broken"};
+    struct load_minute hour[LOAD_MINUTES];
+    int n = look->alive == RUN_ALIVE ? run_look_hour(dir, hour) : 0;
+    struct seep_buf b;
+    struct jsonw w;
+    buf_init(&b, 1024 * 1024);
+    jsonw_init(&w, &b, true);
+    jsonw_object(&w, NULL);
+    jsonw_string(&w, "schema", "seep.status/1");
+    jsonw_string(&w, "state", states[look->alive]);
+    jsonw_string(&w, "phase", look->phase[0] ? look->phase : NULL);
+    json_pid(&w, "supervisor_pid", look->pid);
+    json_pid(&w, "target_pid", look->target_pid);
+    jsonw_double(&w, "elapsed_s", look->elapsed_s);
+    jsonw_double(&w, "total_s", look->total_s);
+    jsonw_int(&w, "ticks", look->ticks);
+    if (look->alive == RUN_ENDED)
+        jsonw_int(&w, "exit_code", look->exit_code);
+    else
+        jsonw_null(&w, "exit_code");
+    jsonw_string(&w, "line", look->line[0] ? look->line : NULL);
+    jsonw_array(&w, "lastHour");
+    for (int i = 0; i < n; i++)
+        json_minute(&w, &hour[i]);
+    jsonw_end_array(&w);
+    jsonw_end_object(&w);
+    printf("%s\n", b.data ? b.data : "");
+    buf_free(&b);
+}
+
+static void print_text(const struct run_look *look, const char *dir)
+{
+    if (look->alive == RUN_ALIVE)
+        print_alive(look);
+    else if (look->alive == RUN_ENDED)
+        printf("ended  exit code %d\n", look->exit_code);
+    else if (look->alive == RUN_ORPHANED && look->target_pid)
+        printf("orphaned  its supervisor is gone, target %d runs on; use: seep resume %s\n", look->target_pid, dir);
+    else
+        printf("broken  its supervisor is gone and so is the target; use: seep finish %s\n", dir);
 }
 
 static int run(int argc, char **argv, void *opts)
@@ -61,15 +142,10 @@ static int run(int argc, char **argv, void *opts)
         free(dir);
         return cmd_fail(&err);
     }
-    int status = CMD_INCONCLUSIVE;
-    if (look.alive == RUN_ALIVE)
-        status = print_alive(&look);
-    else if (look.alive == RUN_ENDED)
-        printf("ended  exit code %d\n", status = look.exit_code);
-    else if (look.alive == RUN_ORPHANED && look.target_pid)
-        printf("orphaned  its supervisor is gone, target %d runs on; use: seep resume %s\n", look.target_pid, dir);
+    if (o->format && !strcmp(o->format, "json"))
+        print_json(&look, dir);
     else
-        printf("broken  its supervisor is gone and so is the target; use: seep finish %s\n", dir);
+        print_text(&look, dir);
     free(dir);
-    return status;
+    return look.alive == RUN_ALIVE ? CMD_PASS : look.alive == RUN_ENDED ? look.exit_code : CMD_INCONCLUSIVE;
 }

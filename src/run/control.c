@@ -65,7 +65,14 @@ int control_answer(int fd, const struct control_reply *reply)
     return send(fd, reply, sizeof *reply, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof *reply ? 0 : -1;
 }
 
-int control_ask(int dir_fd, enum control_verb verb, int timeout_ms, struct control_reply *reply, struct seep_err *err)
+int control_answer_hour(int fd, const struct control_hour *hour)
+{
+    return send(fd, hour, sizeof *hour, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof *hour ? 0 : -1;
+}
+
+// Connects, asks, and takes the answer. Returns the descriptor with *got bytes in `answer`, or -1.
+static int ask(int dir_fd, enum control_verb verb, int timeout_ms, void *answer, size_t size, ssize_t *got,
+               struct seep_err *err)
 {
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -78,13 +85,39 @@ int control_ask(int dir_fd, enum control_verb verb, int timeout_ms, struct contr
         close(fd);
         return seep_fail(err, SEEP_E_TARGET, "No supervisor answers in the run directory");
     }
-    ssize_t n = recv(fd, reply, sizeof *reply, 0);
-    if (n != (ssize_t)sizeof *reply || reply->magic != CONTROL_MAGIC || reply->version != CONTROL_VERSION) {
-        close(fd);
-        return seep_fail(err, SEEP_E_UNSUPPORTED,
-                         "The supervisor of this run speaks another version of the control protocol; use the seep it "
-                         "was started with");
-    }
+    *got = recv(fd, answer, size, 0);
+    return fd;
+}
+
+static int other_version(int fd, struct seep_err *err)
+{
+    close(fd);
+    return seep_fail(err, SEEP_E_UNSUPPORTED,
+                     "The supervisor of this run speaks another version of the control protocol; use the seep it was "
+                     "started with");
+}
+
+int control_ask(int dir_fd, enum control_verb verb, int timeout_ms, struct control_reply *reply, struct seep_err *err)
+{
+    ssize_t n;
+    int fd = ask(dir_fd, verb, timeout_ms, reply, sizeof *reply, &n, err);
+    if (fd < 0)
+        return -1;
+    if (n != (ssize_t)sizeof *reply || reply->magic != CONTROL_MAGIC || reply->version != CONTROL_VERSION)
+        return other_version(fd, err);
     reply->line[sizeof reply->line - 1] = 0;
     return fd;
+}
+
+int control_ask_hour(int dir_fd, int timeout_ms, struct control_hour *out, struct seep_err *err)
+{
+    ssize_t n;
+    int fd = ask(dir_fd, CONTROL_HOUR, timeout_ms, out, sizeof *out, &n, err);
+    if (fd < 0)
+        return -1;
+    if (n != (ssize_t)sizeof *out || out->magic != CONTROL_MAGIC || out->version != CONTROL_VERSION ||
+        out->n > LOAD_MINUTES)
+        return other_version(fd, err);
+    close(fd);
+    return 0;
 }

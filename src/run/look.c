@@ -115,6 +115,19 @@ int run_look(const char *dir, struct run_look *out, struct seep_err *err)
     return rc;
 }
 
+int run_look_hour(const char *dir, struct load_minute *out)
+{
+    struct seep_err none;
+    struct control_hour hour;
+    int dir_fd = fs_open_dir(dir, false, &none);
+    if (dir_fd < 0)
+        return 0;
+    int n = control_ask_hour(dir_fd, ASK_MS, &hour, &none) ? 0 : hour.n;
+    close(dir_fd);
+    memcpy(out, hour.minute, (size_t)n * sizeof *out);
+    return n;
+}
+
 // Waits on the supervisor's socket, which closes when it ends; -1 as limit waits for ever.
 static bool wait_for_close(int fd, double timeout_s)
 {

