@@ -15,9 +15,7 @@ enum {
     USERS_STEP = 20,     // new users per housekeeping, at most: 1000 a second, within any listen backlog
     POOL_MIN = 16384,    // users of an open load whose iterations pause
     TEARDOWN_MAX_S = 10, // once the load was told to stop
-    EXEC_GRACE_S = 5     // between the two signals that end another program
 };
-#define AGAIN_NS     1000000000 // from one start of another program to the next, at least
 #define SELF_DROP_NS 1000000000 // what the generator itself is late by this much is dropped, not sent as a burst
 
 static bool is_open(const struct drive *d)
@@ -68,19 +66,6 @@ static struct load_share share_of(const struct engine *e, const struct profile_l
     return share_of_load(index, share_split(l, over), e->part.process, e->part.processes);
 }
 
-static void on_exec_note(void *ctx, const char *text)
-{
-    engine_note(ctx, "%s", text);
-}
-
-// It is one program: the first process of its share runs it.
-static int open_exec(struct drive *d, int index, struct seep_err *err)
-{
-    struct engine *e = d->engine;
-    const struct exec_hooks hooks = {.on_note = on_exec_note, .ctx = e};
-    return d->share.index == 0 ? exec_open(e->loop, d->load, index, e->tally, hooks, &d->exec, err) : 0;
-}
-
 int drive_open(struct drive *d, struct engine *e, int index, struct seep_err *err)
 {
     d->engine = e;
@@ -89,7 +74,7 @@ int drive_open(struct drive *d, struct engine *e, int index, struct seep_err *er
     d->end_ns = d->deadline_ns = d->pause_ns = INT64_MAX;
     d->ready_end = &d->ready;
     if (d->load->exec.present)
-        return open_exec(d, index, err);
+        return drive_exec_open(d, index, err);
     if (schedule_build(d->load, &d->schedule, err) < 0 || pick_build(d->load, &d->pick, err) < 0 ||
         plan_read(&d->plan, e->profile, index, e->tally, d->share.index, d->share.of, err) < 0)
         return -1;
@@ -133,7 +118,6 @@ void drive_close(struct drive *d)
 void drive_setup(struct drive *d)
 {
     d->end_ns = d->deadline_ns = d->pause_ns = INT64_MAX;
-    d->exec_begun = false;
     d->phase = DRIVE_WAITING;
     if (d->plan.setup.n == 0)
         return;
@@ -165,7 +149,7 @@ void drive_begin(struct drive *d, int64_t now_ns)
     d->full_ns = 0;
     d->phase = DRIVE_RUNNING;
     if (d->load->exec.present) {
-        d->again_ns = d->begin_ns;
+        drive_exec_begin(d);
         return;
     }
     d->begun = 0;
@@ -181,7 +165,7 @@ void drive_begin(struct drive *d, int64_t now_ns)
         session_reset(&d->session[i], &d->shared);
 }
 
-static void over(struct drive *d)
+void drive_over(struct drive *d)
 {
     d->phase = DRIVE_OVER;
     d->deadline_ns = INT64_MAX;
@@ -190,7 +174,7 @@ static void over(struct drive *d)
 static void teardown(struct drive *d, int64_t now_ns)
 {
     if (d->plan.teardown.n == 0) {
-        over(d);
+        drive_over(d);
         return;
     }
     d->phase = DRIVE_TEARDOWN;
@@ -209,7 +193,7 @@ void drive_own_over(struct drive *d, bool ok, int64_t now_ns)
     if (d->phase == DRIVE_SETUP && ok)
         d->phase = DRIVE_WAITING;
     else
-        over(d);
+        drive_over(d);
 }
 
 static struct load_counts *counts_of_next(struct drive *d)
@@ -270,14 +254,12 @@ void drive_finish(struct drive *d, double grace_s, int64_t now_ns)
     set_deadline(d, grace_s, now_ns);
     if (d->phase == DRIVE_SETUP) {
         flow_cancel(&d->own);
-        over(d);
+        drive_over(d);
     } else if (d->phase == DRIVE_WAITING) {
         teardown(d, now_ns);
     } else if (d->phase == DRIVE_RUNNING && d->load->exec.present) {
         d->phase = DRIVE_FINISHING;
-        set_deadline(d, grace_s < EXEC_GRACE_S ? grace_s : EXEC_GRACE_S, now_ns);
-        if (d->exec)
-            exec_terminate(d->exec);
+        set_deadline(d, drive_exec_finish(d, grace_s), now_ns);
     } else if (d->phase == DRIVE_RUNNING) {
         if (is_open(d))
             drop_waiting(d, now_ns);
@@ -454,34 +436,10 @@ static bool run(struct drive *d, int64_t now_ns)
     return (is_open(d) && start_arrivals(d, now_ns)) || any;
 }
 
-// The other program is started, once or again and again, until its time is over or it ends by itself.
-static bool turn_exec(struct drive *d, int64_t now_ns)
-{
-    bool running = d->exec && exec_running(d->exec);
-    if (d->phase == DRIVE_RUNNING && now_ns >= d->end_ns)
-        drive_finish(d, INFINITY, now_ns);
-    if (d->phase == DRIVE_RUNNING && !running && d->exec && now_ns >= d->again_ns &&
-        (!d->exec_begun || d->load->exec.again)) {
-        d->exec_begun = true;
-        d->again_ns = now_ns + AGAIN_NS;
-        d->sample_ns = now_ns + (int64_t)(d->load->exec.interval_s * 1e9);
-        exec_start(d->exec);
-        return true;
-    }
-    bool ended = !running && (!d->exec || d->exec_begun) && !d->load->exec.again;
-    if ((d->phase == DRIVE_FINISHING && !running) || (d->phase == DRIVE_RUNNING && ended))
-        over(d);
-    if (d->phase == DRIVE_FINISHING && now_ns >= d->deadline_ns) {
-        d->deadline_ns = INT64_MAX;
-        exec_kill(d->exec);
-    }
-    return false;
-}
-
 bool drive_turn(struct drive *d, int64_t now_ns)
 {
     if (d->load->exec.present)
-        return turn_exec(d, now_ns);
+        return drive_exec_turn(d, now_ns);
     bool any = plan_turn(&d->plan, now_ns);
     if (d->own.paused && d->pause_ns <= now_ns) {
         flow_wake(&d->own, now_ns);
@@ -503,12 +461,10 @@ bool drive_turn(struct drive *d, int64_t now_ns)
 
 void drive_house(struct drive *d, int64_t now_ns)
 {
-    if (d->exec && exec_running(d->exec) && now_ns >= d->sample_ns) {
-        exec_sample(d->exec);
-        d->sample_ns = now_ns + (int64_t)(d->load->exec.interval_s * 1e9);
-    }
-    if (d->load->exec.present)
+    if (d->load->exec.present) {
+        drive_exec_house(d, now_ns);
         return;
+    }
     if (d->phase != DRIVE_RUNNING || now_ns < d->begin_ns)
         return;
     if (iterations_done(d))
@@ -520,26 +476,17 @@ void drive_house(struct drive *d, int64_t now_ns)
     users_set(&d->users, share_part(d->share, (int)lround(fmin(wanted, floor(hatched)))), USERS_STEP, now_ns);
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 // A full load goes on when an exchange ends; the housekeeping drops.
 int64_t drive_next_ns(const struct drive *d)
 {
-    if (d->load->exec.present) {
-        bool starts = d->phase == DRIVE_RUNNING && d->exec && !exec_running(d->exec);
-        return earlier(d->deadline_ns, d->phase != DRIVE_RUNNING ? INT64_MAX
-                                       : starts                  ? earlier(d->again_ns, d->end_ns)
-                                                                 : d->end_ns);
-    }
-    int64_t at_ns = earlier(plan_next_ns(&d->plan), earlier(d->deadline_ns, d->pause_ns));
+    if (d->load->exec.present)
+        return drive_exec_next_ns(d);
+    int64_t at_ns = drive_earlier(plan_next_ns(&d->plan), drive_earlier(d->deadline_ns, d->pause_ns));
     if (d->phase != DRIVE_RUNNING)
         return at_ns;
-    at_ns = earlier(at_ns, earlier(d->end_ns, users_first_ns(&d->users)));
+    at_ns = drive_earlier(at_ns, drive_earlier(d->end_ns, users_first_ns(&d->users)));
     if (is_open(d) && place_available(d) && !limit_reached(d))
-        at_ns = earlier(at_ns, drive_moment(d, d->next.next_s));
+        at_ns = drive_earlier(at_ns, drive_moment(d, d->next.next_s));
     return at_ns;
 }
 

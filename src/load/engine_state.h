@@ -1,9 +1,10 @@
 // The inside of the engine, shared by its files. Nobody else includes it.
 //
-//   engine.c   the loop's turn, the alarm, opening and closing
-//   drive.c    one load: its phases, arrivals, users
-//   flow.c     one user's way through an iteration: which exchange is next, and when
-//   outcome.c  what came of an exchange: judged, counted, told
+//   engine.c      the loop's turn, the alarm, opening and closing
+//   drive.c       one load: its phases, arrivals, users
+//   drive_exec.c  a load that is another program
+//   flow.c        one user's way through an iteration: which exchange is next, and when
+//   outcome.c     what came of an exchange: judged, counted, told
 #ifndef SEEP_LOAD_ENGINE_STATE_H
 #define SEEP_LOAD_ENGINE_STATE_H
 
@@ -132,6 +133,11 @@ static inline uint64_t engine_us(int64_t ns)
     return ns < 0 ? 0 : ((uint64_t)ns + 500) / 1000;
 }
 
+static inline int64_t drive_earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 void engine_note(struct engine *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 // drive.c
@@ -151,6 +157,15 @@ void drive_restart(struct drive *d); // closes all connections
 int64_t drive_back_off_ns(struct drive *d, int user, bool reached);
 void drive_flow_over(struct drive *d, struct flow *f, bool reached, int64_t now_ns);
 void drive_own_over(struct drive *d, bool ok, int64_t now_ns);
+void drive_over(struct drive *d); // nothing of it is left to do
+
+// drive_exec.c: what drive.c does for a load that is another program
+int drive_exec_open(struct drive *d, int index, struct seep_err *err); // starts nothing
+void drive_exec_begin(struct drive *d);
+bool drive_exec_turn(struct drive *d, int64_t now_ns);     // whether there was anything to do
+double drive_exec_finish(struct drive *d, double grace_s); // tells it to end; how many seconds it has for that
+void drive_exec_house(struct drive *d, int64_t now_ns);    // takes its counters when they are due
+int64_t drive_exec_next_ns(const struct drive *d);
 
 // flow.c
 void flow_begin(struct flow *f, const struct scenario_plan *s, int first, int64_t intended_ns, int64_t now_ns);
