@@ -497,6 +497,7 @@ void drive_generator(const struct drive *d, int64_t now_ns, struct load_generato
         return;
     plan_counters(&d->plan, &c);
     g->connections += c.connections;
+    g->retried += c.retried;
     g->in_flight += (uint32_t)d->in_flight;
     if (d->phase != DRIVE_RUNNING || now_ns < d->begin_ns)
         return;

@@ -197,6 +197,7 @@ static void add_generator(struct load_generator *sum, const struct load_generato
     sum->full_us = g->full_us > sum->full_us ? g->full_us : sum->full_us;
     sum->cpu_us += g->cpu_us;
     sum->connections += g->connections;
+    sum->retried += g->retried;
     sum->lag_count += g->lag_count;
     sum->lag_sum_us += g->lag_sum_us;
 }

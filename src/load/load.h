@@ -87,7 +87,8 @@ struct load_generator {
     uint64_t cpu_us;      // user and system time of the workers while the load was on
     uint64_t busiest_us;  // of the worker that used most
     uint64_t connections; // opened so far
-    uint64_t lag_count;   // loop lag, probed every 20 ms: how late the loop woke
+    uint64_t retried; // requests sent once more, as a kept connection had just been closed (struct transport_counters)
+    uint64_t lag_count; // loop lag, probed every 20 ms: how late the loop woke
     uint64_t lag_sum_us, lag_max_us;
     uint64_t full_us;         // time during which all connections were in use (of the worker in which it was longest)
     uint32_t in_flight;       // now

@@ -350,6 +350,7 @@ void plan_counters(const struct load_plan *p, struct transport_counters *sum)
         struct transport_counters c = {0};
         p->transport[i]->ops->counters(p->transport[i], &c);
         sum->connections += c.connections;
+        sum->retried += c.retried;
     }
 }
 

@@ -104,6 +104,7 @@ static void generator_figures(const struct load_generator *g, struct load_summar
     out->lag_mean_ms = ratio((double)g->lag_sum_us / 1e3, (double)g->lag_count);
     out->lag_max_ms = g->lag_count ? (double)g->lag_max_us / 1e3 : NAN;
     out->connections = g->connections;
+    out->retried = g->retried;
     out->rss_bytes = g->rss_bytes;
 }
 

@@ -41,6 +41,7 @@ struct load_summary {
     uint32_t workers, lost;         // processes, and how many of them went before their time
     double lag_mean_ms, lag_max_ms; // NaN unknown
     uint64_t connections, rss_bytes;
+    uint64_t retried; // requests sent once more over another connection; each counts once, as what came of it at last
     // The generator, not the target, was the bottleneck, or part of it was lost: http gates are then inconclusive.
     bool saturated;
     char why_saturated[160];

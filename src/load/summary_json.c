@@ -133,6 +133,7 @@ static void json_generator(struct jsonw *w, const struct load_summary *s)
     jsonw_double(w, "lag_max_ms", s->lag_max_ms);
     jsonw_int(w, "late", (int64_t)s->all.counts.late_self);
     jsonw_int(w, "connections", (int64_t)s->connections);
+    jsonw_int(w, "retried", (int64_t)s->retried);
     jsonw_int(w, "rss_bytes", (int64_t)s->rss_bytes);
     jsonw_end_object(w);
 }

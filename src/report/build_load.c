@@ -154,6 +154,7 @@ static int read_generator(struct build *b, struct load_generator *g, struct seep
         last_of(b, S_LOAD_LAG_SUM, "", &lag_sum, err) != 0 || last_of(b, S_LOAD_LAG_MAX, "", &lag_max, err) != 0 ||
         last_of(b, S_LOAD_FULL, "", &full, err) != 0 || last_count(b, S_LOAD_RSS, "", &g->rss_bytes, err) != 0 ||
         last_count(b, S_LOAD_CONNECTIONS, "", &g->connections, err) != 0 ||
+        last_count(b, S_LOAD_RETRIED, "", &g->retried, err) != 0 ||
         last_count(b, S_LOAD_LAG_COUNT, "", &g->lag_count, err) != 0)
         return -1;
     g->at_ns = running > 0;

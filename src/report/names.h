@@ -115,6 +115,7 @@
 #define S_LOAD_LOST        "load.workers_lost" // count, gauge: gone before their time
 #define S_LOAD_RSS         "load.rss"          // bytes, gauge
 #define S_LOAD_CONNECTIONS "load.connections"  // count, counter
+#define S_LOAD_RETRIED     "load.retried"      // count, counter: requests sent once more
 #define S_LOAD_LAG_COUNT   "load.lag_count"    // count, counter
 #define S_LOAD_LAG_SUM     "load.lag_sum"      // s, counter
 #define S_LOAD_LAG_MAX     "load.lag_max"      // s, gauge: the worst so far

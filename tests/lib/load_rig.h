@@ -28,6 +28,16 @@ struct rig_server {
     int port;
 };
 
+// How far a worker's memory may grow and still count as flat: what a sanitizer was told is free stays for a while.
+static inline uint64_t rig_growth_bytes(uint64_t allowed)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return allowed + 256u * 1024 * 1024;
+#else
+    return allowed;
+#endif
+}
+
 static inline int load_rig_worker(int argc, char **argv)
 {
     return argc == 3 && strcmp(argv[1], "load-worker") == 0 ? load_worker_main(3) : -1;

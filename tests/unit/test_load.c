@@ -385,12 +385,7 @@ static void memory_is_flat(void **s)
     assert_true(rig_wait(l, rig_completed, 3000, 30));
     uint64_t before = load_generator(l)->rss_bytes;
     assert_true(rig_wait(l, rig_completed, 30000, 60));
-#ifdef __SANITIZE_ADDRESS__
-    uint64_t allowed = 256u * 1024 * 1024; // what is freed is kept for a while
-#else
-    uint64_t allowed = 1024 * 1024;
-#endif
-    assert_true(load_generator(l)->rss_bytes < before + allowed);
+    assert_true(load_generator(l)->rss_bytes < before + rig_growth_bytes(1024 * 1024));
     rig_stop(l, 5);
     load_free(l);
 }
