@@ -177,3 +177,48 @@ Y
     drive <<<"{ version: 1, name: t, load: { users: 1, scenarios: [{ name: a, request: 'ftp://127.0.0.1/' }] } }"
     [ "$status" -eq 2 ]
 }
+
+# Row B22: the server is the target, and everything it does to its clients is an error of its kind. Nothing listens on the port of
+# the 64 users: without the growing pauses they would fail as fast as the machine can.
+@test "S08 B22: a hostile server and a refused port are counted by kind, cost little and stop no sample" {
+    local port refused
+    port=$(free_port) refused=$(free_port)
+    cat >p.yaml <<Y
+version: 1
+name: vandal
+target: { command: [$TARGETS/vandal_http, "$port"], life: service, ready: { http: "http://127.0.0.1:$port/ok", within: 20s } }
+run: { duration: 5s, interval: 100ms, drain: 500ms, early_stop: false }
+load:
+  - { name: refused, users: 64, timeout: 1s, scenarios: [{ name: refused, request: "http://127.0.0.1:$refused/" }] }
+  - name: vices
+    rate: 60/s
+    connections: 100
+    timeout: 700ms
+    body_max: 1MB
+    scenarios:
+      - { name: endless, request: "http://127.0.0.1:$port/endless" }
+      - { name: bomb, request: "http://127.0.0.1:$port/gzip-bomb" }
+      - { name: loris, request: "http://127.0.0.1:$port/loris" }
+      - { name: reset, request: "http://127.0.0.1:$port/reset" }
+      - { name: headers, request: "http://127.0.0.1:$port/headers" }
+      - { name: garbage, request: "http://127.0.0.1:$port/garbage" }
+      - { name: tls, request: "https://127.0.0.1:$port/ok" }
+gates: [ "http.errors <= 100%" ]
+Y
+    run "$SEEP" run --name vandal --profile p.yaml
+    echo "$output"
+    [ "$status" -lt 4 ]
+    valid_verdict vandal
+    verdict vandal 'v["evidence"]["samples"] >= 45 and not [e for e in v["events"] if e["kind"] == "gap"]'
+    python3 - "$SEEP_RESULTS/vandal/verdict.json" <<'PY'
+import json, sys
+load = json.load(open(sys.argv[1]))["load"]
+print(json.dumps(load)[:6000])
+kinds = load["errors_by_kind"]
+for kind in ("connect", "body", "timeout", "reset", "protocol", "tls"):
+    assert kinds.get(kind, 0) > 0, kind
+# Each user pauses for 5 ms at least, then for twice as long and so on up to a second: some ten attempts in five seconds.
+assert 64 <= kinds["connect"] <= 64 * 20, kinds
+assert load["generator"]["cpu"] < 0.9, load["generator"]
+PY
+}

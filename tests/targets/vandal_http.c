@@ -4,8 +4,8 @@
 //   vandal_http [PORT]     prints "listening on http://127.0.0.1:PORT" and "ready"; ends on SIGTERM
 //
 //   /ok  /status?code=N  /stall?ms=N (every /ok waits until it is over)  /count (how often each path was asked for)
-//   /reset  /cut  /silent  /slow  /endless  /headers  /longline  /garbage  /empty  /close-race  /gzip-bomb
-//   /to-file  /to-host?port=N  /http09
+//   /reset  /cut  /silent  /slow  /loris (a header, a byte at a time)  /endless  /headers  /longline  /garbage  /empty
+//   /close-race  /gzip-bomb /to-file  /to-host?port=N  /http09
 //
 // One thread a connection, blocking; nothing here is meant to be good.
 #include <arpa/inet.h>
@@ -131,6 +131,16 @@ static bool slow(int fd, const char *query)
     return false;
 }
 
+static bool loris(int fd, const char *query)
+{
+    (void)query;
+    if (!text(fd, "HTTP/1.1 200 OK\r\nX-Slow: "))
+        return false;
+    while (put(fd, "x", 1))
+        pause_ms(50);
+    return false;
+}
+
 static bool endless(int fd, const char *query)
 {
     (void)query;
@@ -236,6 +246,7 @@ static struct vice {
     {"/cut", cut, 0},
     {"/silent", silent, 0},
     {"/slow", slow, 0},
+    {"/loris", loris, 0},
     {"/endless", endless, 0},
     {"/headers", headers, 0},
     {"/longline", longline, 0},

@@ -196,6 +196,7 @@ static void every_vice_is_an_error_of_its_kind(void **s)
     one_kind("http://127.0.0.1:@/empty", "", LOAD_ERR_RESET, 10);
     one_kind("http://127.0.0.1:@/silent", "", LOAD_ERR_TIMEOUT, 2);
     one_kind("http://127.0.0.1:@/slow", "", LOAD_ERR_TIMEOUT, 2);
+    one_kind("http://127.0.0.1:@/loris", "", LOAD_ERR_TIMEOUT, 2);
     one_kind("http://127.0.0.1:@/headers", "", LOAD_ERR_PROTOCOL, 4);
     one_kind("http://127.0.0.1:@/longline", "", LOAD_ERR_PROTOCOL, 4);
     one_kind("http://127.0.0.1:@/garbage", "", LOAD_ERR_PROTOCOL, 10);
