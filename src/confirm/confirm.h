@@ -60,6 +60,7 @@ struct confirm {
     bool final_report;
     struct confirm_stack *stacks;
     size_t n_stacks, n_confirmed;
+    bool stacks_known; // the run had call stacks; without, nothing is known to grow and nothing not to
     struct confirm_elsewhere *elsewhere;
     size_t n_elsewhere;
     double *massif_t_s, *massif_bytes; // with growth
@@ -73,7 +74,7 @@ struct confirm {
 int confirm_make(const struct confirm_options *options, struct confirm **out, struct seep_err *err);
 void confirm_free(struct confirm *c); // NULL is allowed
 
-// 0 every growing stack is confirmed (or none grows), 3 not all are.
+// 0 every growing stack is confirmed (or none grows), 3 not all are, or the run knows no stacks.
 int confirm_exit_code(const struct confirm *c);
 
 int confirm_text(const struct confirm *c, const struct report_style *style, struct seep_buf *out, struct seep_err *err);

@@ -490,6 +490,7 @@ int confirm_make(const struct confirm_options *options, struct confirm **out, st
         return seep_fail(err, SEEP_E_SYSTEM, "memory ran out");
     }
     m.c->run = options->report->run;
+    m.c->stacks_known = options->report->stacks_known;
     m.c->for_s = time_of(&m);
     m.c->scale = scale_of(&m);
     bool there = confirm_valgrind_version(version, sizeof version, why, sizeof why);
@@ -521,5 +522,5 @@ void confirm_free(struct confirm *c)
 
 int confirm_exit_code(const struct confirm *c)
 {
-    return c->n_confirmed == c->n_stacks && (c->ran || c->n_stacks == 0) ? 0 : 3;
+    return c->stacks_known && c->n_confirmed == c->n_stacks && (c->ran || c->n_stacks == 0) ? 0 : 3;
 }

@@ -15,7 +15,9 @@ const char *confirm_status_name(enum confirm_status status)
 
 static const char *headline(const struct confirm *c, char *out, size_t size)
 {
-    if (c->n_stacks == 0)
+    if (!c->stacks_known)
+        snprintf(out, size, "the run has no call stacks: what grows in it is not known");
+    else if (c->n_stacks == 0)
         snprintf(out, size, "no call stack of the run grows: there is nothing to confirm");
     else if (!c->ran)
         snprintf(out, size, "not confirmed (%s)", c->reason_word ? c->reason_word : "no_report");
@@ -77,7 +79,10 @@ int confirm_text(const struct confirm *c, const struct report_style *style, stru
     struct text t;
     text_init(&t, style, out);
     bool all = confirm_exit_code(c) == 0;
-    text_put(&t, all ? TEXT_GREEN : TEXT_YELLOW, all ? "CONFIRMED" : c->ran ? "PARTLY CONFIRMED" : "NOT CONFIRMED");
+    text_put(&t, all ? TEXT_GREEN : TEXT_YELLOW,
+             all                            ? "CONFIRMED"
+             : c->ran && c->n_confirmed > 0 ? "PARTLY CONFIRMED"
+                                            : "NOT CONFIRMED");
     text_put(&t, TEXT_PLAIN, "  ");
     text_wrapped(&t, TEXT_BOLD, headline(c, line, sizeof line), t.column);
     text_end_right(&t, c->run ? c->run : "unknown");

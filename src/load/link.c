@@ -166,6 +166,7 @@ static void watch_silence(struct load_link *l, bool heard)
     } else if (!l->silent && (l->state == LOAD_STARTING || l->state == LOAD_RUNNING || l->state == LOAD_STOPPING) &&
                now_ns - l->heard_ns > l->silent_ns) {
         l->silent = true;
+        l->was_silent |= l->state == LOAD_RUNNING;
         tell(l, 1, "The load worker (pid %d) has said nothing for %.1f s.", (int)l->pid,
              (double)(now_ns - l->heard_ns) / 1e9);
     }

@@ -32,6 +32,7 @@ struct load_link {
     struct load_generator generator;
     int64_t heard_ns, silent_ns; // when it spoke last; how long it may be silent
     bool silent;                 // told of
+    bool was_silent;             // once at least: what it did meanwhile is not known
     struct load_hist *scratch;
     unsigned char *packet; // PROTO_PAYLOAD_MAX
 };

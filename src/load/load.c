@@ -213,16 +213,24 @@ static void add_present(struct load_generator *sum, const struct load_generator 
         sum->target_rate_per_s = (isnan(sum->target_rate_per_s) ? 0 : sum->target_rate_per_s) + g->target_rate_per_s;
 }
 
+// Workers that did not drive their share all the time.
+static uint32_t workers_lost(const struct load *l)
+{
+    uint32_t n = 0;
+    for (int i = 0; i < l->n_links; i++)
+        n += l->link[i].state == LOAD_LOST || l->link[i].was_silent;
+    return n;
+}
+
 static void add_up_generator(struct load *l)
 {
-    struct load_generator sum = {.target_rate_per_s = NAN, .at_ns = INT64_MAX, .workers = (uint32_t)l->n_links};
+    struct load_generator sum = {
+        .target_rate_per_s = NAN, .at_ns = INT64_MAX, .workers = (uint32_t)l->n_links, .lost = workers_lost(l)};
     for (int i = 0; i < l->n_links; i++) {
         const struct load_link *k = &l->link[i];
         add_generator(&sum, &k->generator);
-        if (k->state == LOAD_LOST) {
-            sum.lost++;
+        if (k->state == LOAD_LOST)
             continue;
-        }
         add_present(&sum, &k->generator);
         if (k->generator.at_ns < sum.at_ns)
             sum.at_ns = k->generator.at_ns;
@@ -310,7 +318,7 @@ int load_poll(struct load *l)
     int taken = 0;
     for (int i = 0; i < l->n_links; i++)
         taken += link_poll(&l->link[i]);
-    if (taken > 0)
+    if (taken > 0 || workers_lost(l) != l->generator.lost)
         add_up(l);
     look_at_states(l);
     look_at_minutes(l);

@@ -97,7 +97,8 @@ struct load_generator {
     double target_rate_per_s; // of the schedule, now; NaN in the closed model
     uint64_t rss_bytes;       // of the workers
     uint32_t workers;         // that there were
-    uint32_t lost;            // of them: gone before their time, so that their share of the load was not driven
+    uint32_t lost;            // of them: gone before their time, or stopped for over 5 s, so that their share of the
+                              // load was not driven as it was to
 };
 
 // Status codes of replies, each with its count; what comes after LOAD_CODES different ones is `other`. Cumulative.

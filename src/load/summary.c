@@ -116,7 +116,8 @@ static void judge_generator(struct load_summary *s)
     double short_of = ratio((double)c->offered - (double)c->started, (double)c->offered);
     if (s->lost > 0)
         snprintf(s->why_saturated, sizeof s->why_saturated,
-                 "%u of %u load workers were lost, and their share of the load with them", s->lost, s->workers);
+                 "%u of %u load workers were lost or stood still, and their share of the load with them", s->lost,
+                 s->workers);
     else if (late > late_share_max)
         snprintf(s->why_saturated, sizeof s->why_saturated,
                  "the generator started %.1f %% of the requests late though it had a free connection", late * 100);

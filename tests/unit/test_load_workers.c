@@ -216,6 +216,25 @@ static void a_worker_that_was_held_up_makes_the_figures_the_generators(void **s)
     load_free(l);
 }
 
+// The others drive on, and are not late: only the silence tells.
+static void a_worker_that_stood_still_has_not_driven_its_share(void **s)
+{
+    (void)s;
+    struct load *l = run_workers(open_load, 2, 100);
+    pid_t held = load_worker_pid(l, 0);
+    kill(held, SIGSTOP);
+    assert_true(rig_wait(l, one_is_lost, 1, 20));
+    kill(held, SIGCONT);
+    rig_stop(l, 5);
+    struct load_summary sum;
+    struct seep_err err;
+    assert_int_equal(load_summary(l, &sum, &err), 0);
+    assert_true(sum.saturated);
+    assert_non_null(strstr(sum.why_saturated, "stood still"));
+    load_summary_free(&sum);
+    load_free(l);
+}
+
 // ---- the last hour --------------------------------------------------------------------------------------------------
 
 static void an_hour_is_kept_in_minutes(void **s)
@@ -273,6 +292,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(users_are_dealt_out_whole),
         cmocka_unit_test(a_lost_worker_is_told_of_and_the_others_go_on),
         cmocka_unit_test(a_worker_that_was_held_up_makes_the_figures_the_generators),
+        cmocka_unit_test(a_worker_that_stood_still_has_not_driven_its_share),
         cmocka_unit_test(an_hour_is_kept_in_minutes),
     };
     return cmocka_run_group_tests(tests, serve, end);
