@@ -6,9 +6,11 @@
 #include <ctype.h>
 #include <string.h>
 
-// Text into roff: a backslash, a leading dot or quote, and every dash that is meant to be typed.
+// Text into roff: a backslash, a leading dot or quote, every dash that is meant to be typed, and a place to break a line
+// after each of several choices.
 static void roff(FILE *out, const char *text)
 {
+    const char *from = text;
     if (*text == '.' || *text == '\'')
         fputs("\\&", out);
     for (; *text; text++) {
@@ -16,6 +18,8 @@ static void roff(FILE *out, const char *text)
             fputs("\\e", out);
         else if (*text == '-')
             fputs("\\-", out);
+        else if (*text == '|' || (*text == '/' && text > from && isalnum((unsigned char)text[-1])))
+            fprintf(out, "%c\\:", *text);
         else
             fputc(*text, out);
     }
