@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { STRETCH_MIN = 3, SLOPES_MAX = 4096, EXACT_MAX = 64 };
+enum { STRETCH_MIN = 3, SLOPES_MAX = 4096, EXACT_MAX = 64, PLACE_MAX = 64 };
 
 // The known values and where they came from.
 struct known {
@@ -161,6 +161,37 @@ static void split(const struct known *k, size_t from, size_t to, double alpha, s
     split(k, at, to, alpha, out);
 }
 
+static double spread_around(const double *y, size_t from, size_t to)
+{
+    double middle = median_of(y, from, to), sum = 0;
+    for (size_t i = from; i < to; i++)
+        sum += fabs(y[i] - middle);
+    return sum;
+}
+
+// Ranks tell that there was a change, but not to the run where: when the last value before it happens to be the largest
+// of them, a split before that one separates as cleanly. Between its neighbours each point goes to where the values lie
+// nearest to the two medians.
+static void place_points(const double *y, size_t n, struct judge_history *out)
+{
+    for (size_t i = 0; i < out->n_points; i++) {
+        size_t from = i > 0 ? out->point[i - 1] : 0, to = i + 1 < out->n_points ? out->point[i + 1] : n;
+        size_t old = out->point[i], first = from + STRETCH_MIN, last = to - STRETCH_MIN;
+        if (first + PLACE_MAX < old)
+            first = old - PLACE_MAX;
+        if (last > old + PLACE_MAX)
+            last = old + PLACE_MAX;
+        double best = spread_around(y, from, old) + spread_around(y, old, to);
+        for (size_t at = first; at <= last; at++) {
+            double here = spread_around(y, from, at) + spread_around(y, at, to);
+            if (here < best) {
+                best = here;
+                out->point[i] = at;
+            }
+        }
+    }
+}
+
 // Mann-Kendall with the correction for ties left out (it would only make p smaller) and Sen's median slope; of long
 // stretches the newest are looked at.
 static void find_drift(const double *y, size_t n, struct judge_history *out)
@@ -206,6 +237,7 @@ void judge_history(const struct judge_history_in *in, struct judge_history *out)
     if (k.n < JUDGE_HISTORY_MIN)
         return;
     split(&k, 0, k.n, in->alpha, out);
+    place_points(k.y, k.n, out);
     size_t last = out->n_points > 0 ? out->point[out->n_points - 1] : 0;
     size_t previous = out->n_points > 1 ? out->point[out->n_points - 2] : 0;
     out->now = median_of(k.y, last, k.n);

@@ -114,6 +114,16 @@ static void few_runs_are_enough_for_a_large_step(void **state)
     assert_int_equal(h.change, JUDGE_CHANGE_REGRESSION);
 }
 
+// The last low value is the highest of them: by ranks alone six and six are parted as cleanly as seven and five.
+static void the_place_goes_by_values_not_only_by_ranks(void **state)
+{
+    (void)state;
+    const double y[12] = {20.1, 20.0, 20.2, 20.1, 20.0, 20.2, 20.3, 60.1, 60.0, 60.2, 60.1, 60.0};
+    struct judge_history h = judge(y, 12, .01);
+    assert_int_equal(h.n_points, 1);
+    assert_int_equal(h.point[0], 7);
+}
+
 static void drift_without_a_step(void **state)
 {
     (void)state;
@@ -145,6 +155,7 @@ int main(void)
         cmocka_unit_test(one_bad_night_is_no_change),
         cmocka_unit_test(noise_has_no_change_points),
         cmocka_unit_test(few_runs_are_enough_for_a_large_step),
+        cmocka_unit_test(the_place_goes_by_values_not_only_by_ranks),
         cmocka_unit_test(drift_without_a_step),
         cmocka_unit_test(too_few_is_unknown),
     };
