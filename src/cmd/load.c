@@ -93,11 +93,12 @@ static const char *const description[] = {
     "The gates of the profile on http.* and load.* are judged; other gates do not apply here. With one of them failed "
     "the exit status is 1; with the generator itself the bottleneck they are inconclusive and it stays 0.",
     "--find-limit raises the rate (or the number of users) from that of the profile by doubling until a gate fails, "
-    "bisects, and tries the highest level that held twice more. Without gates on the load: http.errors < 1%. An open "
-    "load that starts less than 95 % of what the level asks for has failed too. Then the load falls back from above "
-    "the "
-    "limit to half of it, and the time until the gates hold again is measured. The exit status is 0 when a limit was "
-    "found, 3 when there is none to tell: nothing held, nothing failed, or the generator was the limit.",
+    "bisects, and tries the highest level that held twice more; a level that was too much for the generator is tried "
+    "again before it counts. Without gates on the load: http.errors < 1%. An open load that starts less than 95 % of "
+    "what the level asks for has failed too. Then the load falls back from above the limit to half of it, and the time "
+    "until the gates hold again is measured. The exit status is 0 when a limit was found, 3 when there is none to "
+    "tell: "
+    "nothing held, nothing failed, or the generator was the limit.",
     NULL,
 };
 

@@ -31,6 +31,8 @@ static double wanted(const struct limit_search *s)
 {
     if (s->tries == 0)
         return s->first;
+    if (s->again > 0)
+        return s->level;
     if (s->low == 0) {
         double down = s->whole ? floor(s->high / 2) : s->high / 2;
         return down >= s->least ? down : NAN;
@@ -63,6 +65,11 @@ static double highest_held(const struct limit_search *s)
 void limit_take(struct limit_search *s, enum limit_outcome outcome)
 {
     s->tries++;
+    if (outcome == LIMIT_GENERATOR && s->again < LIMIT_AGAIN) {
+        s->again++;
+        return;
+    }
+    s->again = 0;
     if (outcome == LIMIT_HELD) {
         s->confirmations = s->level == s->low ? s->confirmations + 1 : 0;
         s->low = fmax(s->low, s->level);

@@ -3,7 +3,8 @@
 //
 // From a first level upwards by doubling until one fails (downwards by halving when the first one does), then by
 // geometric bisection until the lowest that failed is within the precision of the highest that held; then the latter is
-// tried twice more. A confirmation that fails counts: the search goes on below it.
+// tried twice more. A confirmation that fails counts: the search goes on below it. A level that was too much for the
+// generator is tried again, twice at most, before it counts: a busy machine may have held it up for a moment.
 #ifndef SEEP_LOAD_LIMIT_H
 #define SEEP_LOAD_LIMIT_H
 
@@ -15,7 +16,7 @@ enum limit_outcome {
     LIMIT_GENERATOR, // the generator did not: nothing is known of the target at this level
 };
 
-enum { LIMIT_CONFIRMATIONS = 2, LIMIT_TRIES_MAX = 48 };
+enum { LIMIT_CONFIRMATIONS = 2, LIMIT_AGAIN = 2, LIMIT_TRIES_MAX = 64 };
 
 struct limit_search {
     double first, least, most; // where it begins; below `least` and above `most` nothing is tried
@@ -28,6 +29,7 @@ struct limit_search {
     double high;            // the lowest that did not; INFINITY: none
     bool high_is_generator; // `high` is the generator's
     int confirmations;      // of `low`
+    int again;              // how often the present level was too much for the generator; it is tried again
     bool over;
 };
 

@@ -55,6 +55,20 @@ static void the_generators_limit_is_not_the_targets(void **state)
     assert_true(s.low <= 500 && s.high > 500);
 }
 
+// A machine that is busy now and then holds the generator up once at each level: the target's limit is found all the
+// same.
+static void a_generator_held_up_for_a_moment_is_tried_again(void **state)
+{
+    (void)state;
+    struct limit_search s;
+    double last = 0;
+    limit_start(&s, 100, 1, INFINITY, 0.2, false);
+    for (double level; !isnan(level = limit_next(&s)); last = level)
+        limit_take(&s, level != last ? LIMIT_GENERATOR : level > 777 ? LIMIT_FAILED : LIMIT_HELD);
+    assert_true(limit_found(&s));
+    assert_true(s.low <= 777 && s.low * 1.25 >= 777);
+}
+
 static void nothing_holds_and_everything_holds(void **state)
 {
     (void)state;
@@ -104,6 +118,7 @@ int main(void)
         cmocka_unit_test(a_sharp_limit_is_found_within_the_precision),
         cmocka_unit_test(users_are_whole),
         cmocka_unit_test(the_generators_limit_is_not_the_targets),
+        cmocka_unit_test(a_generator_held_up_for_a_moment_is_tried_again),
         cmocka_unit_test(nothing_holds_and_everything_holds),
         cmocka_unit_test(a_confirmation_that_fails_sends_the_search_down),
         cmocka_unit_test(an_even_rate_scores_one),
