@@ -5,12 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { SHOWN_COLUMNS = 76, SHOWN_BEFORE = 56, SENTENCE_MAX = 230, FILE_SHOWN = 80 };
+enum { SHOWN_COLUMNS = 76, SHOWN_BEFORE = 56, SENTENCE_MAX = 230, FILE_SHOWN = 80, PIPE_WITHIN_MS = 10000 };
 
 // Length of the line break at p (as YAML counts them), or 0.
 static size_t break_length(const char *p, const char *end)
@@ -137,12 +138,25 @@ struct source *source_from(struct arena *a, const char *name, const char *text, 
     return s->name && s->text ? s : NULL;
 }
 
+// A pipe whose writer is slow is waited for; one that says nothing for so long is not.
+static bool wait_for_more(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int n;
+    do
+        n = poll(&p, 1, PIPE_WITHIN_MS);
+    while (n < 0 && errno == EINTR);
+    if (n == 0)
+        errno = ETIMEDOUT;
+    return n > 0;
+}
+
 static int read_all(int fd, struct seep_buf *out, const char *what, const char *path, struct seep_err *err)
 {
     char chunk[8192];
     ssize_t n;
     while ((n = read(fd, chunk, sizeof chunk)) != 0) {
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && (errno == EINTR || (errno == EAGAIN && wait_for_more(fd))))
             continue;
         if (n < 0) {
             seep_fail_errno(err, errno, "The %s '%.200s' cannot be read", what, path);
@@ -159,7 +173,7 @@ static int read_all(int fd, struct seep_buf *out, const char *what, const char *
 // Symbolic links and pipes are followed: the path is the user's own word, as for any program that reads a file.
 struct source *source_read(struct arena *a, const char *what, const char *path, struct seep_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a FIFO without a writer reads as empty
     if (fd < 0) {
         seep_fail_errno(err, errno, "The %s '%.200s' cannot be opened", what, path);
         if (err)
