@@ -210,7 +210,7 @@ int report_write_set(const struct report *r, const struct compare *since, const 
     char name[NAME_MAX + 1];
     if (strlen(own) >= sizeof name || own[0] == '\0' || strcmp(own, ".") == 0 || strcmp(own, "..") == 0)
         return seep_fail(err, SEEP_E_USAGE, "'%.100s' is not the name of a directory of its own", path);
-    snprintf(name, sizeof name, "%s", own);
+    memcpy(name, own, strlen(own) + 1);
     if (slash != NULL)
         slash[1] = '\0';
     int fd = fs_open_dir(slash == NULL ? "." : parent, true, err);
