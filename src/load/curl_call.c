@@ -334,11 +334,13 @@ static bool is_tls(CURLcode code)
     }
 }
 
-static bool is_ours(CURL *easy)
+static enum exchange_end unconnected(CURL *easy)
 {
     long os = 0;
     curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os);
-    return os == EADDRNOTAVAIL || os == EMFILE || os == ENFILE || os == ENOBUFS || os == ENOMEM;
+    if (os == EADDRNOTAVAIL || os == EMFILE || os == ENFILE || os == ENOBUFS || os == ENOMEM)
+        return EXCHANGE_LOCAL;
+    return os == ECONNREFUSED ? EXCHANGE_REFUSED : EXCHANGE_CONNECT;
 }
 
 // How far it had come when its time ran out.
@@ -365,20 +367,22 @@ static enum exchange_end failure(const struct curl_call *call, CURLcode code, lo
         return EXCHANGE_DNS;
     case CURLE_COULDNT_CONNECT:
     case CURLE_INTERFACE_FAILED:
-        return is_ours(call->easy) ? EXCHANGE_LOCAL : EXCHANGE_CONNECT;
+        return unconnected(call->easy);
     case CURLE_OPERATION_TIMEDOUT:
         return timed_out(call->easy, request_bytes);
-    case CURLE_GOT_NOTHING:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
-    case CURLE_PARTIAL_FILE:
+    case CURLE_HTTP2_STREAM:
         return EXCHANGE_RESET;
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+        return EXCHANGE_CLOSED;
     case CURLE_BAD_CONTENT_ENCODING:
-        return EXCHANGE_BODY;
-    case CURLE_WRITE_ERROR:
-        return body_overflowed(call) ? EXCHANGE_BODY : EXCHANGE_PROTOCOL;
+        return EXCHANGE_DECODE;
+    case CURLE_WRITE_ERROR: // we took no more
+        return body_overflowed(call) ? EXCHANGE_BODY : EXCHANGE_HEAD;
     case CURLE_OUT_OF_MEMORY: // also what curl says of a header line above its own limit
-        return request_bytes > 0 ? EXCHANGE_PROTOCOL : EXCHANGE_LOCAL;
+        return request_bytes > 0 ? EXCHANGE_HEAD : EXCHANGE_LOCAL;
     default:
         return EXCHANGE_PROTOCOL;
     }

@@ -294,9 +294,28 @@ static int start(struct flow *f)
     return 0;
 }
 
+static struct breaker *breaker_of(struct flow *f, const struct exchange_origin *origin)
+{
+    return &f->drive->plan.breaker[origin->id];
+}
+
+// What is backed off from is an error without being sent: how late it would have been says nothing.
+static bool backed_off(struct flow *f, int64_t now_ns)
+{
+    const struct step_plan *s = f->step;
+    if (f->user < 0 || breaker_lets(breaker_of(f, s->spec.origin), now_ns))
+        return false;
+    if (s->series >= 0)
+        f->drive->engine->tally->counts[s->series].started++;
+    unsent(f, LOAD_ERR_BACK_OFF, "what was sent there before failed at once, again and again", now_ns);
+    return true;
+}
+
 void flow_send(struct flow *f, int64_t now_ns)
 {
     struct step_plan *s = f->step;
+    if (backed_off(f, now_ns))
+        return;
     count_start(f, now_ns);
     f->service_ns = f->x.started_ns = now_ns;
     f->x.spec = &s->spec;
@@ -338,11 +357,12 @@ static bool followed(struct flow *f, struct outcome *o, int64_t now_ns)
     enum plan_redirect to = plan_redirect(f->step, f->session, &f->x, &request);
     if (to == PLAN_REDIRECT_NONE)
         return false;
-    if (to == PLAN_REDIRECT_ELSEWHERE || f->hops == HOPS_MAX) {
-        *o = (struct outcome){.kind = LOAD_ERR_HOST,
+    bool elsewhere = to == PLAN_REDIRECT_ELSEWHERE;
+    if (elsewhere || f->hops == HOPS_MAX) {
+        *o = (struct outcome){.kind = elsewhere ? LOAD_ERR_HOST : LOAD_ERR_REDIRECTS,
                               .whole = true,
                               .timed = true,
-                              .why = f->hops == HOPS_MAX ? "it redirects without end" : "it redirects to another host"};
+                              .why = elsewhere ? "it redirects to another host" : "it redirects without end"};
         return false;
     }
     f->hops++;
@@ -365,6 +385,7 @@ void flow_done(struct exchange *x, enum exchange_end end, int64_t now_ns)
     f->under_way = false;
     if (d->load->cookies && x->reply.head)
         cookies_take(&f->session->cookies, x->origin, x->request->target, x->reply.head, x->reply.head_len, time(NULL));
+    breaker_take(breaker_of(f, x->origin), end == EXCHANGE_WHOLE || end == EXCHANGE_TIMEOUT, now_ns - x->started_ns);
     struct outcome o = {.ok = true};
     if (end == EXCHANGE_WHOLE && d->load->follow != FOLLOW_OFF && is_redirect(x->reply.status) &&
         f->step->spec.protocol != EXCHANGE_RAW && followed(f, &o, now_ns))

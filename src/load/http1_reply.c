@@ -525,9 +525,10 @@ static enum http1_step count(struct http1_reply *r, uint8_t state, size_t taken,
         r->head_bytes += taken;
     else if (state == CHUNK_EXTENSION)
         r->extension_bytes += taken;
-    if (step != HTTP1_BAD && r->head_bytes + r->extension_bytes > HTTP1_HEAD_MAX)
-        return refuse(r, "a head that is too large");
-    return step;
+    if (step == HTTP1_BAD || r->head_bytes + r->extension_bytes <= HTTP1_HEAD_MAX)
+        return step;
+    r->head_large = true;
+    return refuse(r, "a head that is too large");
 }
 
 // What is known without further input.

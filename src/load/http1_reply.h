@@ -35,7 +35,8 @@ struct http1_reply {
     bool keep_alive;     // the connection may serve another request; meaningful from HTTP1_HEAD on
     bool has_length;
     bool chunked;
-    bool head_done; // HTTP1_HEAD was told
+    bool head_done;  // HTTP1_HEAD was told
+    bool head_large; // of HTTP1_BAD: more than HTTP1_HEAD_MAX of what is no body
 
     // private
     bool no_body, close_seen, keep_seen, coded, in_trailers, minor_is_1;

@@ -64,11 +64,26 @@ struct load {
 
 static const char *const state_names[] = {"starting", "ready", "running", "stopping", "stopped", "lost"};
 static const char *const error_names[LOAD_ERRORS] = {
-    [LOAD_ERR_DNS] = "dns",         [LOAD_ERR_CONNECT] = "connect", [LOAD_ERR_TLS] = "tls",
-    [LOAD_ERR_RESET] = "reset",     [LOAD_ERR_TIMEOUT] = "timeout", [LOAD_ERR_PROTOCOL] = "protocol",
-    [LOAD_ERR_BODY] = "body",       [LOAD_ERR_HOST] = "host",       [LOAD_ERR_STATUS] = "status",
-    [LOAD_ERR_CHECK] = "check",     [LOAD_ERR_EXTRACT] = "extract", [LOAD_ERR_SLOW] = "slow",
-    [LOAD_ERR_REQUEST] = "request", [LOAD_ERR_LOCAL] = "local",
+    [LOAD_ERR_DNS] = "dns",
+    [LOAD_ERR_REFUSED] = "refused",
+    [LOAD_ERR_CONNECT] = "connect",
+    [LOAD_ERR_TLS] = "tls",
+    [LOAD_ERR_RESET] = "reset",
+    [LOAD_ERR_CLOSED] = "closed",
+    [LOAD_ERR_TIMEOUT] = "timeout",
+    [LOAD_ERR_PROTOCOL] = "protocol",
+    [LOAD_ERR_HEAD] = "head_too_large",
+    [LOAD_ERR_BODY] = "too_large",
+    [LOAD_ERR_DECODE] = "decode",
+    [LOAD_ERR_HOST] = "host",
+    [LOAD_ERR_REDIRECTS] = "redirects",
+    [LOAD_ERR_STATUS] = "status",
+    [LOAD_ERR_CHECK] = "check",
+    [LOAD_ERR_EXTRACT] = "extract",
+    [LOAD_ERR_SLOW] = "slow",
+    [LOAD_ERR_REQUEST] = "request",
+    [LOAD_ERR_BACK_OFF] = "back_off",
+    [LOAD_ERR_LOCAL] = "local",
 };
 
 const char *load_state_name(enum load_state state)

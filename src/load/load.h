@@ -39,23 +39,29 @@ const char *load_state_name(enum load_state state);
 
 // Why a request failed. One request has at most one kind, the first that applies in this order.
 enum load_error {
-    LOAD_ERR_DNS,      // the host's name could not be resolved
-    LOAD_ERR_CONNECT,  // refused, unreachable, or no connection within the time
-    LOAD_ERR_TLS,      // handshake or certificate
-    LOAD_ERR_RESET,    // the connection ended or was reset before the reply was whole
-    LOAD_ERR_TIMEOUT,  // no whole reply within the scenario's timeout
-    LOAD_ERR_PROTOCOL, // what came is not HTTP, or its header is larger than 256 KiB
-    LOAD_ERR_BODY,     // a reply body larger than allowed, or one that does not unpack
-    LOAD_ERR_HOST,     // a redirect to a host that the profile does not name, or too many of them: not followed
-    LOAD_ERR_STATUS,   // a status that the step does not expect
-    LOAD_ERR_CHECK,    // something else of the reply that the step does not expect
-    LOAD_ERR_EXTRACT,  // a value that was to be taken from the reply is not in it
-    LOAD_ERR_SLOW,     // service time above the step's `under`
-    LOAD_ERR_REQUEST,  // not sent: a value for it is missing, or does not fit where it is to stand
-    LOAD_ERR_LOCAL,    // the generator's own machine: no descriptors, ports or memory left
+    LOAD_ERR_DNS,       // the host's name could not be resolved
+    LOAD_ERR_REFUSED,   // the connection was refused
+    LOAD_ERR_CONNECT,   // unreachable, or no connection within the time
+    LOAD_ERR_TLS,       // handshake or certificate
+    LOAD_ERR_RESET,     // the connection was reset before the reply was whole
+    LOAD_ERR_CLOSED,    // it was closed, in order, before the reply was whole
+    LOAD_ERR_TIMEOUT,   // no whole reply within the scenario's timeout
+    LOAD_ERR_PROTOCOL,  // what came is not HTTP, or not the raw protocol
+    LOAD_ERR_HEAD,      // a reply whose head is larger than 256 KiB
+    LOAD_ERR_BODY,      // a reply body larger than allowed, packed or unpacked
+    LOAD_ERR_DECODE,    // a reply body that does not unpack
+    LOAD_ERR_HOST,      // a redirect to a host that the profile does not name: not followed
+    LOAD_ERR_REDIRECTS, // more redirects in a row than are followed
+    LOAD_ERR_STATUS,    // a status that the step does not expect
+    LOAD_ERR_CHECK,     // something else of the reply that the step does not expect
+    LOAD_ERR_EXTRACT,   // a value that was to be taken from the reply is not in it
+    LOAD_ERR_SLOW,      // service time above the step's `under`
+    LOAD_ERR_REQUEST,   // not sent: a value for it is missing, or does not fit where it is to stand
+    LOAD_ERR_BACK_OFF,  // not sent: what was sent there before failed at once, time after time (load/breaker.h)
+    LOAD_ERR_LOCAL,     // the generator's own machine: no descriptors, ports or memory left
     LOAD_ERRORS
 };
-const char *load_error_name(enum load_error kind); // "dns", "connect", "tls", ... as in JSON
+const char *load_error_name(enum load_error kind); // "dns", "refused", "connect", ... as in JSON
 
 // Cumulative since load_start, over all begins. offered = started + dropped + waiting; started = completed + cancelled
 // + under way. Those that wait are in the `offered` of LOAD_ALL only: their scenario is chosen when they start.

@@ -27,6 +27,11 @@ static bool is_idempotent(const struct net_call *call)
     return false;
 }
 
+static enum exchange_end connect_end(int error)
+{
+    return net_is_local(error) ? EXCHANGE_LOCAL : error == ECONNREFUSED ? EXCHANGE_REFUSED : EXCHANGE_CONNECT;
+}
+
 static void wait_for_backlog(struct net_call *call)
 {
     struct net *n = call->plan->net;
@@ -43,7 +48,7 @@ static void open_new(struct net_call *call)
     if (errno == EAGAIN) // of a unix socket: its server does not get to accepting
         wait_for_backlog(call);
     else
-        net_call_end(call, net_is_local(errno) ? EXCHANGE_LOCAL : EXCHANGE_CONNECT, strerrordesc_np(errno), false);
+        net_call_end(call, connect_end(errno), strerrordesc_np(errno), false);
 }
 
 void net_call_connect(struct net_call *call, bool idle_ones)
@@ -63,7 +68,7 @@ void net_call_broken(struct net_call *call, int error)
     struct net_conn *c = call->conn;
     bool unheard = call->received_bytes == 0;
     if (c->state == NET_CONNECTING) {
-        net_call_end(call, net_is_local(error) ? EXCHANGE_LOCAL : EXCHANGE_CONNECT, strerrordesc_np(error), false);
+        net_call_end(call, connect_end(error), strerrordesc_np(error), false);
     } else if (c->served > 0 && unheard && !call->retried && is_idempotent(call)) {
         call->retried = true;
         call->plan->net->retried++;
@@ -71,8 +76,8 @@ void net_call_broken(struct net_call *call, int error)
         net_conn_close(c);
         net_call_connect(call, false);
     } else {
-        net_call_end(call, net_is_local(error) ? EXCHANGE_LOCAL : EXCHANGE_RESET,
-                     error ? strerrordesc_np(error) : "the server closed the connection", false);
+        enum exchange_end end = net_is_local(error) ? EXCHANGE_LOCAL : error ? EXCHANGE_RESET : EXCHANGE_CLOSED;
+        net_call_end(call, end, error ? strerrordesc_np(error) : "the server closed the connection", false);
     }
 }
 

@@ -129,7 +129,7 @@ static bool feed_http(struct net_conn *c, const char *data, size_t len)
     else if (step == HTTP1_DONE)
         net_call_end(call, EXCHANGE_PROTOCOL, "more came than the reply", false);
     else if (step == HTTP1_BAD)
-        net_call_end(call, EXCHANGE_PROTOCOL, r->why, false);
+        net_call_end(call, r->head_large ? EXCHANGE_HEAD : EXCHANGE_PROTOCOL, r->why, false);
     else if (step == HTTP1_LARGE)
         net_call_end(call, EXCHANGE_BODY, "the body is too large", false);
     return step != HTTP1_MORE;
@@ -202,5 +202,5 @@ void net_reply_closed(struct net_conn *c)
     if (http1_closed(&c->reply.http) == HTTP1_DONE)
         whole(c, false);
     else
-        net_call_end(call, EXCHANGE_RESET, c->reply.http.why, false);
+        net_call_end(call, EXCHANGE_CLOSED, c->reply.http.why, false);
 }

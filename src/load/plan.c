@@ -228,7 +228,8 @@ int plan_read(struct load_plan *p, const struct profile *profile, int index, con
         return -1;
     p->needs_sessions = p->needs_sessions || l->cookies || l->follow != FOLLOW_OFF || l->n_user_setup > 0 ||
                         l->connection == CONNECTION_PER_USER;
-    return 0;
+    p->breaker = calloc((size_t)p->origins.n + 1, sizeof *p->breaker);
+    return p->breaker ? 0 : seep_fail(err, SEEP_E_SYSTEM, "There is no memory for %d addresses.", p->origins.n);
 }
 
 void plan_free(struct load_plan *p)
@@ -243,6 +244,7 @@ void plan_free(struct load_plan *p)
     if (p->load)
         session_plan_close(&p->sessions);
     origin_free(&p->origins);
+    free(p->breaker);
     buf_free(&p->value_text);
     buf_free(&p->check_room.wanted);
     buf_free(&p->check_room.found);

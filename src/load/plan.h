@@ -5,6 +5,7 @@
 #ifndef SEEP_LOAD_PLAN_H
 #define SEEP_LOAD_PLAN_H
 
+#include "load/breaker.h"
 #include "load/check.h"
 #include "load/extract.h"
 #include "load/measure.h"
@@ -58,6 +59,7 @@ struct load_plan {
     struct session_plan sessions;
     struct measures measures;
     struct origin_table origins;
+    struct breaker *breaker; // changes: of each origin, by its id
     struct transport *transport[PLAN_TRANSPORTS_MAX];
     int n_transports;
     bool needs_sessions;          // something differs from user to user

@@ -30,12 +30,16 @@ enum {
 // the engine's to judge.
 enum exchange_end {
     EXCHANGE_DNS,      // the host's name could not be resolved
-    EXCHANGE_CONNECT,  // refused, unreachable, or no connection within the time
+    EXCHANGE_REFUSED,  // the connection was refused
+    EXCHANGE_CONNECT,  // unreachable, or no connection within the time
     EXCHANGE_TLS,      // handshake or certificate
-    EXCHANGE_RESET,    // the connection ended or was reset before the reply was whole
+    EXCHANGE_RESET,    // the connection was reset before the reply was whole
+    EXCHANGE_CLOSED,   // it was closed, in order, before the reply was whole
     EXCHANGE_TIMEOUT,  // no whole reply within the spec's time
-    EXCHANGE_PROTOCOL, // what came is not the protocol, or its head is too large
-    EXCHANGE_BODY,     // the body is too large, or does not unpack
+    EXCHANGE_PROTOCOL, // what came is not the protocol
+    EXCHANGE_HEAD,     // the head is too large
+    EXCHANGE_BODY,     // the body is too large, packed or unpacked
+    EXCHANGE_DECODE,   // the body does not unpack
     EXCHANGE_LOCAL,    // this machine: no descriptors, ports or memory left
     EXCHANGE_WHOLE,
 };

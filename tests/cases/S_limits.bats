@@ -62,7 +62,7 @@ gates:
 YAML
 }
 
-@test "S01 two loads in two processes: every part has its figures, which add up, and its gates" {
+@test "S31 two loads in two processes: every part has its figures, which add up, and its gates" {
     serve demo_service --port 0
     several
     run "$SEEP" load load.yaml -d 3s -q -f json
@@ -80,7 +80,7 @@ YAML
     unserve
 }
 
-@test "S02 the same in a run: stored, gated, reported, and its response times read by another program" {
+@test "S32 the same in a run: stored, gated, reported, and its response times read by another program" {
     serve demo_service --port 0
     several
     sed -i '/1e9/d' load.yaml
@@ -100,7 +100,7 @@ YAML
     unserve
 }
 
-@test "S03 the limit of a server is found, what failed first, the way back, and how many at once it takes" {
+@test "S33 the limit of a server is found, what failed first, the way back, and how many at once it takes" {
     serve capacity_http 0 5000 # 200 requests a second, one after the other
     cat >load.yaml <<YAML
 version: 1
@@ -124,7 +124,7 @@ YAML
         and l["at_once"]["status"] == "fail" and l["at_once"]["ratio"] > 4)(d["limit"])'
 }
 
-@test "S04 a server that serves many at once passes; one without a limit in reach is not given one" {
+@test "S34 a server that serves many at once passes; one without a limit in reach is not given one" {
     serve capacity_http 0 5000 parallel
     cat >load.yaml <<YAML
 version: 1
@@ -142,7 +142,7 @@ YAML
     unserve
 }
 
-@test "S05 a generator that is held up says so, and its gates decide nothing" {
+@test "S35 a generator that is held up says so, and its gates decide nothing" {
     serve demo_service --port 0
     several
     sed -i '/1e9/d' load.yaml
@@ -160,7 +160,7 @@ YAML
     unserve
 }
 
-@test "S06 a run looked at while it goes on: its state and the last hour of its load as JSON, and how it ended" {
+@test "S36 a run looked at while it goes on: its state and the last hour of its load as JSON, and how it ended" {
     serve demo_service --port 0
     several
     sed -i '/1e9/d' load.yaml

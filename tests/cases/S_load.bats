@@ -84,7 +84,7 @@ Y
     drive <<<"{ version: 1, name: t, load: { $load, tls: { insecure: true, cert: client.crt, key: client.key }, scenarios: [$request] } }"
     is "l['requests'] == 20 and l['errors'] == 0"
     drive <<<"{ version: 1, name: t, load: { $load, tls: { ca: ca.crt }, scenarios: [$request] } }"
-    is "l['errors'] == 20 and set(l['errors_by_kind']) <= {'tls', 'reset', 'protocol'}" # no certificate of ours
+    is "l['errors'] == 20 and set(l['errors_by_kind']) <= {'tls', 'reset', 'closed', 'protocol'}" # no certificate of ours
 }
 
 @test "S03 HTTP/1.1 over TLS, and a server that cannot HTTP/2 is told of" {
@@ -178,9 +178,9 @@ Y
     [ "$status" -eq 2 ]
 }
 
-# Row B22: the server is the target, and everything it does to its clients is an error of its kind. Nothing listens on the port of
-# the 64 users: without the growing pauses they would fail as fast as the machine can.
-@test "S08 B22: a hostile server and a refused port are counted by kind, cost little and stop no sample" {
+# Row B22: the server is the target, and everything it does to its clients is an error of its own kind. Nothing listens on the
+# refused port; of 100 000 requests a second to it all are counted, and hardly any is sent.
+@test "S08 B22: every vice of a hostile server has its own kind, and 100 000 errors a second stop no sample" {
     local port refused
     port=$(free_port) refused=$(free_port)
     cat >p.yaml <<Y
@@ -189,36 +189,51 @@ name: vandal
 target: { command: [$TARGETS/vandal_http, "$port"], life: service, ready: { http: "http://127.0.0.1:$port/ok", within: 20s } }
 run: { duration: 5s, interval: 100ms, drain: 500ms, early_stop: false }
 load:
-  - { name: refused, users: 64, timeout: 1s, scenarios: [{ name: refused, request: "http://127.0.0.1:$refused/" }] }
+  - { name: users, users: 64, timeout: 1s, scenarios: [{ name: users, request: "http://127.0.0.1:$refused/" }] }
+  - { name: storm, rate: 100000/s, timeout: 1s, scenarios: [{ name: storm, request: "http://127.0.0.1:$refused/" }] }
   - name: vices
-    rate: 60/s
+    rate: 80/s
     connections: 100
     timeout: 700ms
     body_max: 1MB
+    follow: same-host
     scenarios:
       - { name: endless, request: "http://127.0.0.1:$port/endless" }
-      - { name: bomb, request: "http://127.0.0.1:$port/gzip-bomb" }
       - { name: loris, request: "http://127.0.0.1:$port/loris" }
       - { name: reset, request: "http://127.0.0.1:$port/reset" }
+      - { name: cut, request: "http://127.0.0.1:$port/cut" }
       - { name: headers, request: "http://127.0.0.1:$port/headers" }
       - { name: garbage, request: "http://127.0.0.1:$port/garbage" }
+      - { name: away, request: "http://127.0.0.1:$port/to-host?port=1" }
+      - { name: elsewhere, request: "http://127.0.0.1:$port/to-file" }
+      - { name: round, request: "http://127.0.0.1:$port/to-self" }
       - { name: tls, request: "https://127.0.0.1:$port/ok" }
+      - { name: name, request: "http://no-such-host.invalid/" }
+      - { name: bomb, request: { url: "http://127.0.0.1:$port/gzip-bomb", headers: { Accept-Encoding: gzip } }, expect: { body: { contains: x } } }
+      - { name: unpacked, request: { url: "http://127.0.0.1:$port/not-gzip", headers: { Accept-Encoding: gzip } }, expect: { body: { contains: x } } }
 gates: [ "http.errors <= 100%" ]
 Y
     run "$SEEP" run --name vandal --profile p.yaml
     echo "$output"
     [ "$status" -lt 4 ]
     valid_verdict vandal
-    verdict vandal 'v["evidence"]["samples"] >= 45 and not [e for e in v["events"] if e["kind"] == "gap"]'
+    # A busy machine may miss a tick, and then says so; no tick is missing without a word.
+    verdict vandal 'v["evidence"]["samples"] >= 38 and v["evidence"]["samples"] + sum(g["missed"] for g in v["evidence"]["gaps"]) >= 50'
     python3 - "$SEEP_RESULTS/vandal/verdict.json" <<'PY'
 import json, sys
 load = json.load(open(sys.argv[1]))["load"]
-print(json.dumps(load)[:6000])
-kinds = load["errors_by_kind"]
-for kind in ("connect", "body", "timeout", "reset", "protocol", "tls"):
-    assert kinds.get(kind, 0) > 0, kind
+by_name = {s["name"]: s for s in load["scenarios"]}
+kinds = {name: s["errors_by_kind"] for name, s in by_name.items()}
+print(json.dumps(kinds), load["generator"])
+for name, kind in {"endless": "too_large", "loris": "timeout", "reset": "reset", "cut": "closed", "headers": "head_too_large", "garbage": "protocol",
+                   "away": "host", "elsewhere": "host", "round": "redirects", "tls": "tls", "name": "dns", "bomb": "too_large", "unpacked": "decode"}.items():
+    if name != "loris": kinds[name].pop("timeout", 0)  # of a machine too busy for it; the bomb is packed at its first request
+    assert set(kinds[name]) == {kind} and sum(kinds[name].values()) > 0, name
 # Each user pauses for 5 ms at least, then for twice as long and so on up to a second: some ten attempts in five seconds.
-assert 64 <= kinds["connect"] <= 64 * 20, kinds
-assert load["generator"]["cpu"] < 0.9, load["generator"]
+assert 64 <= kinds["users"].get("refused", 0) + kinds["users"].get("back_off", 0) <= 64 * 20
+storm = kinds["storm"]
+assert set(storm) == {"refused", "back_off"} and sum(storm.values()) == by_name["storm"]["requests"]
+assert storm["refused"] <= 100 + 5500 and storm["back_off"] > 50000, storm  # some of 500 000: a busy machine drops starts, and says so
+assert by_name["storm"]["started"] + by_name["storm"]["dropped"] >= 0.99 * by_name["storm"]["offered"]
 PY
 }

@@ -86,7 +86,7 @@ CONF
 # The access log is written by the time a reply is; its lines for a path.
 asked() { grep -c "\"[A-Z]* $1 HTTP" ngx/access.log; }
 
-@test "S01 redis by its own protocol: every command arrived once, values are checked, refusals are errors" {
+@test "S21 redis by its own protocol: every command arrived once, values are checked, refusals are errors" {
     start_redis
     cat >p.yaml <<YAML
 version: 1
@@ -111,7 +111,7 @@ YAML
     loaded 'l["generator"]["connections"] <= 8'
 }
 
-@test "S02 redis over a unix socket, pipelined" {
+@test "S22 redis over a unix socket, pipelined" {
     start_redis
     cat >p.yaml <<YAML
 version: 1
@@ -131,7 +131,7 @@ YAML
     [ "$(calls echo)" = 600 ]
 }
 
-@test "S03 memcached: values come back whole, and its own counters agree" {
+@test "S23 memcached: values come back whole, and its own counters agree" {
     start_memcached -l 127.0.0.1 -p "$PORT"
     wait_for 20 stat_of pid
     cat >p.yaml <<YAML
@@ -154,7 +154,7 @@ YAML
     [ "$(stat_of get_hits)" = 300 ]
 }
 
-@test "S04 nginx over a unix socket: what was counted is what its log has" {
+@test "S24 nginx over a unix socket: what was counted is what its log has" {
     start_nginx
     cat >p.yaml <<YAML
 version: 1
@@ -173,7 +173,7 @@ YAML
     [ "$(asked /absent)" = "$(loaded 's["absent"]["requests"]')" ]
 }
 
-@test "S05 connections are shared and kept, kept for each user, or fresh" {
+@test "S25 connections are shared and kept, kept for each user, or fresh" {
     start_nginx
     local kind before after
     for kind in shared per-user fresh; do
@@ -200,7 +200,7 @@ YAML
     done
 }
 
-@test "S06 own connections and libcurl's come to the same with a real server" {
+@test "S26 own connections and libcurl's come to the same with a real server" {
     start_nginx
     local kind
     for kind in own curl; do

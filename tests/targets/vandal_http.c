@@ -5,7 +5,7 @@
 //
 //   /ok  /status?code=N  /stall?ms=N (every /ok waits until it is over)  /count (how often each path was asked for)
 //   /reset  /cut  /silent  /slow  /loris (a header, a byte at a time)  /endless  /headers  /longline  /garbage  /empty
-//   /close-race  /gzip-bomb /to-file  /to-host?port=N  /http09
+//   /close-race  /gzip-bomb  /not-gzip  /to-file  /to-host?port=N  /to-self  /http09
 //
 // One thread a connection, blocking; nothing here is meant to be good.
 #include <arpa/inet.h>
@@ -207,6 +207,18 @@ static bool to_host(int fd, const char *query)
     return reply(fd, 302, location, "");
 }
 
+static bool to_self(int fd, const char *query)
+{
+    (void)query;
+    return reply(fd, 302, "Location: /to-self\r\n", "");
+}
+
+static bool not_gzip(int fd, const char *query)
+{
+    (void)query;
+    return reply(fd, 200, "Content-Encoding: gzip\r\n", "this was never packed");
+}
+
 // 200 MB of zeros, about 200 kB on the wire.
 static bool gzip_bomb(int fd, const char *query)
 {
@@ -257,6 +269,8 @@ static struct vice {
     {"/gzip-bomb", gzip_bomb, 0},
     {"/to-file", to_file, 0},
     {"/to-host", to_host, 0},
+    {"/to-self", to_self, 0},
+    {"/not-gzip", not_gzip, 0},
     {"/visited", ok, 0},
     {"/count", count, 0},
 };

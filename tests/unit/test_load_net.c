@@ -174,13 +174,13 @@ static void every_script_ends_as_it_must(void **s)
         {"until close", until_close, EXCHANGE_WHOLE, 200, false},
         {"resets at once", resets_at_once, EXCHANGE_RESET, 0, false},
         {"resets in the middle", resets_in_the_middle, EXCHANGE_RESET, 200, false},
-        {"closes in the middle", closes_in_the_middle, EXCHANGE_RESET, 200, false},
-        {"closes unheard", closes_unheard, EXCHANGE_RESET, 0, false},
+        {"closes in the middle", closes_in_the_middle, EXCHANGE_CLOSED, 200, false},
+        {"closes unheard", closes_unheard, EXCHANGE_CLOSED, 0, false},
         {"says less", says_less, EXCHANGE_PROTOCOL, 200, true},
         {"slow loris", slow_loris, EXCHANGE_TIMEOUT, 200, false},
         {"says nothing", says_nothing, EXCHANGE_TIMEOUT, 0, false},
-        {"endless header", endless_header, EXCHANGE_PROTOCOL, 200, false},
-        {"endless line", endless_line, EXCHANGE_PROTOCOL, 200, false},
+        {"endless header", endless_header, EXCHANGE_HEAD, 200, false},
+        {"endless line", endless_line, EXCHANGE_HEAD, 200, false},
         {"endless body", endless_body, EXCHANGE_BODY, 200, false},
         {"endless chunks", endless_chunks, EXCHANGE_BODY, 200, false},
         {"garbage", garbage, EXCHANGE_PROTOCOL, 0, false},
@@ -343,7 +343,7 @@ static void a_stale_connection_costs_no_idempotent_request(void **s)
         const char *method;
         enum exchange_end end;
     } rows[] = {
-        {"GET", EXCHANGE_WHOLE}, {"DELETE", EXCHANGE_WHOLE}, {"POST", EXCHANGE_RESET}, {"PATCH", EXCHANGE_RESET}};
+        {"GET", EXCHANGE_WHOLE}, {"DELETE", EXCHANGE_WHOLE}, {"POST", EXCHANGE_CLOSED}, {"PATCH", EXCHANGE_CLOSED}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         static struct scene sc;
         static struct asked a;
@@ -369,7 +369,7 @@ static void a_new_connection_that_breaks_is_not_retried(void **s)
     client_prepare(&sc.c, &sc.spec);
     client_ask(&sc.c, &a, &sc.spec);
     client_wait(&sc.c, 1);
-    assert_int_equal(a.seen.end, EXCHANGE_RESET);
+    assert_int_equal(a.seen.end, EXCHANGE_CLOSED);
     assert_int_equal(scene_close(&sc), 1);
 }
 
@@ -482,9 +482,9 @@ static void names_and_addresses(void **s)
     assert_int_equal(bind(bound, (struct sockaddr *)&at, len), 0);
     assert_int_equal(getsockname(bound, (struct sockaddr *)&at, &len), 0);
     struct exchange_origin refused = {.port = ntohs(at.sin_port), .host = "127.0.0.1", .authority = "x"};
-    assert_int_equal(ask_origin(&refused, ten_s), EXCHANGE_CONNECT);
+    assert_int_equal(ask_origin(&refused, ten_s), EXCHANGE_REFUSED);
     refused.host = "localhost";
-    assert_int_equal(ask_origin(&refused, ten_s), EXCHANGE_CONNECT);
+    assert_int_equal(ask_origin(&refused, ten_s), EXCHANGE_REFUSED);
     close(bound);
     struct exchange_origin gone = {.host = "x", .authority = "x", .unix_path = "/tmp/seep-no-such-socket"};
     assert_int_equal(ask_origin(&gone, ten_s), EXCHANGE_CONNECT);
@@ -675,7 +675,7 @@ static void raw_steps_have_their_framing(void **s)
     got = ask_raw(speaks_resp, (struct profile_tcp){.framing = FRAMING_NONE}, "PING\r\n", 20, &n);
     assert_true(got.end == EXCHANGE_WHOLE && n == 1); // what comes back is thrown away
     got = ask_raw(closes_unheard, (struct profile_tcp){.framing = FRAMING_LINE}, "GET / HTTP/1.1\r\n\r\n", 1, &n);
-    assert_int_equal(got.end, EXCHANGE_RESET);
+    assert_int_equal(got.end, EXCHANGE_CLOSED);
 }
 
 int main(void)

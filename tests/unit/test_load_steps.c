@@ -270,7 +270,7 @@ static void redirects_stay_on_their_host(void **s)
     assert_int_equal(hops->redirects, 3 * hops->completed);
     assert_int_equal(counts(l, "scenario=moved")->ok, counts(l, "scenario=moved")->completed);
     assert_int_equal(counts(l, "scenario=again")->ok, counts(l, "scenario=again")->completed);
-    assert_int_equal(loop->error[LOAD_ERR_HOST], loop->completed);
+    assert_int_equal(loop->error[LOAD_ERR_REDIRECTS], loop->completed);
     assert_int_equal(loop->redirects, 10 * loop->completed);
     assert_int_equal(counts(l, "scenario=away")->error[LOAD_ERR_HOST], counts(l, "scenario=away")->completed);
     load_free(l);
