@@ -82,9 +82,15 @@ static const struct cmd_option options[] = {
      .letter = 'f',
      .arg = "FORMAT",
      .type = CMD_CHOICE,
-     .choices = "text|json|md",
+     .choices = "text|json|md|html",
      .offset = offsetof(struct run_opts, variants.format),
      .help = "with --variant: how the comparison is written (default text)"},
+    {.name = "comparison",
+     .letter = 'O',
+     .arg = "FILE",
+     .type = CMD_STRING,
+     .offset = offsetof(struct run_opts, variants.output),
+     .help = "with --variant: write the comparison to FILE, whole or not at all, instead of standard output"},
     {0},
 };
 

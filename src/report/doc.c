@@ -18,7 +18,7 @@ static void put(struct doc *d, const char *text)
         esc_markdown(d->out, text, strlen(text));
 }
 
-void doc_begin(struct doc *d, const char *title, const char *nonce)
+void doc_begin(struct doc *d, const char *word, const char *title, const char *nonce)
 {
     if (!d->html) {
         buf_str(d->out, "# ");
@@ -26,7 +26,7 @@ void doc_begin(struct doc *d, const char *title, const char *nonce)
         buf_char(d->out, '\n');
         return;
     }
-    html_begin("dossier", title, nonce, d->out);
+    html_begin(word, title, nonce, d->out);
     buf_str(d->out, "<header class=\"top\"><div class=\"in\"><p class=\"brand\">seep</p>\n<h1>");
     put(d, title);
     buf_str(d->out, "</h1></div></header>\n<main id=\"main\" class=\"doc\">\n");

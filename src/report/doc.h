@@ -19,8 +19,9 @@ struct doc {
     bool figures[DOC_COLUMNS_MAX];
 };
 
-// nonce: of the page's policy (32 hexadecimal digits); Markdown does not need it.
-void doc_begin(struct doc *d, const char *title, const char *nonce);
+// word: what kind of document, for the title of the page; ours. nonce: of the page's policy (32 hexadecimal digits);
+// Markdown does not need it.
+void doc_begin(struct doc *d, const char *word, const char *title, const char *nonce);
 void doc_end(struct doc *d);
 void doc_heading(struct doc *d, int level, const char *text); // 2 or 3
 void doc_text(struct doc *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -350,7 +350,7 @@ int dossier_write(const struct dossier *d, bool html, struct seep_buf *out, stru
     char nonce[33], when[32];
     if (html && fs_random_hex(nonce, err))
         return -1;
-    doc_begin(&doc, d->title, html ? nonce : NULL);
+    doc_begin(&doc, "dossier", d->title, html ? nonce : NULL);
     doc_text(&doc, "Made %s by seep " SEEP_VERSION " from stored runs.", clock_iso8601(when, d->now_ns));
     put_summary(&doc, d);
     put_targets(&doc, d);
