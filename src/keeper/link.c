@@ -217,10 +217,8 @@ static int wait_for(struct keeper_link *link, uint32_t seq, struct keeper_msg *r
     return 0;
 }
 
-// Sends and waits for the reply with the same seq; what comes between is queued. 0 or -1; the reply's result is the
-// caller's.
-static int ask(struct keeper_link *link, struct keeper_msg *m, int timeout_ms, struct keeper_msg *reply,
-               struct seep_err *err)
+// SEEP_E_LIMIT: it has no room now, with MSG_DONTWAIT in flags.
+static int post(struct keeper_link *link, struct keeper_msg *m, int flags, struct seep_err *err)
 {
     SEEP_CHECK_OBJ(link, KEEPER_LINK_MAGIC);
     if (link->fd < 0)
@@ -228,9 +226,21 @@ static int ask(struct keeper_link *link, struct keeper_msg *m, int timeout_ms, s
     m->magic = KEEPER_MAGIC;
     m->version = KEEPER_VERSION;
     m->seq = ++link->seq;
-    if (send(link->fd, m, sizeof *m, MSG_NOSIGNAL) != (ssize_t)sizeof *m)
-        return errno == EPIPE || errno == ECONNRESET ? seep_fail(err, SEEP_E_TARGET, "the keeper is gone")
-                                                     : seep_fail_errno(err, errno, "the keeper cannot be asked");
+    if (send(link->fd, m, sizeof *m, MSG_NOSIGNAL | flags) == (ssize_t)sizeof *m)
+        return 0;
+    if (errno == EAGAIN)
+        return seep_fail(err, SEEP_E_LIMIT, "the keeper takes no more requests now");
+    return errno == EPIPE || errno == ECONNRESET ? seep_fail(err, SEEP_E_TARGET, "the keeper is gone")
+                                                 : seep_fail_errno(err, errno, "the keeper cannot be asked");
+}
+
+// Sends and waits for the reply with the same seq; what comes between is queued. 0 or -1; the reply's result is the
+// caller's.
+static int ask(struct keeper_link *link, struct keeper_msg *m, int timeout_ms, struct keeper_msg *reply,
+               struct seep_err *err)
+{
+    if (post(link, m, 0, err) < 0)
+        return -1;
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     int64_t deadline_ms = t.tv_sec * 1000 + t.tv_nsec / 1000000 + timeout_ms;
@@ -318,9 +328,10 @@ int keeper_list_regions(struct keeper_link *link, struct seep_err *err)
 
 int keeper_release_region(struct keeper_link *link, uint32_t id, struct seep_err *err)
 {
-    struct keeper_msg reply, m = {.type = KEEPER_MSG_RELEASE_REGION};
+    struct keeper_msg m = {.type = KEEPER_MSG_RELEASE_REGION};
     m.u.region.id = id;
-    return ask_simple(link, m, &reply, "release a region", err);
+    return post(link, &m, MSG_DONTWAIT,
+                err); // its reply says nothing that could be acted on, and is dropped when it comes
 }
 
 void keeper_close(struct keeper_link *link)

@@ -1,8 +1,8 @@
 // The supervisor's side of seep-keeper: start one, attach to one left by an earlier supervisor, talk to it.
 //
 // Place: used by run/ only. No event loop in here: poll keeper_fd() for reading and then call keeper_next_event() until
-// it says KEEPER_EV_NONE. Requests wait for their reply, at most KEEPER_REPLY_MS; events that arrive meanwhile are
-// queued. Not thread-safe: one thread owns a link.
+// it says KEEPER_EV_NONE. Requests wait for their reply, at most KEEPER_REPLY_MS (but for a release); events that
+// arrive meanwhile are queued. Not thread-safe: one thread owns a link.
 #ifndef SEEP_KEEPER_LINK_H
 #define SEEP_KEEPER_LINK_H
 
@@ -127,7 +127,10 @@ int keeper_status(struct keeper_link *link, struct keeper_stats *stats, struct s
 // Every region comes once more as KEEPER_EV_REGION; all are queued when this returns.
 int keeper_list_regions(struct keeper_link *link, struct seep_err *err);
 
-// The keeper forgets the region: call after its process is gone and its last content was copied.
+// The keeper forgets the region: call after its process is gone and its last content was copied. Never waits, as it is
+// called at ticks: 0 once the order is on its way (of an id that the keeper does not know, nothing comes).
+// SEEP_E_LIMIT: the keeper stands still and no more orders fit; try again later. SEEP_E_TARGET: it is gone, and its
+// regions with it.
 int keeper_release_region(struct keeper_link *link, uint32_t id, struct seep_err *err);
 
 // Tells the keeper to end and waits for it (at most KEEPER_REPLY_MS), reaping it if it is our child. SEEP_E_LIMIT while
@@ -158,12 +161,5 @@ int keeper_start_failure(const struct keeper_config *cfg, const struct keeper_fa
 // (SIGSEGV, core dumped) after ...", "was killed by the kernel for lack of memory (out of memory in its cgroup) after
 // ...".
 void keeper_exit_text(const struct keeper_exit_record *rec, char *text, size_t text_bytes);
-
-// "SIGTERM" for 15; "signal 77" for what has no name. name has room for 24 bytes at least.
-void keeper_signal_name(int sig, char *name, size_t name_bytes);
-
-// The names of keeper_how and keeper_oom as stored and printed ("exited", "oom"); "unknown" for foreign values.
-const char *keeper_how_name(uint8_t how);
-const char *keeper_oom_name(uint8_t oom);
 
 #endif

@@ -68,25 +68,14 @@ int keeper_read_start_record(int run_dir_fd, struct keeper_start_record *rec, st
 // --- obituary
 // ------------------------------------------------------------------------------------------------------------
 
-void keeper_signal_name(int sig, char *name, size_t name_bytes)
+// "SIGTERM" for 15; "signal 77" for what has no name.
+static void keeper_signal_name(int sig, char *name, size_t name_bytes)
 {
     const char *abbreviation = sig > 0 ? sigabbrev_np(sig) : NULL;
     if (abbreviation)
         snprintf(name, name_bytes, "SIG%s", abbreviation);
     else
         snprintf(name, name_bytes, "signal %d", sig);
-}
-
-const char *keeper_how_name(uint8_t how)
-{
-    static const char *const names[] = {"unknown", "exited", "signalled", "core"};
-    return how < sizeof names / sizeof *names ? names[how] : "unknown";
-}
-
-const char *keeper_oom_name(uint8_t oom)
-{
-    static const char *const names[] = {"no", "oom", "possible", "unknown-sigkill"};
-    return oom < sizeof names / sizeof *names ? names[oom] : "unknown";
 }
 
 static void uptime_text(const struct keeper_exit_record *rec, char *text, size_t size)

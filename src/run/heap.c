@@ -419,12 +419,18 @@ void heap_copies(struct run_heap *h, size_t max, heap_copy_fn *each, void *ctx)
     free(copy);
 }
 
-bool heap_next_released(struct run_heap *h, uint32_t *id)
+bool heap_next_released(const struct run_heap *h, uint32_t *id)
 {
     if (!h->n_released)
         return false;
-    *id = h->released[--h->n_released];
+    *id = h->released[h->n_released - 1];
     return true;
+}
+
+void heap_released(struct run_heap *h)
+{
+    SEEP_CHECK(h->n_released);
+    h->n_released--;
 }
 
 void heap_set_epoch(struct run_heap *h, uint32_t epoch)

@@ -56,8 +56,10 @@ bool heap_at_exit(struct run_heap *h, struct run_tick *tick);
 typedef void heap_copy_fn(pid_t pid, const struct wire_copy *copy, void *ctx);
 void heap_copies(struct run_heap *h, size_t max, heap_copy_fn *each, void *ctx);
 
-// Region ids to give back to the keeper, one a call. Loop's thread, no job running.
-bool heap_next_released(struct run_heap *h, uint32_t *id);
+// Region ids to give back to the keeper: tells one, and the same one again until heap_released() says that the keeper
+// has its order. Loop's thread, no job running.
+bool heap_next_released(const struct run_heap *h, uint32_t *id);
+void heap_released(struct run_heap *h);
 
 // From now on blocks are born in this epoch (1..HEAP_EPOCHS; 0 before the measured time). No job running.
 void heap_set_epoch(struct run_heap *h, uint32_t epoch);

@@ -130,13 +130,17 @@ static void start_checking(struct run *r)
     SEEP_CHECK(uv_queue_work(&r->loop, &r->check_work, check_job, check_done) == 0);
 }
 
+// What a keeper that stands still does not take now, it is told at the next tick.
 static void release_regions(struct run *r)
 {
     uint32_t id;
     struct seep_err err;
-    while (r->sampler.heap && heap_next_released(r->sampler.heap, &id))
-        if (r->linked && !r->keeper_lost)
-            keeper_release_region(&r->link, id, &err);
+    while (r->sampler.heap && heap_next_released(r->sampler.heap, &id)) {
+        bool told = r->linked && !r->keeper_lost;
+        if (told && keeper_release_region(&r->link, id, &err) && err.code == SEEP_E_LIMIT)
+            return;
+        heap_released(r->sampler.heap);
+    }
 }
 
 static void sample_done(uv_work_t *req, int status)
