@@ -73,7 +73,7 @@ void buf_char(struct seep_buf *b, char c)
     buf_add(b, &c, 1);
 }
 
-void buf_vprintf(struct seep_buf *b, const char *fmt, va_list ap)
+static void buf_vprintf(struct seep_buf *b, const char *fmt, va_list ap)
 {
     va_list again;
     va_copy(again, ap);

@@ -23,7 +23,6 @@ void buf_add(struct seep_buf *b, const void *data, size_t len);
 void buf_str(struct seep_buf *b, const char *text);
 void buf_char(struct seep_buf *b, char c);
 void buf_printf(struct seep_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void buf_vprintf(struct seep_buf *b, const char *fmt, va_list ap);
 // A finite number in the fewest digits that read back equal.
 void buf_double(struct seep_buf *b, double value);
 // 0, or -1 with "<what> is larger than N bytes" when something did not fit.

@@ -58,7 +58,8 @@ int fs_make_private_dir(int dir_fd, const char *name, struct seep_err *err)
     return fd;
 }
 
-int fs_open_read(int dir_fd, const char *name, struct seep_err *err)
+// Opens an existing regular file below dir_fd for reading; symbolic links in the last component are refused.
+static int fs_open_read(int dir_fd, const char *name, struct seep_err *err)
 {
     // O_NONBLOCK: a FIFO in the file's place must not stop us before fstat has seen what it is.
     int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);

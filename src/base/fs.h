@@ -18,9 +18,6 @@ int fs_open_dir(const char *path, bool create, struct seep_err *err);
 // Makes `name` in `dir_fd` exclusively with mode 0700 and opens it. -1 with sys_errno EEXIST when it is there already.
 int fs_make_private_dir(int dir_fd, const char *name, struct seep_err *err);
 
-// Opens an existing regular file below dir_fd for reading; symbolic links in the last component are refused.
-int fs_open_read(int dir_fd, const char *name, struct seep_err *err);
-
 // Reads a whole regular file into `out` (whose ceiling bounds it). AT_FDCWD is accepted.
 int fs_read_file(int dir_fd, const char *name, struct seep_buf *out, struct seep_err *err);
 

@@ -89,8 +89,5 @@ char *cmd_own_path(const char *what, struct seep_err *err);
 // help.c, man.c: the texts made from the tables.
 void cmd_print_help(FILE *out, const struct cmd_command *c);
 void cmd_print_overview(FILE *out);
-void cmd_print_man(FILE *out, const struct cmd_command *c); // section 1; NULL: the page seep(1)
-void cmd_print_man_profile(FILE *out);                      // seep-profile(5)
-void cmd_print_completion(FILE *out);                       // bash
 
 #endif

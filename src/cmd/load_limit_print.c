@@ -18,7 +18,7 @@ const char *load_limit_unit_name(enum limit_unit unit)
     return names[unit];
 }
 
-const char *load_limit_status(const struct limit_run *r)
+static const char *load_limit_status(const struct limit_run *r)
 {
     const struct limit_search *s = &r->search;
     if (limit_found(s))

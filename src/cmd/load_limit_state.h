@@ -49,8 +49,6 @@ const struct limit_try *load_limit_try_at(const struct limit_run *r, double leve
 // Was a confirmed level judged by gates that could all be told?
 bool load_limit_sure(const struct limit_run *r);
 bool load_limit_at_once_failed(const struct limit_run *r);
-// "found", "generator", "nothing_held", "nothing_failed", "unsure".
-const char *load_limit_status(const struct limit_run *r);
 
 void load_limit_print_text(const struct limit_run *r);
 void load_limit_print_json(const struct limit_run *r);

@@ -6,8 +6,8 @@
 #include <ctype.h>
 #include <string.h>
 
-// Text into roff: a backslash, a leading dot or quote, every dash that is meant to be typed, and a place to break a line
-// after each of several choices.
+// Text into roff: a backslash, a leading dot or quote, every dash that is meant to be typed, and a place to break a
+// line after each of several choices.
 static void roff(FILE *out, const char *text)
 {
     const char *from = text;
@@ -127,7 +127,7 @@ static void roff_overview(FILE *out)
           out);
 }
 
-void cmd_print_man(FILE *out, const struct cmd_command *c)
+static void print_man(FILE *out, const struct cmd_command *c)
 {
     if (c)
         roff_command(out, c);
@@ -154,7 +154,7 @@ static void roff_key(const char *path, const char *type, const char *def, const 
     }
 }
 
-void cmd_print_man_profile(FILE *out)
+static void print_man_profile(FILE *out)
 {
     static const char *const paragraphs[] = {
         "A profile says what to run, how long, under which load, and what must hold. It is YAML without anchors, "
@@ -193,7 +193,7 @@ static void completion_options(FILE *out, const struct cmd_command *c)
     fputs("--help' ;;\n", out);
 }
 
-void cmd_print_completion(FILE *out)
+static void print_completion(FILE *out)
 {
     fputs("# bash completion for seep, made from its option tables\n"
           "_seep() {\n    local cur=${COMP_WORDS[COMP_CWORD]} words=''\n    COMPREPLY=()\n"
@@ -227,24 +227,24 @@ static int run_man(int argc, char **argv, void *opts)
         return CMD_PASS;
     }
     if (!strcmp(argv[0], "seep.1")) {
-        cmd_print_man(stdout, NULL);
+        print_man(stdout, NULL);
         return CMD_PASS;
     }
     if (!strcmp(argv[0], "seep-profile.5")) {
-        cmd_print_man_profile(stdout);
+        print_man_profile(stdout);
         return CMD_PASS;
     }
     char name[64];
     if (sscanf(argv[0], "seep-%63[a-z-]", name) != 1 || !cmd_find(name))
         return cmd_usage_error("man", "there is no page '%s'; `seep man` lists them", argv[0]);
-    cmd_print_man(stdout, cmd_find(name));
+    print_man(stdout, cmd_find(name));
     return CMD_PASS;
 }
 
 static int run_completion(int argc, char **argv, void *opts)
 {
     (void)argc, (void)argv, (void)opts;
-    cmd_print_completion(stdout);
+    print_completion(stdout);
     return CMD_PASS;
 }
 

@@ -194,37 +194,6 @@ int linux_cgroup_create(const char *root, const char *self, const char *name, st
     return 0;
 }
 
-static int write_number(const char *dir, const char *name, int64_t value, struct seep_err *err)
-{
-    char path[LINUX_PATH_MAX + 64], text[32];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    int len = snprintf(text, sizeof text, "%lld", (long long)value);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    ssize_t put = fd >= 0 ? write(fd, text, (size_t)len) : -1;
-    int saved = errno;
-    if (fd >= 0)
-        close(fd);
-    return put == len ? 0 : seep_fail_errno(err, saved, "the limit \"%s\" cannot be set to %s", path, text);
-}
-
-int linux_cgroup_limit(const struct linux_cgroup *cg, int64_t memory_bytes, int64_t pids, struct seep_err *err)
-{
-    if (memory_bytes > 0) {
-        if (!cg->memory_dir[0])
-            return seep_fail(err, SEEP_E_UNSUPPORTED, "memory cannot be limited here: %s", cg->why_not);
-        const char *name = exists(cg->memory_dir, "memory.max") ? "memory.max" : "memory.limit_in_bytes";
-        if (write_number(cg->memory_dir, name, memory_bytes, err) < 0)
-            return -1;
-    }
-    if (pids > 0) {
-        if (!cg->pids_dir[0])
-            return seep_fail(err, SEEP_E_UNSUPPORTED,
-                             "the number of processes cannot be limited here: there is no pids controller to use");
-        return write_number(cg->pids_dir, "pids.max", pids, err);
-    }
-    return 0;
-}
-
 void linux_cgroup_add_cpu(const char *root, const char *self, const char *name, struct linux_cgroup *cg)
 {
     char text[8192];

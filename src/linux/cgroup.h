@@ -38,9 +38,6 @@ struct linux_cgroup {
 int linux_cgroup_create(const char *root, const char *self, const char *name, struct linux_cgroup *cg,
                         struct seep_err *err);
 
-// Limits: 0 leaves a limit alone. SEEP_E_UNSUPPORTED when the group cannot limit that.
-int linux_cgroup_limit(const struct linux_cgroup *cg, int64_t memory_bytes, int64_t pids, struct seep_err *err);
-
 // Adds what limits CPU time, for a run that means to. Not part of linux_cgroup_create(): a version 1 group of its own
 // changes what share of the machine the target gets. cpu_dir stays "" where the machine does not permit it.
 void linux_cgroup_add_cpu(const char *root, const char *self, const char *name, struct linux_cgroup *cg);

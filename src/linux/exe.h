@@ -72,7 +72,6 @@ enum linux_attribute {
 // For scripts give the interpreter's struct. run_as: to the owner of a setuid file it gives no rights.
 enum linux_attribute linux_exe_attribute(const struct linux_exe *exe, const char *name, uid_t run_as, char *text,
                                          size_t size);
-const char *linux_attribute_name(enum linux_attribute a);
 
 // Which allocator a running process has mapped: "jemalloc", "tcmalloc", "mimalloc", "asan", "glibc", "musl", "unknown".
 // path gets its library ("" when built in); returns -1 when maps cannot be read.

@@ -88,27 +88,19 @@ int linux_exe_find(const char *name, const char *cwd, const char *path_env, char
 // --- attribution
 // ---------------------------------------------------------------------------------------------------------------
 
-static const struct {
-    const char *name, *sentence;
-} reasons[] = {
-    [LINUX_ATTRIBUTE_YES] = {"yes", "allocations of %s can be attributed to call stacks."},
-    [LINUX_ATTRIBUTE_STATIC] = {"static",
-                                "%s is linked statically: nothing can be preloaded, so allocations are not attributed; "
-                                "link it dynamically."},
-    [LINUX_ATTRIBUTE_SECURE] = {"secure-exec",
-                                "%s is setuid, setgid or has file capabilities: the loader ignores the probe, so "
-                                "allocations are not attributed; run a copy without these rights."},
-    [LINUX_ATTRIBUTE_SANITIZER] = {"sanitizer",
-                                   "%s is built with a sanitizer, whose allocator must come first: the probe is not "
-                                   "loaded; use a build without it."},
-    [LINUX_ATTRIBUTE_MUSL] = {"musl",
-                              "%s uses the musl C library, the probe needs glibc: allocations are not attributed."},
-    [LINUX_ATTRIBUTE_FOREIGN] =
-        {"foreign", "%s is built for another architecture than the probe: allocations are not attributed."},
-    [LINUX_ATTRIBUTE_OWN_MALLOC] = {"own-malloc",
-                                    "%s contains its own malloc, which preloading cannot see: allocations are not "
-                                    "attributed; link the allocator as a shared library."},
-    [LINUX_ATTRIBUTE_UNKNOWN] = {"unknown", "%s is no ELF program, so nothing is known about its allocations."},
+static const char *const reasons[] = {
+    [LINUX_ATTRIBUTE_YES] = "allocations of %s can be attributed to call stacks.",
+    [LINUX_ATTRIBUTE_STATIC] = "%s is linked statically: nothing can be preloaded, so allocations are not attributed; "
+                               "link it dynamically.",
+    [LINUX_ATTRIBUTE_SECURE] = "%s is setuid, setgid or has file capabilities: the loader ignores the probe, so "
+                               "allocations are not attributed; run a copy without these rights.",
+    [LINUX_ATTRIBUTE_SANITIZER] = "%s is built with a sanitizer, whose allocator must come first: the probe is not "
+                                  "loaded; use a build without it.",
+    [LINUX_ATTRIBUTE_MUSL] = "%s uses the musl C library, the probe needs glibc: allocations are not attributed.",
+    [LINUX_ATTRIBUTE_FOREIGN] = "%s is built for another architecture than the probe: allocations are not attributed.",
+    [LINUX_ATTRIBUTE_OWN_MALLOC] = "%s contains its own malloc, which preloading cannot see: allocations are not "
+                                   "attributed; link the allocator as a shared library.",
+    [LINUX_ATTRIBUTE_UNKNOWN] = "%s is no ELF program, so nothing is known about its allocations.",
 };
 
 static enum linux_attribute judge(const struct linux_exe *x, uid_t run_as)
@@ -133,14 +125,9 @@ enum linux_attribute linux_exe_attribute(const struct linux_exe *exe, const char
                                          size_t size)
 {
     enum linux_attribute a = judge(exe, run_as);
-    const char *at = strstr(reasons[a].sentence, "%s");
-    snprintf(text, size, "%.*s%s%s", (int)(at - reasons[a].sentence), reasons[a].sentence, name, at + 2);
+    const char *at = strstr(reasons[a], "%s");
+    snprintf(text, size, "%.*s%s%s", (int)(at - reasons[a]), reasons[a], name, at + 2);
     return a;
-}
-
-const char *linux_attribute_name(enum linux_attribute a)
-{
-    return (size_t)a < sizeof reasons / sizeof *reasons ? reasons[a].name : "unknown";
 }
 
 // --- what is mapped

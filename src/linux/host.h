@@ -1,4 +1,4 @@
-// Facts about the machine, for the report's heading and for doctor, and pressure at each tick.
+// Facts about the machine, for the report's heading and for doctor, and its free memory at each tick.
 // Trust: kernel text; distribution names come from a file of the administrator and are bounded.
 #ifndef SEEP_LINUX_HOST_H
 #define SEEP_LINUX_HOST_H
@@ -28,16 +28,6 @@ struct linux_host {
 // root_fd: descriptor of "/" (or a fake tree with proc/ sys/ etc/). Missing facts are marked as said above, never an
 // error.
 void linux_host_read(int root_fd, struct linux_host *out);
-
-// The 16 bytes of /proc/sys/kernel/random/boot_id; all zero when unreadable.
-void linux_boot_id(int proc_fd, uint8_t id[16]);
-
-// Pressure stall totals in us and the 10 s average in hundredths of a percent; SEEP_UNKNOWN without PSI.
-struct linux_pressure {
-    int64_t memory_some_us, memory_full_us, cpu_some_us, io_some_us, io_full_us;
-    int64_t memory_some_avg10, cpu_some_avg10, io_some_avg10;
-};
-void linux_pressure_read(int proc_fd, struct linux_pressure *out);
 
 // MemAvailable, MemFree, SwapFree now; SEEP_UNKNOWN when absent.
 struct linux_meminfo {

@@ -99,12 +99,6 @@ int linux_maps_each(int proc_fd, pid_t pid, linux_map_fn *fn, void *arg, struct 
     return 0;
 }
 
-const char *const linux_map_part_names[LINUX_MAP_PARTS] = {
-    [LINUX_MAP_HEAP] = "heap",   [LINUX_MAP_STACK] = "stack", [LINUX_MAP_THREAD_STACK] = "thread_stacks",
-    [LINUX_MAP_ANON] = "anon",   [LINUX_MAP_FILE] = "file",   [LINUX_MAP_SHMEM] = "shmem",
-    [LINUX_MAP_PROBE] = "probe", [LINUX_MAP_OTHER] = "other",
-};
-
 static bool begins(const char *text, const char *prefix)
 {
     return !strncmp(text, prefix, strlen(prefix));

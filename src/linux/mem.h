@@ -24,7 +24,6 @@ enum linux_map_part {
     LINUX_MAP_OTHER,        // [vdso], [vvar], ...
     LINUX_MAP_PARTS
 };
-extern const char *const linux_map_part_names[LINUX_MAP_PARTS];
 
 struct linux_map_sum {
     int64_t mappings, size_bytes, rss_bytes, pss_bytes, anon_bytes, swap_bytes;

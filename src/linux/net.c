@@ -179,30 +179,6 @@ size_t linux_listeners_of(int proc_fd, const struct linux_tree *tree, struct lin
     return p.owned;
 }
 
-static bool same_inode(uint64_t inode, void *arg)
-{
-    return inode == *(uint64_t *)arg;
-}
-
-pid_t linux_socket_owner(int proc_fd, uint64_t inode)
-{
-    pid_t owner = 0;
-    int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    if (!dir) {
-        if (fd >= 0)
-            close(fd);
-        return 0;
-    }
-    for (struct dirent *e; !owner && (e = readdir(dir));) {
-        int64_t pid;
-        if (text_number(e->d_name, &pid) && each_socket(proc_fd, (pid_t)pid, same_inode, &inode))
-            owner = (pid_t)pid;
-    }
-    closedir(dir);
-    return owner;
-}
-
 bool linux_socket_file_left(const char *path)
 {
     struct stat st;

@@ -33,9 +33,6 @@ size_t linux_listeners_of(int proc_fd, const struct linux_tree *tree, struct lin
 // Does anybody listen on this TCP port in the namespace of pid? 1 yes, 0 no, -1 error.
 int linux_port_in_use(int proc_fd, pid_t pid, uint16_t port, struct seep_err *err);
 
-// Which process owns the socket with that inode? Scans /proc. 0 when none is visible.
-pid_t linux_socket_owner(int proc_fd, uint64_t inode);
-
 // True when path is a socket file that still exists (left behind after a stop).
 bool linux_socket_file_left(const char *path);
 

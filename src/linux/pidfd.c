@@ -41,15 +41,6 @@ bool linux_process_alive(const struct linux_process *p)
     return linux_process_wait(p, 0, NULL) == 0;
 }
 
-int linux_process_signal(const struct linux_process *p, int sig, struct seep_err *err)
-{
-    if (syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, 0) == 0)
-        return 0;
-    if (errno == ESRCH)
-        return seep_fail(err, SEEP_E_TARGET, "process %d has ended", (int)p->pid);
-    return seep_fail_errno(err, errno, "process %d cannot be sent signal %d", (int)p->pid, sig);
-}
-
 int linux_process_wait(const struct linux_process *p, int timeout_ms, struct seep_err *err)
 {
     struct pollfd f = {.fd = p->pidfd, .events = POLLIN};

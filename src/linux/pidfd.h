@@ -21,8 +21,6 @@ void linux_process_close(struct linux_process *p);
 // True while it runs (a zombie does not).
 bool linux_process_alive(const struct linux_process *p);
 
-int linux_process_signal(const struct linux_process *p, int sig, struct seep_err *err);
-
 // Waits until it has ended, at most timeout_ms. 1 ended, 0 not yet, -1 error.
 int linux_process_wait(const struct linux_process *p, int timeout_ms, struct seep_err *err);
 

@@ -354,36 +354,6 @@ int linux_maps_count(int proc_fd, pid_t pid, int64_t *out, struct seep_err *err)
     return got < 0 ? text_fail(err, saved, pid, "maps") : 0;
 }
 
-int linux_oom_score_read(int proc_fd, pid_t pid, int *score, int *score_adj, struct seep_err *err)
-{
-    char text[32];
-    if (linux_proc_read(proc_fd, pid, "oom_score", text, sizeof text, err) < 0)
-        return -1;
-    *score = (int)strtol(text, NULL, 10);
-    if (linux_proc_read(proc_fd, pid, "oom_score_adj", text, sizeof text, err) < 0)
-        return -1;
-    *score_adj = (int)strtol(text, NULL, 10);
-    return 0;
-}
-
-int linux_environ_get(int proc_fd, pid_t pid, const char *name, char *value, size_t size, struct seep_err *err)
-{
-    enum { ENVIRON_MAX = 1 << 20 };
-    char *text = malloc(ENVIRON_MAX);
-    if (!text)
-        return seep_fail_errno(err, ENOMEM, "the environment of process %d cannot be read", (int)pid);
-    size_t name_len = strlen(name);
-    ssize_t got = linux_proc_read(proc_fd, pid, "environ", text, ENVIRON_MAX, err);
-    int rc = got < 0 ? -1 : 0;
-    for (char *at = text; rc == 0 && at < text + got; at += strlen(at) + 1)
-        if (!strncmp(at, name, name_len) && at[name_len] == '=') {
-            snprintf(value, size, "%s", at + name_len + 1);
-            rc = 1;
-        }
-    free(text);
-    return rc;
-}
-
 int linux_cmdline_read(int proc_fd, pid_t pid, char *buf, size_t size, size_t *len, struct seep_err *err)
 {
     ssize_t got = linux_proc_read(proc_fd, pid, "cmdline", buf, size, err);

@@ -103,11 +103,6 @@ enum linux_fd_kind linux_fd_classify(const char *target);
 // Number of mappings (lines of /proc/PID/maps).
 int linux_maps_count(int proc_fd, pid_t pid, int64_t *out, struct seep_err *err);
 
-int linux_oom_score_read(int proc_fd, pid_t pid, int *score, int *score_adj, struct seep_err *err);
-
-// Environment variable `name` of a running process into value. 1 found, 0 absent, -1 unreadable.
-int linux_environ_get(int proc_fd, pid_t pid, const char *name, char *value, size_t size, struct seep_err *err);
-
 // The command line with its NULs; *len gets the bytes. Bounded by size.
 int linux_cmdline_read(int proc_fd, pid_t pid, char *buf, size_t size, size_t *len, struct seep_err *err);
 

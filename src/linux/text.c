@@ -69,13 +69,6 @@ int64_t text_field(const char *text, const char *key)
     return n;
 }
 
-int64_t text_field_kib(const char *text, const char *key)
-{
-    int64_t n = SEEP_UNKNOWN;
-    text_fields(text, &(struct text_want){key, &n, 1024}, 1);
-    return n;
-}
-
 int64_t text_scaled(int64_t n, int64_t scale)
 {
     int64_t product;

@@ -22,9 +22,6 @@ int64_t text_number_of(int dir_fd, const char *path);
 // The number after `key` where `key` stands at the start of a line ("Rss:", "oom_kill "); SEEP_UNKNOWN when absent.
 int64_t text_field(const char *text, const char *key);
 
-// The same times 1024, for the "kB" of proc.
-int64_t text_field_kib(const char *text, const char *key);
-
 // A table of such lines, read in one pass over text: for each line the first entry whose key it begins with is filled.
 struct text_want {
     const char *key;

@@ -331,11 +331,3 @@ int linux_tree_sample(int proc_fd, const struct linux_tree *tree, uint32_t want,
         add_process(proc_fd, tree->nodes[i].pid, tree->nodes[i].starttime_ticks, want, deadline, out);
     return 0;
 }
-
-int linux_process_sample(int proc_fd, pid_t pid, uint64_t starttime_ticks, uint32_t want, int64_t budget_ns,
-                         struct linux_sample *out, struct seep_err *err)
-{
-    unknown_sample(out);
-    add_process(proc_fd, pid, starttime_ticks, want, deadline_of(budget_ns), out);
-    return out->gone ? text_fail(err, ESRCH, pid, "stat") : 0;
-}

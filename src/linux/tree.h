@@ -69,10 +69,6 @@ struct linux_sample {
 int linux_tree_sample(int proc_fd, const struct linux_tree *tree, uint32_t want, int64_t budget_ns,
                       struct linux_sample *out, struct seep_err *err);
 
-// The same for one process that must be (pid, starttime_ticks); starttime_ticks 0: whoever has the pid.
-int linux_process_sample(int proc_fd, pid_t pid, uint64_t starttime_ticks, uint32_t want, int64_t budget_ns,
-                         struct linux_sample *out, struct seep_err *err);
-
 // One process of a tree, for a report of children left behind: "pid 4711 (worker) S".
 int linux_tree_describe(int proc_fd, const struct linux_tree_node *node, char *text, size_t size);
 

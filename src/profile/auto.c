@@ -136,7 +136,8 @@ static const char *plain_type(const struct schema_key *key)
     }
 }
 
-const char *schema_type_text(const struct schema_key *key, char *out, size_t size)
+// What a value of the key looks like: "duration or auto", "text", "one of a, b".
+static const char *schema_type_text(const struct schema_key *key, char *out, size_t size)
 {
     if (key->type_name) {
         snprintf(out, size, "%s", key->type_name);

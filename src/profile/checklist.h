@@ -146,9 +146,6 @@ void checklist_free(struct checklist *c); // NULL is allowed
 // "run", "command", "http", "tcp", "file", "sql", "manual".
 const char *checklist_kind_name(enum checklist_kind kind);
 
-// True when text is a day such as 2027-01-31.
-bool checklist_is_day(const char *text);
-
 // Every key, depth first, as profile_each_key() does.
 void checklist_each_key(void (*each)(const char *path, const char *type, const char *def, const char *help, void *ctx),
                         void *ctx);

@@ -270,7 +270,8 @@ static void shutdown_write(struct jsonw *w, const struct schema_key *key, const 
 
 const struct key_ops key_shutdown = {shutdown_read, shutdown_write};
 
-bool checklist_is_day(const char *text)
+// A day such as 2027-01-31.
+static bool is_day(const char *text)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int y, m, d, used = 0;
@@ -286,7 +287,7 @@ static int date_read(const struct load_context *ctx, const struct schema_key *ke
     const char *text = schema_text(ctx, n, key->name);
     if (!text)
         return -1;
-    if (!checklist_is_day(text))
+    if (!is_day(text))
         return node_fail(ctx->err, n, "%s is a day such as 2027-01-31, not '%.40s'.", key->name, text);
     char **field = (char **)((char *)object + key->offset);
     *field = arena_text(ctx->arena, text, strlen(text));

@@ -114,7 +114,8 @@ static const char *copy_name(struct seep_buf *out, const char *p)
     return inner + size;
 }
 
-char *redact_text(const char *text)
+// The text with the secrets in it replaced; malloc'ed.
+static char *redact_text(const char *text)
 {
     struct seep_buf out;
     buf_init(&out, 2 * PROFILE_DUMP_MAX);

@@ -112,8 +112,6 @@ void schema_write_text(struct jsonw *w, const char *key, const char *name, const
 // Calls each row, depth first, with its full path ("load.scenarios[].weight").
 void schema_each(const struct schema_key *keys, const char *prefix,
                  void (*each)(const char *path, const struct schema_key *key, void *ctx), void *ctx);
-// What a value of the key looks like: "duration or auto", "text", "one of a, b".
-const char *schema_type_text(const struct schema_key *key, char *out, size_t size);
 
 // The steps that a value of key_steps holds, and for each the place and size of its one_of (size 0: none).
 struct step_nodes {
@@ -153,8 +151,7 @@ int profile_check(const struct load_context *ctx, const struct node *root, struc
 // Of it, faults and what goes with them: check_faults.c.
 int profile_check_faults(const struct load_context *ctx, const struct node *root, struct profile *p);
 
-// Whether a value under this name is a secret (password, token, key, ...), and a text with the secrets in it replaced.
+// Whether a value under this name is a secret (password, token, key, ...).
 bool redact_name(const char *name);
-char *redact_text(const char *text); // malloc'ed
 
 #endif

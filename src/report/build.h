@@ -79,8 +79,6 @@ int64_t build_integer(const char *text); // SEEP_UNKNOWN likewise
 int build_ticks(struct build *b, struct seep_err *err);
 // The values of a series aligned with the ticks, malloc'ed; *values NULL when there is no such series.
 int build_values(struct build *b, const char *name, const char *labels, double **values, struct seep_err *err);
-// The middle of n > 0 values; reorders x.
-double build_median(double *x, size_t n);
 // Turns a cumulative counter into rates per second, in place; NAN where there is none.
 void build_rates(const double *t_s, double *values, size_t n);
 int build_charts(struct build *b, struct seep_err *err);

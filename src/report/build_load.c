@@ -19,7 +19,8 @@ static bool has_steps(const struct build *b, const char *labels)
     return false;
 }
 
-int build_load_parts(struct build *b, struct build_part **out, size_t *n, struct seep_err *err)
+// All series of the load but the whole, in the order they were first seen; in the arena. *n 0: no load.
+static int build_load_parts(struct build *b, struct build_part **out, size_t *n, struct seep_err *err)
 {
     *n = 0;
     *out = report_alloc(b->arena, LOAD_SERIES_MAX, sizeof **out);

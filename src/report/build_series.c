@@ -2,6 +2,7 @@
 //
 // The axis is seconds of the monotonic clock from the first tick of the measure phase. Time the machine slept is not on
 // it, and neither is anything that was made up: a tick without a value is NAN.
+#include "judge/stat.h"
 #include "report/build.h"
 #include <math.h>
 #include <stdlib.h>
@@ -78,21 +79,9 @@ double build_phase_median(const struct build *b, const double *values, enum stor
     for (size_t i = 0; kept != NULL && i < b->ticks.n; i++)
         if (b->ticks.phase[i] == phase && isfinite(values[i]))
             kept[n++] = values[i];
-    double median = n == 0 ? NAN : build_median(kept, n);
+    double median = n == 0 ? NAN : judge_median(kept, n);
     free(kept);
     return median;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double build_median(double *x, size_t n)
-{
-    qsort(x, n, sizeof *x, by_value);
-    return n % 2 == 1 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
 }
 
 // Two ticks closer than this are the end of one phase and the start of the next: too close for a rate.

@@ -73,9 +73,6 @@ int files_next_debug(const struct resolve *r, const struct resolve_module *m, co
 // The alternative (dwz) file that a debug file names, or -1.
 int files_alt(const struct resolve *r, const struct proto_loaded *debug_file);
 
-// By build-id from the servers of $DEBUGINFOD_URLS, or -1.
-int files_debuginfod(const uint8_t *build_id, size_t len);
-
 // ---- load.c: files into slots ----
 
 struct load {

@@ -140,6 +140,31 @@ static int open_by_link(const char *root, const char *module_path, const char *m
     return n > 0 && (size_t)n < sizeof path ? open_checked(path, root[0] != '\0', why, sizeof why) : -1;
 }
 
+// By build-id from the servers of $DEBUGINFOD_URLS, or -1. Loaded at run time: a machine without the library loses only
+// this option.
+static int from_debuginfod(const uint8_t *build_id, size_t len)
+{
+    if (len == 0 || !getenv("DEBUGINFOD_URLS"))
+        return -1;
+    void *lib = dlopen("libdebuginfod.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (!lib)
+        return -1;
+    void *(*begin)(void);
+    int (*find)(void *, const unsigned char *, int, char **);
+    void (*end)(void *);
+    *(void **)&begin = dlsym(lib, "debuginfod_begin");
+    *(void **)&find = dlsym(lib, "debuginfod_find_debuginfo");
+    *(void **)&end = dlsym(lib, "debuginfod_end");
+    int fd = -1;
+    void *client = begin && find && end ? begin() : NULL;
+    if (client) {
+        fd = find(client, build_id, (int)len, NULL);
+        end(client);
+    }
+    // Not closed: the library leaves threads and curl's state behind.
+    return fd >= 0 ? fd : -1;
+}
+
 // The directories of GDB's manual, in its order: build-ids below each root, then next to the program, its .debug, and
 // the program's directory below each root.
 int files_next_debug(const struct resolve *r, const struct resolve_module *m, const struct proto_loaded *main_file,
@@ -157,7 +182,7 @@ int files_next_debug(const struct resolve *r, const struct resolve_module *m, co
         } else if (i < 2 * roots + 4) {
             fd = open_by_link(r->debug_roots[i - roots - 4], m->path, "", main_file->link);
         } else if (i == 2 * roots + 4 && r->debuginfod) {
-            fd = files_debuginfod(main_file->build_id, main_file->build_id_len);
+            fd = from_debuginfod(main_file->build_id, main_file->build_id_len);
         } else {
             *step = -1;
             return -1;
@@ -180,29 +205,5 @@ int files_alt(const struct resolve *r, const struct proto_loaded *debug_file)
         if (fd >= 0)
             return fd;
     }
-    return r->debuginfod ? files_debuginfod(debug_file->alt_id, debug_file->alt_id_len) : -1;
-}
-
-// Loaded at run time: a machine without the library loses only this option.
-int files_debuginfod(const uint8_t *build_id, size_t len)
-{
-    if (len == 0 || !getenv("DEBUGINFOD_URLS"))
-        return -1;
-    void *lib = dlopen("libdebuginfod.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (!lib)
-        return -1;
-    void *(*begin)(void);
-    int (*find)(void *, const unsigned char *, int, char **);
-    void (*end)(void *);
-    *(void **)&begin = dlsym(lib, "debuginfod_begin");
-    *(void **)&find = dlsym(lib, "debuginfod_find_debuginfo");
-    *(void **)&end = dlsym(lib, "debuginfod_end");
-    int fd = -1;
-    void *client = begin && find && end ? begin() : NULL;
-    if (client) {
-        fd = find(client, build_id, (int)len, NULL);
-        end(client);
-    }
-    // Not closed: the library leaves threads and curl's state behind.
-    return fd >= 0 ? fd : -1;
+    return r->debuginfod ? from_debuginfod(debug_file->alt_id, debug_file->alt_id_len) : -1;
 }

@@ -8,16 +8,12 @@ const char *const run_state_names[RUN_STATES] = {"new",      "starting", "readyi
                                                  "drain",    "settle",   "reload",    "redrain",  "close",
                                                  "stopping", "killing",  "finishing", "over"};
 
-const char *const run_event_names[RUN_EVENTS] = {"begin",     "started",    "start failed", "ready",
-                                                 "not ready", "phase done", "completed",    "lost",
-                                                 "empty",     "stop",       "stop now",     "patience"};
-
 // Shared rows: in every phase with a living target its end, and orders to stop, mean the same.
 #define WHILE_ALIVE                                                                                                    \
     [RUN_EV_COMPLETED] = {RUN_KILLING, run_act_completed}, [RUN_EV_LOST] = {RUN_KILLING, run_act_lost},                \
     [RUN_EV_STOP] = {RUN_STOPPING, run_act_stop}, [RUN_EV_STOP_NOW] = {RUN_KILLING, run_act_kill}
 
-const struct run_step run_table[RUN_STATES][RUN_EVENTS] =
+static const struct run_step run_table[RUN_STATES][RUN_EVENTS] =
     {
         [RUN_NEW] =
             {

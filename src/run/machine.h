@@ -53,9 +53,7 @@ struct run_step {
     run_action_fn *action; // NULL: this event means nothing in this state and is ignored
 };
 
-extern const struct run_step run_table[RUN_STATES][RUN_EVENTS];
 extern const char *const run_state_names[RUN_STATES];
-extern const char *const run_event_names[RUN_EVENTS];
 
 // Feeds one event: looks the step up, changes the state, then runs the action, which may feed further events (they are
 // queued and run in order after it).

@@ -88,7 +88,8 @@ static void suspect_facts(uint32_t number, const struct suspects_case *c, const 
         holder_fact(r, M_ENTRY_PREFIX, stack, c, &sum->entry);
 }
 
-void run_scan_facts(struct run *r)
+// What is known so far, for the store; no sample or write job.
+static void run_scan_facts(struct run *r)
 {
     if (!r->sampler.heap || r->sampler.suspects.n_cases == 0)
         return;

@@ -185,7 +185,6 @@ void run_show(struct run *r);
 
 enum suspects_step run_scan_due(const struct run *r); // what the next tick is to do for them
 void run_start_scan(struct run *r);                   // after a tick that chose suspects
-void run_scan_facts(struct run *r);                   // what is known so far, for the store; no sample or write job
 void run_scan_end(struct run *r);                     // the same at the end, with what went wrong
 
 // ---- phases.c, target.c, driving.c, looks.c, ending.c, setup.c

@@ -81,7 +81,6 @@ enum stmt {
     S_DATA_VERSION,
     S_N
 };
-extern const char *const store_sql[S_N];
 
 enum conn_mode { CONN_CREATE, CONN_WRITE, CONN_READ, CONN_SALVAGE }; // the last two cannot write
 // What an SQLite error means for the file: come back later (no space, busy, no memory), or never write it again.
@@ -274,7 +273,6 @@ int store_queue_session(struct store *st, struct seep_err *err);
 // write.c
 int store_push_event(struct store *st, const struct store_event *e, struct seep_err *err);
 int store_try(struct store *st, bool force, struct seep_err *err);
-int store_fail_blocked(const struct store *st, struct seep_err *err);
 // names.c
 int store_load_dicts(struct store *st, struct seep_err *err);
 int store_write_dicts(struct store *st, struct conn *c);

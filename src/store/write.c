@@ -208,7 +208,7 @@ static void push_losses(struct store *st)
 
 // ---- trouble --------------------------------------------------------------------------------------------------------
 
-int store_fail_blocked(const struct store *st, struct seep_err *err)
+static int store_fail_blocked(const struct store *st, struct seep_err *err)
 {
     seep_fail(err, SEEP_E_SYSTEM, "%s; %zu ticks wait in memory", st->blocked_why, st->queue.n_ticks);
     return 1;

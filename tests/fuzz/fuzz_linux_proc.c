@@ -76,13 +76,11 @@ static void read_numbers(struct seep_err *err)
     struct linux_status ss;
     struct linux_rollup ru;
     struct linux_io io;
-    int score, adj;
     (void)linux_stat_read(proc_fd, PID, &st, err);
     (void)linux_statm_read(proc_fd, PID, &sm, err);
     (void)linux_status_read(proc_fd, PID, &ss, err);
     (void)linux_rollup_read(proc_fd, PID, &ru, err);
     (void)linux_io_read(proc_fd, PID, &io, err);
-    (void)linux_oom_score_read(proc_fd, PID, &score, &adj, err);
 }
 
 static void read_text(struct seep_err *err)
@@ -97,8 +95,6 @@ static void read_text(struct seep_err *err)
     (void)linux_maps_count(proc_fd, PID, &maps, err);
     (void)linux_mapped(proc_fd, PID, "libc.so.6", err);
     (void)linux_allocator_of(proc_fd, PID, name, path, err);
-    if (linux_environ_get(proc_fd, PID, "HOME", value, sizeof value, err) == 0)
-        FUZZ_NEED(strnlen(value, sizeof value) < sizeof value);
     if (linux_cmdline_read(proc_fd, PID, value, sizeof value, &n, err) == 0)
         FUZZ_NEED(n <= sizeof value);
     n = 0;
