@@ -28,37 +28,6 @@ enum suspects_step run_scan_due(const struct run *r)
     return due && s->cpu_s <= CPU_SHARE * elapsed ? SUSPECTS_CHOOSE : SUSPECTS_REST;
 }
 
-static void scan_job(uv_work_t *req)
-{
-    struct run *r = req->data;
-    suspects_scan(&r->sampler.suspects, fmin(SCAN_MOST_S, fmax(SCAN_LEAST_S, .05 * r->duration_s)));
-}
-
-static void scan_done(uv_work_t *req, int status)
-{
-    struct run *r = req->data;
-    struct run_suspects *s = &r->sampler.suspects;
-    (void)status;
-    r->scanning = false;
-    if (s->trouble == SCAN_SWAPPED)
-        run_event_note(r, E_WARNING, "Blocks of process %d cannot be called unreachable: %s.", (int)s->trouble_pid,
-                       scan_trouble_text(s->trouble));
-    else if (s->trouble != SCAN_FINE && r->state < RUN_STOPPING)
-        run_event_note(r, E_WARNING, "A scan of the memory of process %d gave no answer: %s.", (int)s->trouble_pid,
-                       scan_trouble_text(s->trouble));
-    if (!r->sampling && !r->writing)
-        run_scan_facts(r);
-    run_after_job(r);
-}
-
-void run_start_scan(struct run *r)
-{
-    if (r->sampler.suspects_step != SUSPECTS_CHOOSE || r->scanning)
-        return;
-    r->scanning = true;
-    SEEP_CHECK(uv_queue_work(&r->loop, &r->scan_work, scan_job, scan_done) == 0);
-}
-
 // ---- facts
 
 static void holder_fact(struct run *r, const char *prefix, uint32_t stack, const struct suspects_case *c,
@@ -89,7 +58,7 @@ static void suspect_facts(uint32_t number, const struct suspects_case *c, const 
 }
 
 // What is known so far, for the store; no sample or write job.
-static void run_scan_facts(struct run *r)
+static void put_facts(struct run *r)
 {
     if (!r->sampler.heap || r->sampler.suspects.n_cases == 0)
         return;
@@ -97,10 +66,43 @@ static void run_scan_facts(struct run *r)
     run_meta_f(r, M_SCAN_CPU, "%.3f", r->sampler.suspects.cpu_s);
 }
 
+// ---- scans
+
+static void scan_job(uv_work_t *req)
+{
+    struct run *r = req->data;
+    suspects_scan(&r->sampler.suspects, fmin(SCAN_MOST_S, fmax(SCAN_LEAST_S, .05 * r->duration_s)));
+}
+
+static void scan_done(uv_work_t *req, int status)
+{
+    struct run *r = req->data;
+    struct run_suspects *s = &r->sampler.suspects;
+    (void)status;
+    r->scanning = false;
+    if (s->trouble == SCAN_SWAPPED)
+        run_event_note(r, E_WARNING, "Blocks of process %d cannot be called unreachable: %s.", (int)s->trouble_pid,
+                       scan_trouble_text(s->trouble));
+    else if (s->trouble != SCAN_FINE && r->state < RUN_STOPPING)
+        run_event_note(r, E_WARNING, "A scan of the memory of process %d gave no answer: %s.", (int)s->trouble_pid,
+                       scan_trouble_text(s->trouble));
+    if (!r->sampling && !r->writing)
+        put_facts(r);
+    run_after_job(r);
+}
+
+void run_start_scan(struct run *r)
+{
+    if (r->sampler.suspects_step != SUSPECTS_CHOOSE || r->scanning)
+        return;
+    r->scanning = true;
+    SEEP_CHECK(uv_queue_work(&r->loop, &r->scan_work, scan_job, scan_done) == 0);
+}
+
 void run_scan_end(struct run *r)
 {
     const struct run_suspects *s = &r->sampler.suspects;
     if (s->n_cases == 0 && s->err.code != SEEP_OK)
         run_event_note(r, E_WARNING, "Whether blocks are reachable was not looked at: %s.", s->err.text);
-    run_scan_facts(r);
+    put_facts(r);
 }

@@ -189,8 +189,6 @@ static void ourselves_are_plausible(void **state)
     struct linux_rollup ro;
     struct linux_statm sm;
     int64_t maps;
-    char value[64];
-    int score, adj;
     assert_int_equal(linux_stat_read(proc, getpid(), &st, &err), 0);
     assert_int_equal(st.ppid, getppid());
     assert_int_equal(st.state, 'R');
