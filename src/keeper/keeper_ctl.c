@@ -166,6 +166,8 @@ static bool read_one(struct keeper *k, struct keeper_client *c)
     if (understood) {
         reply.seq = m.seq;
         reply.result = take(k, c, &m);
+        if (m.type == KEEPER_MSG_RELEASE_REGION) // many may come at once: their replies would take the room of others
+            return true;
     } else {
         reply.result = EPROTONOSUPPORT; // the version of ours stands in the reply
     }

@@ -217,8 +217,15 @@ static int wait_for(struct keeper_link *link, uint32_t seq, struct keeper_msg *r
     return 0;
 }
 
-// SEEP_E_LIMIT: it has no room now, with MSG_DONTWAIT in flags.
-static int post(struct keeper_link *link, struct keeper_msg *m, int flags, struct seep_err *err)
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+// Sends without waiting. 1 sent, 0 there is no room now, -1 error.
+static int post(struct keeper_link *link, struct keeper_msg *m, struct seep_err *err)
 {
     SEEP_CHECK_OBJ(link, KEEPER_LINK_MAGIC);
     if (link->fd < 0)
@@ -226,10 +233,10 @@ static int post(struct keeper_link *link, struct keeper_msg *m, int flags, struc
     m->magic = KEEPER_MAGIC;
     m->version = KEEPER_VERSION;
     m->seq = ++link->seq;
-    if (send(link->fd, m, sizeof *m, MSG_NOSIGNAL | flags) == (ssize_t)sizeof *m)
-        return 0;
+    if (send(link->fd, m, sizeof *m, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *m)
+        return 1;
     if (errno == EAGAIN)
-        return seep_fail(err, SEEP_E_LIMIT, "the keeper takes no more requests now");
+        return 0;
     return errno == EPIPE || errno == ECONNRESET ? seep_fail(err, SEEP_E_TARGET, "the keeper is gone")
                                                  : seep_fail_errno(err, errno, "the keeper cannot be asked");
 }
@@ -239,20 +246,18 @@ static int post(struct keeper_link *link, struct keeper_msg *m, int flags, struc
 static int ask(struct keeper_link *link, struct keeper_msg *m, int timeout_ms, struct keeper_msg *reply,
                struct seep_err *err)
 {
-    if (post(link, m, 0, err) < 0)
-        return -1;
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    int64_t deadline_ms = t.tv_sec * 1000 + t.tv_nsec / 1000000 + timeout_ms;
+    const int64_t deadline_ms = now_ms() + timeout_ms;
+    int sent = 0;
     for (;;) {
+        if (!sent && (sent = post(link, m, err)) < 0)
+            return -1;
         int rc = wait_for(link, m->seq, reply, err);
         if (rc)
             return rc < 0 ? -1 : 0;
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        int64_t left_ms = deadline_ms - (t.tv_sec * 1000 + t.tv_nsec / 1000000);
+        int64_t left_ms = deadline_ms - now_ms();
         if (left_ms <= 0)
             return seep_fail(err, SEEP_E_SYSTEM, "the keeper did not answer within %d ms", timeout_ms);
-        struct pollfd p = {.fd = link->fd, .events = POLLIN};
+        struct pollfd p = {.fd = link->fd, .events = sent ? POLLIN : POLLIN | POLLOUT};
         poll(&p, 1, (int)left_ms);
     }
 }
@@ -330,8 +335,8 @@ int keeper_release_region(struct keeper_link *link, uint32_t id, struct seep_err
 {
     struct keeper_msg m = {.type = KEEPER_MSG_RELEASE_REGION};
     m.u.region.id = id;
-    return post(link, &m, MSG_DONTWAIT,
-                err); // its reply says nothing that could be acted on, and is dropped when it comes
+    int sent = post(link, &m, err);
+    return sent ? (sent > 0 ? 0 : -1) : seep_fail(err, SEEP_E_LIMIT, "the keeper takes no more requests now");
 }
 
 void keeper_close(struct keeper_link *link)

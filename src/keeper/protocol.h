@@ -57,7 +57,7 @@ enum keeper_msg_type {
     KEEPER_MSG_KILL_ALL,       // SIGKILL every descendant until none is left; u.signal.flags; the reply carries u.stats
     KEEPER_MSG_STATUS,         // the reply carries u.stats
     KEEPER_MSG_LIST_REGIONS,   // pushes every region once more
-    KEEPER_MSG_RELEASE_REGION, // u.region.id: unmap and forget
+    KEEPER_MSG_RELEASE_REGION, // u.region.id: unmap and forget; the only request without a reply
     KEEPER_MSG_SHUTDOWN,       // end; EBUSY while a descendant lives
     KEEPER_MSG_KNOB,           // u.knob: writes a file of the target's control group
     KEEPER_MSG_REPLY = 64,     // result is 0 or an errno
