@@ -17,6 +17,8 @@ struct seep_layout {
     uint64_t total_bytes;
     uint64_t control_offset;
     uint64_t threads_offset;
+    uint64_t marks_offset;
+    uint64_t mark_counts_offset;
     uint64_t modules_offset;
     uint64_t rules_offset;
     uint64_t shapes_offset;
@@ -77,6 +79,8 @@ static inline int seep_layout_compute(uint64_t total_bytes, struct seep_layout *
     seep_layout_place(&at, sizeof(struct seep_header));
     l->control_offset = seep_layout_place(&at, sizeof(struct seep_control));
     l->threads_offset = seep_layout_place(&at, sizeof(struct seep_thread_slot) * SEEP_THREAD_SLOTS);
+    l->marks_offset = seep_layout_place(&at, sizeof(struct seep_mark_name) * SEEP_MARKS);
+    l->mark_counts_offset = seep_layout_place(&at, sizeof(struct seep_mark_counts) * SEEP_THREAD_SLOTS);
     l->modules_offset = seep_layout_place(&at, sizeof(struct seep_module) * l->modules);
     l->rules_offset = seep_layout_place(&at, sizeof(struct seep_rule_slot) * l->rules);
     l->shapes_offset = seep_layout_place(&at, sizeof(struct seep_shape) * l->shapes);
@@ -107,6 +111,8 @@ static inline uint64_t seep_layout_check(const struct seep_layout *l)
     const uint64_t sizes[] = {sizeof(struct seep_header),
                               sizeof(struct seep_control),
                               sizeof(struct seep_thread_slot),
+                              sizeof(struct seep_mark_name),
+                              sizeof(struct seep_mark_counts),
                               sizeof(struct seep_module),
                               sizeof(struct seep_stack),
                               sizeof(struct seep_live_range),

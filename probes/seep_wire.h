@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define SEEP_WIRE_MAGIC   0x31455249575045ull // "EPWIRE1"
-#define SEEP_WIRE_VERSION 3u
+#define SEEP_WIRE_VERSION 4u
 // <hex>:<flags>[:<filters>]; the socket is abstract, "\0seep-<hex>". filters: under how many seccomp filters seep
 // itself lives; a program under more of them restricted itself, and the probe leaves it alone.
 #define SEEP_ENV_PROBE      "SEEP_PROBE"
@@ -38,6 +38,8 @@
 #define SEEP_MODULE_PATH_BYTES 384u
 #define SEEP_BUILD_ID_BYTES    32u
 #define SEEP_RING_SLOT_BYTES   (32u << 10)
+#define SEEP_MARKS             64u // names of operations; beyond them they count under the first entry
+#define SEEP_MARK_NAME_BYTES   48u
 
 // Stack ids with a meaning of their own.
 enum { SEEP_STACK_NONE = 0, SEEP_STACK_OTHER = 1, SEEP_STACK_NESTED = 2, SEEP_STACK_FIRST = 3 };
@@ -213,6 +215,20 @@ struct seep_thread_slot {
     uint64_t cold; // odd while the thread looks for a stack it did not have last; moves with every sign of life
 };
 
+// ---- operations the program marks (seep_mark.h) ----
+
+// Append only. Entry 0 is everything that found no entry of its own, and has no name. The hash is the identity: two
+// names are taken for one if all of its 64 bits agree. How often: one row of SEEP_MARKS counters for each thread slot.
+struct seep_mark_name {
+    uint64_t hash;  // 0: free
+    uint32_t ready; // the name is complete
+    uint32_t reserved;
+    char name[SEEP_MARK_NAME_BYTES]; // ended by 0, cut to what fits
+};
+struct seep_mark_counts {
+    _Alignas(64) uint64_t of[SEEP_MARKS];
+};
+
 // ---- modules: append only ----
 
 struct seep_module {
@@ -375,6 +391,8 @@ _Static_assert(sizeof(struct seep_allocator_stats) == 128, "wire layout");
 _Static_assert(sizeof(struct seep_header) <= 4096, "the header is one page");
 _Static_assert(sizeof(struct seep_control) == 64 + 8 * SEEP_EPOCHS, "wire layout");
 _Static_assert(sizeof(struct seep_thread_slot) == 64, "wire layout");
+_Static_assert(sizeof(struct seep_mark_name) == 64, "wire layout");
+_Static_assert(sizeof(struct seep_mark_counts) == 8 * SEEP_MARKS, "wire layout");
 _Static_assert(sizeof(struct seep_module) == 512, "wire layout");
 _Static_assert(sizeof(struct seep_stack) == SEEP_STACK_ENTRY_BYTES, "wire layout");
 _Static_assert(sizeof(struct seep_live_range) == 32, "wire layout");

@@ -170,6 +170,8 @@ static void set_pointers(struct probe_region *r, uint8_t *base)
     r->header = (struct seep_header *)base;
     r->control = (struct seep_control *)(base + l->control_offset);
     r->threads = (struct seep_thread_slot *)(base + l->threads_offset);
+    r->marks = (struct seep_mark_name *)(base + l->marks_offset);
+    r->mark_counts = (struct seep_mark_counts *)(base + l->mark_counts_offset);
     r->modules = (struct seep_module *)(base + l->modules_offset);
     r->rules = (struct seep_rule_slot *)(base + l->rules_offset);
     r->shapes = (struct seep_shape *)(base + l->shapes_offset);

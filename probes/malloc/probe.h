@@ -34,6 +34,8 @@ struct probe_region {
     struct seep_header *header;
     struct seep_control *control;
     struct seep_thread_slot *threads;
+    struct seep_mark_name *marks;
+    struct seep_mark_counts *mark_counts;
     struct seep_module *modules;
     struct seep_rule_slot *rules;
     struct seep_shape *shapes;
@@ -300,6 +302,15 @@ static inline void probe_still_alive(struct probe_region *r)
 {
     if (probe_tls.slot)
         add_relaxed(&r->threads[probe_tls.slot].cold, 2);
+}
+// One instruction either way: a signal handler comes before or after it, never in between. shared: others add to it
+// too.
+static inline __attribute__((always_inline)) void probe_bump(uint64_t *cell, uint64_t by, int shared)
+{
+    if (unlikely(shared))
+        add_relaxed(cell, by);
+    else
+        __asm__("addq %1, %0" : "+m"(*cell) : "er"(by) : "cc");
 }
 // Brings the thread up to the control word and gives it its slot.
 void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t word);

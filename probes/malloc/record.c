@@ -119,19 +119,10 @@ void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t 
         t->countdown = draw_countdown(t, mean);
     else
         __atomic_fetch_or(&r->header->flags, SEEP_HDR_EXACT_SEEN, __ATOMIC_RELEASE);
-    t->word = word;
+    t->word = word & ~(uint64_t)SEEP_WORD_OFF; // the next allocation shall see that one
 }
 
 // ---- counters ----
-
-// One instruction either way: a signal handler comes before or after it, never in between.
-static inline __attribute__((always_inline)) void bump(uint64_t *cell, uint64_t by, int shared)
-{
-    if (unlikely(shared))
-        add_relaxed(cell, by);
-    else
-        __asm__("addq %1, %0" : "+m"(*cell) : "er"(by) : "cc");
-}
 
 // What a sample of this size stands for.
 static __attribute__((noinline)) void weigh(uint64_t mean, uint64_t size, uint64_t *bytes, uint64_t *blocks)
@@ -155,8 +146,8 @@ void probe_count(struct probe_region *r, uint32_t stack, uint64_t mean, uint64_t
         bytes = 0 - bytes;
         blocks = 0 - blocks;
     }
-    bump(way == COUNT_ALLOC ? &shard->alloc_bytes : &shard->free_bytes, bytes, shared);
-    bump(way == COUNT_ALLOC ? &shard->alloc_blocks_q8 : &shard->free_blocks_q8, blocks, shared);
+    probe_bump(way == COUNT_ALLOC ? &shard->alloc_bytes : &shard->free_bytes, bytes, shared);
+    probe_bump(way == COUNT_ALLOC ? &shard->alloc_blocks_q8 : &shard->free_blocks_q8, blocks, shared);
 }
 
 static inline __attribute__((always_inline)) void count_total(struct probe_region *r, uint64_t usable,
@@ -164,8 +155,9 @@ static inline __attribute__((always_inline)) void count_total(struct probe_regio
 {
     uint32_t slot = nested ? 0 : probe_tls.slot;
     struct seep_thread_slot *s = &r->threads[slot];
-    bump(way == COUNT_ALLOC ? &s->alloc_bytes : &s->free_bytes, way == COUNT_UNFREE ? 0 - usable : usable, slot == 0);
-    bump(way == COUNT_ALLOC ? &s->alloc_blocks : &s->free_blocks, way == COUNT_UNFREE ? ~0ull : 1, slot == 0);
+    probe_bump(way == COUNT_ALLOC ? &s->alloc_bytes : &s->free_bytes, way == COUNT_UNFREE ? 0 - usable : usable,
+               slot == 0);
+    probe_bump(way == COUNT_ALLOC ? &s->alloc_blocks : &s->free_blocks, way == COUNT_UNFREE ? ~0ull : 1, slot == 0);
 }
 
 // ---- the filter of sampled mode: which addresses may be samples ----
@@ -284,9 +276,9 @@ static __attribute__((noinline)) void alloc_recorded(struct probe_region *r, voi
     b.stack = probe_stack_id(r, frame, SEEP_CLASS_HEAP, &flags);
     insert_block(r, p, usable, &b, cell, mean, 0);
     struct seep_thread_slot *s = &r->threads[t->slot];
-    bump(&s->walks, 1, t->slot == 0);
+    probe_bump(&s->walks, 1, t->slot == 0);
     if (flags & WALK_HIT)
-        bump(&s->walk_hits, 1, t->slot == 0);
+        probe_bump(&s->walk_hits, 1, t->slot == 0);
 }
 
 static __attribute__((noinline)) void alloc_entered(struct probe_region *r, void *p, size_t size, size_t usable,

@@ -122,6 +122,16 @@ static void roff_overview(FILE *out)
         fputs(".\n", out);
     }
     roff_exit_table(out);
+    fputs(".SH MARKING OPERATIONS\nA program tells growth for each of its operations when it marks them:\n"
+          ".PP\n.RS 4\n.nf\n#include <seep_mark.h>\n\nSEEP_MARK(\"login\");             /* one was done */\n"
+          "SEEP_MARK_N(\"row\", batch_size); /* that many */\n.fi\n.RE\n.PP\n"
+          "The header is installed beside seep, in C and C++, and needs no library: the symbol is weak, and without "
+          "seep\n"
+          "a mark is a comparison. Reports then say \"48 B per login\", and \\fBheap.growth_per_request\\fR is per "
+          "marked\n"
+          "operation where there is no load. Up to 63 names of at most 47 bytes; statically linked programs mark "
+          "nothing.\n",
+          out);
     fputs(".SH ENVIRONMENT\n.TP\n.B SEEP_RESULTS\nWhere runs are kept when \\fB\\-\\-results\\fR is not given.\n"
           ".SH SEE ALSO\n.BR seep\\-run (1),\n.BR seep\\-profile (5)\n",
           out);

@@ -151,7 +151,8 @@ struct judge_data {
     size_t n_gauges;
     const struct judge_load *load;
     size_t n_loads;
-    const struct judge_span *cut; // what does not count for gates on response times, errors and rates: faults
+    const struct judge_load *marks; // operations the program marked, for growth per request without a load; NULL, n 0
+    const struct judge_span *cut;   // what does not count for gates on response times, errors and rates: faults
     size_t n_cut;
     const struct judge_stacks_input *stacks; // NULL: not attributed; budget_per_s in it is ignored
     const char *stacks_missing;              // why not, a sentence; may be NULL

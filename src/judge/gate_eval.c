@@ -216,7 +216,7 @@ static void count_requests(const struct judge_load *load, const struct judge_ser
     }
 }
 
-static void judge_per_request(const struct judge_gate *gate, const struct judge_perop *per,
+static void judge_per_request(const struct judge_gate *gate, const struct judge_perop *per, bool marked,
                               struct judge_gate_result *out)
 {
     char v[32], lo[32], hi[32];
@@ -233,10 +233,11 @@ static void judge_per_request(const struct judge_gate *gate, const struct judge_
                                                         : JUDGE_S_INCONCLUSIVE;
     if (status == JUDGE_S_PASS && isfinite(gate->warn) && one->lo > gate->warn)
         status = JUDGE_S_WARN;
-    judge_result(out, status, "grows %s per request (90 %% interval %s to %s) over %.0f requests",
+    judge_result(out, status, "grows %s per %s (90 %% interval %s to %s) over %.0f %s",
                  judge_format(v, sizeof v, one->bytes_per_op, JUDGE_U_BYTES_PER_OP),
-                 judge_format(lo, sizeof lo, one->lo, JUDGE_U_BYTES_PER_OP),
-                 judge_format(hi, sizeof hi, one->hi, JUDGE_U_BYTES_PER_OP), per->operations);
+                 marked ? "marked operation" : "request", judge_format(lo, sizeof lo, one->lo, JUDGE_U_BYTES_PER_OP),
+                 judge_format(hi, sizeof hi, one->hi, JUDGE_U_BYTES_PER_OP), per->operations,
+                 marked ? "of them" : "requests");
 }
 
 static int eval_per_request(const struct judge_gate *gate, const struct judge_data *data,
@@ -245,8 +246,11 @@ static int eval_per_request(const struct judge_gate *gate, const struct judge_da
     const struct judge_load *load = judge_load_of(gate, data);
     double from = gate->over == JUDGE_OVER_LAST ? fmax(data->from_s, data->to_s - gate->over_s) : data->from_s;
     struct judge_series s = judge_slice(&gauge->series, from, data->to_s);
+    bool marked = (!load || load->n == 0) && data->marks && data->marks->n > 0;
+    load = marked ? data->marks : load;
     if (!load || load->n == 0) {
-        judge_result(out, JUDGE_S_INCONCLUSIVE, "there was no load to count requests of");
+        judge_result(out, JUDGE_S_INCONCLUSIVE,
+                     "there was no load to count requests of, and the program marked no operations");
         return 0;
     }
     if (s.n == 0) {
@@ -268,7 +272,7 @@ static int eval_per_request(const struct judge_gate *gate, const struct judge_da
                                    .warmup_s = gate->over == JUDGE_OVER_LAST ? 0 : data->options.warmup_s};
     int rc = judge_perop(&in, &per);
     free(counts);
-    judge_per_request(gate, &per, out);
+    judge_per_request(gate, &per, marked, out);
     return rc;
 }
 

@@ -16,7 +16,7 @@
          "growth of " what " from the idle baseline (or the first 2 %) to the end"},                                   \
     {                                                                                                                  \
         g ".growth_per_request", JUDGE_M_PER_REQUEST, g, NO_Q, JUDGE_U_BYTES_PER_OP, NULL, false,                      \
-            "growth of " what " per request of the load"                                                               \
+            "growth of " what " per request of the load, without one per operation the program marks (seep_mark.h)"    \
     }
 #define COUNT_GAUGE(g, what)                                                                                           \
     {                                                                                                                  \

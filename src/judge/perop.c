@@ -83,14 +83,15 @@ static void load(const struct judge_perop_input *in, size_t from, bool total, st
     }
 }
 
-// Drops the columns that others explain: after Gram-Schmidt against all others in turn, what is left must be visible.
-static bool explained_by_others(const struct regression *r, size_t j)
+// Whether the other columns of the first k_others kinds explain column j: after Gram-Schmidt against them in turn, what
+// is left must be visible.
+static bool explained_by_others(const struct regression *r, size_t j, size_t k_others)
 {
     double basis[JUDGE_PEROP_MAX][JUDGE_POINTS_MAX];
     size_t m = 0;
     for (size_t pass = 0; pass <= r->k; pass++) {
         size_t c = pass < r->k ? pass : j; // the column in question goes last
-        if (pass < r->k && c == j)
+        if (pass < r->k && (c == j || r->kind[c] >= k_others))
             continue;
         memcpy(basis[m], r->x[c], r->n * sizeof(double));
         double before = 0, after = 0;
@@ -230,6 +231,14 @@ static void drop(struct regression *r, size_t j)
     }
 }
 
+// What the kinds that are sure explain would only make them unknown.
+static void drop_explained(struct regression *r, size_t k_sure)
+{
+    for (size_t j = r->k; k_sure > 0 && j-- > 0;)
+        if (r->kind[j] >= k_sure && explained_by_others(r, j, k_sure))
+            drop(r, j);
+}
+
 static void regress_kinds(const struct judge_perop_input *in, size_t from, struct regression *r,
                           struct judge_perop *out)
 {
@@ -237,8 +246,9 @@ static void regress_kinds(const struct judge_perop_input *in, size_t from, struc
     bool unclear[JUDGE_PEROP_MAX] = {false};
     size_t clear = 0;
     load(in, from, false, r);
+    drop_explained(r, in->k_sure);
     for (size_t j = 0; j < r->k; j++) {
-        unclear[j] = r->k > 1 && explained_by_others(r, j);
+        unclear[j] = r->k > 1 && explained_by_others(r, j, in->k);
         clear += !unclear[j];
     }
     if (clear < r->k || r->k == 0 || r->n < r->k + 8) {

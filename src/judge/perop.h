@@ -14,6 +14,7 @@ struct judge_perop_input {
     const double *counts; // n x k
     size_t k;             // 1..JUDGE_PEROP_MAX kinds
     double warmup_s;      // seconds dropped at the start; NaN: 10 %
+    size_t k_sure;        // kinds from here on are left out where the ones before explain them; 0: none is
 };
 
 struct judge_perop_one {

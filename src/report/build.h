@@ -45,6 +45,7 @@ struct build {
     size_t n_cut;
     struct judge_options judge_options; // warm-up, period, exclusions, interval; budget by gate
 
+    struct judge_load marks;  // all marked operations; n 0: none
     struct judge_load *loads; // whole load first, then each of its series
     size_t n_loads;
     struct judge_baseline_value *baseline; // for gates with vs: baseline
@@ -96,12 +97,15 @@ double build_phase_median(const struct build *b, const double *values, enum stor
 int build_events(struct build *b, struct seep_err *err);
 int build_evidence(struct build *b, struct seep_err *err);
 
-// build_load.c: loads for gates, the load's summary, growth per operation.
+// build_load.c: loads for gates, the load's summary.
 int build_load(struct build *b, struct seep_err *err);
-// How often each scenario had run at each of the times t_s (n, ascending): ops->counts is n x k, k 0 without a load.
+// build_operations.c: what the program marked: fills the report's list, the most frequent first, and b->marks.
+int build_marked(struct build *b, struct seep_err *err);
+// How often each operation had been done at each of the times t_s (n, ascending): ops->counts is n x k, k 0 where
+// nothing counts any. The first k_marks are the program's marks, the others scenarios of the load.
 struct build_ops {
     double *counts;
-    size_t k;
+    size_t k, k_marks;
     const char *names[JUDGE_PEROP_MAX]; // borrowed from the list of series
 };
 int build_operations(struct build *b, const double *t_s, size_t n, struct build_ops *ops, struct seep_err *err);

@@ -118,6 +118,7 @@ static void fill_data(struct build *b, struct judge_gauge *gauges, struct judge_
                                 .n_gauges = b->n_gauges,
                                 .load = b->loads,
                                 .n_loads = b->n_loads,
+                                .marks = &b->marks,
                                 .cut = b->cut,
                                 .n_cut = b->n_cut,
                                 .stacks = b->stacks_missing == NULL ? &b->stacks_input : NULL,

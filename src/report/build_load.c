@@ -1,4 +1,5 @@
-// The load: its summary, and growth per operation. What gates ask of it stands in build_load_gates.c.
+// The load: its summary. Growth per operation stands in build_operations.c. What gates ask of it stands in
+// build_load_gates.c.
 //
 // Counters are cumulative in the store, one series for each row of load/series.h, known by its labels.
 #include "report/build_load.h"
@@ -19,8 +20,7 @@ static bool has_steps(const struct build *b, const char *labels)
     return false;
 }
 
-// All series of the load but the whole, in the order they were first seen; in the arena. *n 0: no load.
-static int build_load_parts(struct build *b, struct build_part **out, size_t *n, struct seep_err *err)
+int build_load_parts(struct build *b, struct build_part **out, size_t *n, struct seep_err *err)
 {
     *n = 0;
     *out = report_alloc(b->arena, LOAD_SERIES_MAX, sizeof **out);
@@ -277,89 +277,4 @@ int build_load(struct build *b, struct seep_err *err)
     for (int i = 0; i < b->r->load.n_rows; i++)
         fill_rate(b->r, &b->r->load.row[i]);
     return take_saturated(b, err);
-}
-
-// ---- growth per operation -------------------------------------------------------------------------------------------
-
-// The last known value of a cumulative counter at each of the times.
-static void counts_at(const struct build *b, const double *v, const double *t_s, size_t n, double *out, size_t stride)
-{
-    size_t tick = 0;
-    double last = 0;
-    for (size_t i = 0; i < n; i++) {
-        for (; tick < b->ticks.n && b->r->t_s[tick] <= t_s[i] + 1e-9; tick++)
-            if (isfinite(v[tick]))
-                last = fmax(last, v[tick]);
-        out[i * stride] = last;
-    }
-}
-
-// The scenarios: their iterations are the operations, for the steps of one follow each other and cannot be told apart
-// by their counts. At most JUDGE_PEROP_MAX, in the order they were first seen.
-static size_t list_scenarios(const struct build_part *parts, size_t n, const struct build_part *out[JUDGE_PEROP_MAX])
-{
-    size_t k = 0;
-    for (size_t i = 0; i < n && k < JUDGE_PEROP_MAX; i++)
-        if (parts[i].is.kind == LOAD_SERIES_SCENARIO)
-            out[k++] = &parts[i];
-    return k;
-}
-
-static const char *operation_name(struct build *b, const struct load_labels *l)
-{
-    return l->load[0] ? report_strf(b->arena, "%s/%s", l->load, l->scenario) : report_strdup(b->arena, l->scenario);
-}
-
-int build_operations(struct build *b, const double *t_s, size_t n, struct build_ops *ops, struct seep_err *err)
-{
-    const struct build_part *scenario[JUDGE_PEROP_MAX];
-    struct build_part *parts;
-    size_t n_parts;
-    *ops = (struct build_ops){0};
-    if (build_load_parts(b, &parts, &n_parts, err) != 0)
-        return -1;
-    ops->k = list_scenarios(parts, n_parts, scenario);
-    ops->counts = ops->k == 0 ? NULL : calloc(n * ops->k + 1, sizeof *ops->counts);
-    if (ops->k > 0 && ops->counts == NULL)
-        return build_no_memory(err);
-    for (size_t j = 0; j < ops->k; j++) {
-        double *v = NULL;
-        if (build_values(b, S_LOAD_ITERATIONS, scenario[j]->labels, &v, err) != 0 ||
-            (v == NULL && build_values(b, S_HTTP_REQUESTS, scenario[j]->labels, &v, err) != 0)) {
-            build_ops_free(ops);
-            return -1;
-        }
-        counts_at(b, v, t_s, n, ops->counts + j, ops->k);
-        free(v);
-        ops->names[j] = operation_name(b, &scenario[j]->is);
-    }
-    return 0;
-}
-
-void build_ops_free(struct build_ops *ops)
-{
-    free(ops->counts);
-    *ops = (struct build_ops){0};
-}
-
-int build_per_op(struct build *b, const struct build_ops *ops, const double *t_s, const double *y, size_t n,
-                 struct report_per_op **out, size_t *n_out, struct seep_err *err)
-{
-    *out = NULL;
-    *n_out = 0;
-    if (ops->k == 0 || n == 0)
-        return 0;
-    struct judge_perop_input in = {
-        .t_s = t_s, .y = y, .n = n, .counts = ops->counts, .k = ops->k, .warmup_s = b->judge_options.warmup_s};
-    struct judge_perop answer;
-    if (judge_perop(&in, &answer) != 0)
-        return build_no_memory(err);
-    *out = report_alloc(b->arena, ops->k, sizeof **out);
-    if (*out == NULL)
-        return build_no_memory(err);
-    for (size_t j = 0; j < ops->k; j++)
-        if (answer.kind[j].known)
-            (*out)[(*n_out)++] =
-                (struct report_per_op){.operation = report_strdup(b->arena, ops->names[j]), .value = answer.kind[j]};
-    return 0;
 }

@@ -13,6 +13,9 @@ struct build_part {
     bool leaf; // its requests are its own, not a sum
 };
 
+// All series of the load but the whole, in the order they were first seen; in the arena. *n 0: no load.
+int build_load_parts(struct build *b, struct build_part **out, size_t *n, struct seep_err *err);
+
 // A histogram of the run; *found false when there is none, or none that holds together: the store may be of any origin.
 int build_read_hist(struct build *b, const char *name, const char *labels, struct load_hist *h, bool *found,
                     struct seep_err *err);

@@ -158,7 +158,8 @@ int build_charts(struct build *b, struct seep_err *err)
     if (b->r->series == NULL)
         return build_no_memory(err);
     for (size_t i = 0; i < b->n_series; i++)
-        if (add_chart(b, &b->series[i], err) != 0)
+        if (strcmp(b->series[i].name, S_MARK_GONE) != 0 && strcmp(b->series[i].name, S_MARK_FOLDED) != 0 &&
+            add_chart(b, &b->series[i], err) != 0)
             return -1;
     return 0;
 }

@@ -294,6 +294,27 @@ static void metric_row(const struct load_summary_metric *m, struct seep_buf *out
     buf_str(out, "</tr>\n");
 }
 
+void html_marks(const struct report *r, struct seep_buf *out)
+{
+    char count[48], rate[48], growth[48];
+    if (r->n_marks == 0)
+        return;
+    buf_str(out, "<section aria-labelledby=\"h-marks\"><h2 id=\"h-marks\">Marked operations</h2>\n"
+                 "<div class=\"card wide\"><table><thead><tr><th>Operation</th><th class=\"num\">Count</th>"
+                 "<th class=\"num\">Rate</th><th class=\"num\">Heap growth for each</th></tr></thead><tbody>\n");
+    for (size_t i = 0; i < r->n_marks; i++) {
+        const struct report_mark *m = &r->marks[i];
+        const struct report_per_op *op = report_find_per_op(r->per_op, r->n_per_op, m->name);
+        buf_str(out, "<tr><td>");
+        html_name(out, m->name);
+        buf_printf(out, "</td><td class=\"num\">%s</td><td class=\"num\">%s</td><td class=\"num\">%s</td></tr>\n",
+                   units_count(count, sizeof count, m->count),
+                   units_value(rate, sizeof rate, m->rate_per_s, UNIT_PER_SECOND),
+                   op == NULL ? "" : units_bytes(growth, sizeof growth, op->value.bytes_per_op));
+    }
+    buf_str(out, "</tbody></table></div></section>\n");
+}
+
 void html_load(const struct report *r, struct seep_buf *out)
 {
     if (!r->has_load)

@@ -212,6 +212,19 @@ static void put_explained(struct jsonw *w, const struct report *r)
     jsonw_end_array(w);
 }
 
+static void put_marks(struct jsonw *w, const struct report *r)
+{
+    jsonw_array(w, "marks");
+    for (size_t i = 0; i < r->n_marks; i++) {
+        jsonw_object(w, NULL);
+        jsonw_string(w, "name", r->marks[i].name);
+        jsonw_double(w, "count", r->marks[i].count);
+        jsonw_double(w, "per_second", r->marks[i].rate_per_s);
+        jsonw_end_object(w);
+    }
+    jsonw_end_array(w);
+}
+
 static void put_confirm(struct jsonw *w, const struct report_confirm *c)
 {
     if (c->verdict == NULL) {
@@ -391,6 +404,7 @@ int report_json(const struct report *r, const struct report_style *style, struct
     put_gates(&w, r);
     put_growths(&w, r);
     put_explained(&w, r);
+    put_marks(&w, r);
     report_json_per_op(&w, "per_op", r->per_op, r->n_per_op);
     report_json_stacks(&w, r);
     put_confirm(&w, &r->confirm);

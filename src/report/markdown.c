@@ -157,6 +157,26 @@ static void put_growths(struct md *m, const struct report *r)
     md_section(m, NULL);
 }
 
+static void put_marks(struct md *m, const struct report *r)
+{
+    char count[32];
+    md_section(m, "\n### Marked operations\n\n| | count | rate | heap growth for each |\n|---|---:|---:|---:|\n");
+    for (size_t i = 0; i < r->n_marks; i++) {
+        const struct report_per_op *op = report_find_per_op(r->per_op, r->n_per_op, r->marks[i].name);
+        md_row(m);
+        buf_str(m->out, "| ");
+        md_foreign(m, r->marks[i].name);
+        buf_printf(m->out, " | %s | ", units_count(count, sizeof count, r->marks[i].count));
+        md_value(m, r->marks[i].rate_per_s, JUDGE_U_PER_S);
+        buf_str(m->out, " | ");
+        if (op != NULL)
+            md_value(m, op->value.bytes_per_op, JUDGE_U_BYTES_PER_OP);
+        buf_str(m->out, " |\n");
+        md_row_end(m);
+    }
+    md_section(m, NULL);
+}
+
 static void put_load_row(struct md *m, const struct load_summary_row *row, const char *name, int depth)
 {
     char requests[32];
@@ -247,6 +267,7 @@ int report_markdown(const struct report *r, const struct report_style *style, st
     put_stacks(&m, r, &s);
     put_confirmed(&m, r, &s);
     put_growths(&m, r);
+    put_marks(&m, r);
     put_load(&m, r);
     put_ending(&m, r);
     md_end(&m);

@@ -66,6 +66,14 @@
 #define S_SEEP_RSS      "seep.rss"      // bytes, gauge: the supervisor itself
 #define S_SEEP_CPU      "seep.cpu"      // seconds, counter
 
+// Operations that the target marked (probes/seep_mark.h), labels "name=NAME", NAME any bytes the target chose.
+#define S_MARK_COUNT "mark.count" // count, counter: of all processes, also of those that are gone
+// For a run that is taken up again: what of the counts is of those that are gone, and, labels "slot=N", which regions
+// are counted there and not given back yet.
+#define S_MARK_GONE   "mark.gone"   // count, counter
+#define S_MARK_FOLDED "mark.folded" // region, gauge
+#define S_MARK_PREFIX "mark."
+
 // Faults, labels "fault=NAME": one value an occurrence, with the tick after it.
 #define S_FAULT_RECOVERY    "fault.recovery"    // seconds, gauge: from its end to the first good windows
 #define S_FAULT_UNRECOVERED "fault.unrecovered" // seconds, gauge: so long without becoming good, and then given up

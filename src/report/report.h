@@ -130,6 +130,16 @@ struct report_per_op {
     const char *operation;
     struct judge_perop_one value;
 };
+// Of that operation among n, or NULL.
+const struct report_per_op *report_find_per_op(const struct report_per_op *ops, size_t n, const char *operation);
+
+// An operation that the program marked (seep_mark.h).
+struct report_mark {
+    const char *name;   // as the program has it: any bytes
+    const char *labels; // of its series
+    double count;       // within the measured time
+    double rate_per_s;  // NAN: no time was measured
+};
 
 struct report_stack {
     uint32_t id; // of the store
@@ -315,6 +325,8 @@ struct report {
     double other_live_bytes, other_slope_per_s; // of the stacks not listed
     struct report_per_op *per_op;               // of the heap as a whole
     size_t n_per_op;
+    struct report_mark *marks; // the most frequent first
+    size_t n_marks;
 
     struct report_shutdown shutdown;
     struct report_reload reload;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LABEL_COLUMN = 12, STACKS_SHOWN = 5 };
+enum { LABEL_COLUMN = 12, STACKS_SHOWN = 5, MARKS_SHOWN = 6 };
 
 static enum text_colour final_colour(enum judge_final verdict)
 {
@@ -188,6 +188,31 @@ static void put_gates(struct text *t, const struct report *r)
     put_reasons(t, r);
 }
 
+// "marks  list 4000 (25/s), login 1200 (7.5/s)"
+static void put_marks(struct text *t, const struct report *r)
+{
+    char count[32], rate[32], figures[80];
+    if (r->n_marks == 0)
+        return;
+    put_label(t, "marks");
+    for (size_t i = 0; i < r->n_marks && i < MARKS_SHOWN; i++) {
+        const struct report_mark *m = &r->marks[i];
+        units_count(count, sizeof count, m->count);
+        units_value(rate, sizeof rate, m->rate_per_s, UNIT_PER_SECOND);
+        snprintf(figures, sizeof figures, " %s (%s)%s", count, rate, i + 1 < r->n_marks ? ", " : "");
+        if (text_columns(m->name, strlen(m->name)) + text_columns(figures, strlen(figures)) > text_room(t) &&
+            t->column > LABEL_COLUMN) {
+            text_end_line(t);
+            text_pad(t, LABEL_COLUMN);
+        }
+        text_foreign(t, TEXT_PLAIN, m->name, 0);
+        text_put(t, TEXT_PLAIN, figures);
+    }
+    if (r->n_marks > MARKS_SHOWN)
+        text_printf(t, TEXT_PLAIN, "and %zu more", r->n_marks - MARKS_SHOWN);
+    text_end_line(t);
+}
+
 static void put_load(struct text *t, const struct report *r)
 {
     char requests[32], rate[32], p50[32], p99[32];
@@ -326,6 +351,7 @@ int report_text(const struct report *r, const struct report_style *style, struct
     put_course(&t, r, "rss");
     put_gates(&t, r);
     put_score(&t, &r->score);
+    put_marks(&t, r);
     put_load(&t, r);
     put_reload(&t, &r->reload);
     put_shutdown(&t, r);

@@ -152,5 +152,7 @@ int run_setup_again(struct run *r, bool *alive, struct seep_err *err)
         snprintf(r->outcome.text, sizeof r->outcome.text, "The machine was started anew during the run.");
     }
     read_progress(r);
+    if (r->sampler.heap)
+        heap_restore(r->sampler.heap, r->store);
     return 0;
 }

@@ -96,6 +96,13 @@ static bool has_region(const struct run_heap *h, uint32_t id)
     return false;
 }
 
+// tick: whose row holds the last that was read of it.
+static void release(struct run_heap *h, uint32_t id, int64_t tick)
+{
+    if (h->n_released < HEAP_RELEASED_MAX)
+        h->released[h->n_released++] = (struct heap_released){.id = id, .tick = tick};
+}
+
 void heap_take_arrivals(struct run_heap *h)
 {
     pthread_mutex_lock(&h->lock);
@@ -106,8 +113,10 @@ void heap_take_arrivals(struct run_heap *h)
         struct region *next = list->next;
         if (h->only_main && !list->main) {
             wire_turn_off(list->wire);
-            if (h->n_released < sizeof h->released / sizeof *h->released)
-                h->released[h->n_released++] = list->id;
+            release(h, list->id, 0);
+            free_region(list);
+        } else if (heap_marks_was_folded(&h->marks, list->id)) { // read to its end before seep was lost
+            release(h, list->id, 0);
             free_region(list);
         } else if (h->n_regions < HEAP_REGIONS_MAX && !has_region(h, list->id)) {
             wire_set_epoch(list->wire, h->epoch, h->sampled ? (uint64_t)h->mean_bytes : 0, NULL);
@@ -294,15 +303,16 @@ static void publish_stacks(struct run_heap *h, struct run_tick *tick)
     tick->has_stacks = true;
 }
 
-static void release_dead(struct run_heap *h)
+static void release_dead(struct run_heap *h, int64_t tick)
 {
     for (size_t i = 0; i < h->n_regions;) {
         struct region *g = h->regions[i];
-        if (g->alive || g->main || h->n_released == sizeof h->released / sizeof *h->released) {
+        if (g->alive || g->main || h->n_released == HEAP_RELEASED_MAX) {
             i++;
             continue;
         }
-        h->released[h->n_released++] = g->id;
+        release(h, g->id, tick);
+        heap_marks_add(&h->marks, g->wire, true);
         free_region(g);
         h->regions[i] = h->regions[--h->n_regions];
     }
@@ -324,6 +334,15 @@ static void note_evidence(struct run_heap *h, const struct linux_tree *tree, con
         h->seen.main_unseen = heap_main_is_unseen(h, tree);
     h->seen.lost = out->lost;
     h->seen.truncated = truncated;
+}
+
+static void count_marks(struct run_heap *h, struct run_tick *tick)
+{
+    heap_marks_begin(&h->marks);
+    for (size_t i = 0; i < h->n_regions; i++)
+        if (!h->regions[i]->lies)
+            heap_marks_add(&h->marks, h->regions[i]->wire, false);
+    heap_marks_tell(&h->marks, h->released, h->n_released, tick);
 }
 
 void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree, bool want_stacks,
@@ -366,7 +385,8 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
         h->last_allocator = out->allocator;
     heap_follow(h, proc_fd, tree);
     note_evidence(h, tree, out, truncated);
-    release_dead(h);
+    release_dead(h, tick->index);
+    count_marks(h, tick);
 }
 
 // The last image of the main process: a program that executed others leaves a region behind for each.
@@ -419,18 +439,18 @@ void heap_copies(struct run_heap *h, size_t max, heap_copy_fn *each, void *ctx)
     free(copy);
 }
 
-bool heap_next_released(const struct run_heap *h, uint32_t *id)
+bool heap_next_released(const struct run_heap *h, int64_t tick, uint32_t *id)
 {
-    if (!h->n_released)
+    if (!h->n_released || h->released[0].tick > tick)
         return false;
-    *id = h->released[h->n_released - 1];
+    *id = h->released[0].id;
     return true;
 }
 
 void heap_released(struct run_heap *h)
 {
     SEEP_CHECK(h->n_released);
-    h->n_released--;
+    memmove(h->released, h->released + 1, --h->n_released * sizeof *h->released);
 }
 
 void heap_set_epoch(struct run_heap *h, uint32_t epoch)
@@ -497,6 +517,11 @@ int heap_each_age(const struct run_heap *h, heap_age_fn *each, void *ctx)
             return -1;
     }
     return 0;
+}
+
+void heap_restore(struct run_heap *h, struct store *st)
+{
+    heap_marks_restore(&h->marks, st);
 }
 
 struct stack_table *heap_table(struct run_heap *h)

@@ -56,9 +56,10 @@ bool heap_at_exit(struct run_heap *h, struct run_tick *tick);
 typedef void heap_copy_fn(pid_t pid, const struct wire_copy *copy, void *ctx);
 void heap_copies(struct run_heap *h, size_t max, heap_copy_fn *each, void *ctx);
 
-// Region ids to give back to the keeper: tells one, and the same one again until heap_released() says that the keeper
-// has its order. Loop's thread, no job running.
-bool heap_next_released(const struct run_heap *h, uint32_t *id);
+// Region ids to give back to the keeper, those whose last reading stands in a tick up to this one, for only then it is
+// durable: tells one, and the same one again until heap_released() says that the keeper has its order. Loop's thread, no
+// job running.
+bool heap_next_released(const struct run_heap *h, int64_t tick, uint32_t *id);
 void heap_released(struct run_heap *h);
 
 // From now on blocks are born in this epoch (1..HEAP_EPOCHS; 0 before the measured time). No job running.
@@ -112,6 +113,9 @@ bool heap_process(const struct run_heap *h, size_t i, char *text, size_t size);
 
 // From the start: only the main process is attributed, the regions of others are given back.
 void heap_follow_only_main(struct run_heap *h);
+
+// A run that is taken up again: what its store knows of processes that are gone. Before the first sample.
+void heap_restore(struct run_heap *h, struct store *st);
 
 // The table behind the numbers of stacks; the heap's own.
 struct stack_table *heap_table(struct run_heap *h);

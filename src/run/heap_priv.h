@@ -4,6 +4,7 @@
 
 #include "run/followed.h"
 #include "run/heap.h"
+#include "run/heap_marks.h"
 #include "run/module_files.h"
 #include "wire/wire.h"
 
@@ -39,7 +40,7 @@ struct run_heap {
     uint32_t epoch;
     struct region *regions[HEAP_REGIONS_MAX];
     size_t n_regions;
-    uint32_t released[2 * HEAP_REGIONS_MAX];
+    struct heap_released released[HEAP_RELEASED_MAX]; // oldest first
     size_t n_released;
 
     pthread_mutex_t lock; // guards arrivals
@@ -55,6 +56,7 @@ struct run_heap {
     struct followed followed;
     pid_t gave_up_pid; // with seen.gave_up, and why
     uint32_t gave_up_reason;
+    struct heap_marks marks;
     bool only_main; // the profile wants no other process attributed
 };
 

@@ -135,7 +135,8 @@ static void release_regions(struct run *r)
 {
     uint32_t id;
     struct seep_err err;
-    while (r->sampler.heap && heap_next_released(r->sampler.heap, &id)) {
+    int64_t durable = writer_done(&r->writer);
+    while (r->sampler.heap && heap_next_released(r->sampler.heap, durable, &id)) {
         bool told = r->linked && !r->keeper_lost;
         if (told && keeper_release_region(&r->link, id, &err) && err.code == SEEP_E_LIMIT)
             return;

@@ -91,6 +91,14 @@ static void flush_metas(struct run_writer *w)
     }
 }
 
+int64_t writer_done(struct run_writer *w)
+{
+    uv_mutex_lock(&w->lock);
+    int64_t index = w->done_index;
+    uv_mutex_unlock(&w->lock);
+    return index;
+}
+
 bool writer_waiting(struct run_writer *w)
 {
     uv_mutex_lock(&w->lock);

@@ -49,6 +49,7 @@ void writer_put(struct run_writer *w, struct run_tick *t);
 // A fact to be written with the next flush; text is copied, NULL takes the fact back. Any thread.
 void writer_meta(struct run_writer *w, const char *key, const char *value);
 bool writer_waiting(struct run_writer *w);
+int64_t writer_done(struct run_writer *w); // the last acknowledged tick, -1 none
 // The write job: writes everything that waits. Worker thread, or any thread when no job runs.
 void writer_flush(struct run_writer *w);
 // Once a minute: is the run directory still where it was? What is found becomes a row. With the write job.

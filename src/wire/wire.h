@@ -184,6 +184,18 @@ struct wire_thread {
 };
 bool wire_thread(struct wire *w, uint32_t slot, struct wire_thread *out);
 
+// How often the process has marked operations (seep_mark.h), by name; cumulative. The name is any bytes but 0, never
+// empty; what found no entry of its own is WIRE_MARK_OTHER, the first. Returns how many there are, at most
+// WIRE_MARKS_MAX; two may have the same name.
+#define WIRE_MARKS_MAX  64
+#define WIRE_MARK_BYTES 48
+#define WIRE_MARK_OTHER "(other)"
+struct wire_mark {
+    char name[WIRE_MARK_BYTES];
+    uint64_t count; // > 0
+};
+size_t wire_marks(struct wire *w, struct wire_mark out[WIRE_MARKS_MAX]);
+
 #define WIRE_UNKNOWN UINT64_MAX
 struct wire_allocator {
     uint32_t kind;  // enum seep_alloc_kind

@@ -11,7 +11,7 @@ teardown() { seep_teardown; }
 commands() { "$1" completion | sed -n "s/^ *words='\([a-z ]*\) --help --version'\$/\1/p"; }
 
 @test "K01 everything is in its place" {
-    [ -x x/bin/seep ] && [ -x x/bin/seep-keeper ] && [ -r x/lib/libseep-probe.so ]
+    [ -x x/bin/seep ] && [ -x x/bin/seep-keeper ] && [ -r x/lib/libseep-probe.so ] && [ -r x/include/seep_mark.h ]
     for p in pr-10m nightly-24h investigate demo; do [ -s "x/share/seep/profiles/$p.yaml" ]; done
     python3 -c 'import json; json.load(open("x/share/seep/seep.verdict.1.json"))'
     [ "$(sort install.log | uniq -d | wc -l)" -eq 0 ]
@@ -61,6 +61,42 @@ SH
     [ "$(bash complete.sh seep doctor --qu)" = --quick ]
     bash complete.sh seep run --dur | grep -qx -- --duration=
     ! bash complete.sh seep '' | grep -q doctor-leak
+}
+
+@test "K07 the installed header marks a program's operations, with and without seep, in C and C++" {
+    if ldd "$SEEP" | grep -qE 'libasan|libtsan|libmsan'; then skip "seep is built with a sanitizer"; fi
+    cat >job.c <<'C'
+#include <seep_mark.h>
+#include <unistd.h>
+int main(void)
+{
+    for (int i = 0; i < 3000; i++) {
+        SEEP_MARK("job");
+        usleep(1000);
+    }
+    return 0;
+}
+C
+    cp job.c job.cc
+    local how n=0
+    for how in "cc -std=c99 job.c" "c++ -std=c++98 job.cc" "cc -fno-pic -no-pie job.c" "cc -static job.c" "clang -fno-pic -no-pie job.c" \
+        "clang -O2 job.c"; do
+        command -v "${how%% *}" >/dev/null || continue
+        # shellcheck disable=SC2086
+        $how -Wall -Wextra -Wpedantic -Werror -I x/include -D_DEFAULT_SOURCE -o "job-$((n += 1))"
+    done
+    local program
+    for program in job-*; do
+        x/bin/seep run -q --name "$program" --duration 2s -o run.early_stop=false -- "./$program" >/dev/null 2>&1 3>&- &
+    done
+    wait
+    for program in job-*; do
+        case $program in
+        job-4) verdict "$program" 'v["marks"] == []' ;;
+        *) verdict "$program" '[m["name"] for m in v["marks"]] == ["job"] and v["marks"][0]["count"] > 10' ;;
+        esac
+        ! nm -u "$program" | grep -v ' w ' | grep -q seep_mark
+    done
 }
 
 @test "K05 a place from which nothing can be preloaded is said at once: exit 3, with the way out" {

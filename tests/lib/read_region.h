@@ -63,10 +63,12 @@ static inline void read_region_events(struct wire *w)
 {
     static struct wire_copy copy;
     struct wire_allocator a;
+    struct wire_mark marks[WIRE_MARKS_MAX];
     for (int i = 0; i < 64; i++)
         if (wire_ring_read(w, &copy) == 1)
             READ_REGION_NEED(copy.frames <= 128 && copy.stack_bytes <= sizeof copy.bytes);
     (void)wire_allocator_stats(w, &a);
+    (void)wire_marks(w, marks);
 }
 
 static inline void read_region(struct wire *w)

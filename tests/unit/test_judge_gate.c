@@ -327,6 +327,11 @@ static void totals_and_per_request(void **state)
     assert_true(g.lo < 48.1 && g.hi > 47.9);
     r->data.n_loads = 0;
     EXPECT(r, JUDGE_S_INCONCLUSIVE, .gate = "heap.growth_per_request < 500B");
+    r->data.marks = &r->data.load[0]; // what the program marked stands in for a load
+    EXPECT(r, JUDGE_S_PASS, .gate = "heap.growth_per_request < 500B");
+    EXPECT(r, JUDGE_S_FAIL, .gate = "heap.growth_per_request < 40B");
+    g = evaluated(r, (struct judge_gate_text){.gate = "heap.growth_per_request < 40B"});
+    assert_non_null(strstr(g.reason, "per marked operation"));
     free(r);
 }
 

@@ -137,7 +137,7 @@ static void bytes_per_operation_are_found(void **state)
     struct ops o;
     struct judge_perop out;
     make_ops(&o, 48, 0, false);
-    struct judge_perop_input in = {o.t, o.y, N, o.c, K, NAN};
+    struct judge_perop_input in = {o.t, o.y, N, o.c, K, NAN, 0};
     assert_int_equal(judge_perop(&in, &out), 0);
     assert_true(out.kind[0].known && !out.kind[2].known);
     assert_false(out.kind[1].known); // it leaks nothing: beside the other it cannot be told from 0
@@ -154,12 +154,40 @@ static void a_fixed_ratio_cannot_be_told_apart(void **state)
     struct ops o;
     struct judge_perop out;
     make_ops(&o, 48, 0, true);
-    struct judge_perop_input in = {o.t, o.y, N, o.c, K, NAN};
+    struct judge_perop_input in = {o.t, o.y, N, o.c, K, NAN, 0};
     assert_int_equal(judge_perop(&in, &out), 0);
     assert_false(out.kind[0].known || out.kind[1].known);
     assert_non_null(strstr(out.reason, "fixed ratio"));
     assert_true(out.total.known);
     assert_near(out.total.bytes_per_op, 16, .2);
+}
+
+// Marks count exactly what the load's scenarios count, some requests later: the growth is told once, under either name,
+// or under the mark alone where the counts agree to the last one.
+static void marks_go_before_scenarios(void **state)
+{
+    (void)state;
+    struct ops o;
+    struct judge_perop out;
+    double c[N * 4];
+    make_ops(&o, 48, 0, false);
+    for (size_t lag = 0; lag < 2; lag++) {
+        for (size_t i = 0; i < N; i++) {
+            c[i * 4] = o.c[i * K];
+            c[i * 4 + 1] = o.c[i * K + 1];
+            c[i * 4 + 2] = fmax(0, o.c[i * K] - (double)(lag * (i * 7 % 5)));
+            c[i * 4 + 3] = fmax(0, o.c[i * K + 1] - (double)(lag * (i * 3 % 4)));
+        }
+        struct judge_perop_input in = {o.t, o.y, N, c, 4, NAN, 2};
+        assert_int_equal(judge_perop(&in, &out), 0);
+        assert_true(out.kind[0].known != out.kind[2].known);
+        assert_true(lag || out.kind[0].known);
+        assert_near(out.kind[out.kind[0].known ? 0 : 2].bytes_per_op, 48, 1);
+        assert_false(out.kind[1].known || out.kind[3].known);
+        in.k_sure = 0;
+        assert_int_equal(judge_perop(&in, &out), 0);
+        assert_true(lag || (!out.kind[0].known && !out.kind[2].known));
+    }
 }
 
 static void perop_degenerate(void **state)
@@ -168,7 +196,7 @@ static void perop_degenerate(void **state)
     struct ops o;
     struct judge_perop out;
     make_ops(&o, 48, 0, false);
-    struct judge_perop_input in = {o.t, o.y, 12, o.c, K, NAN};
+    struct judge_perop_input in = {o.t, o.y, 12, o.c, K, NAN, 0};
     assert_int_equal(judge_perop(&in, &out), 0);
     assert_false(out.total.known);
     in.n = 0;
@@ -226,6 +254,7 @@ int main(void)
         cmocka_unit_test(parts_reconcile),
         cmocka_unit_test(bytes_per_operation_are_found),
         cmocka_unit_test(a_fixed_ratio_cannot_be_told_apart),
+        cmocka_unit_test(marks_go_before_scenarios),
         cmocka_unit_test(perop_degenerate),
         cmocka_unit_test(students_t),
         cmocka_unit_test(order_statistics),
