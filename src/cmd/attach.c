@@ -3,6 +3,7 @@
 #include "cmd/gates.h"
 #include "cmd/load_run_profile.h"
 #include "linux/proc.h"
+#include "load/validate.h"
 #include "run/run.h"
 
 #include <stdio.h>
@@ -127,7 +128,8 @@ static int run(int argc, char **argv, void *opts)
         seep_fail(&err, SEEP_E_USAGE, "There is no process %d", (int)pid);
         return cmd_fail(&err);
     }
-    if (cmd_load_run_profile(&o->profile, words, n, &profile, &err) || cmd_check_gates(profile, &err)) {
+    if (cmd_load_run_profile(&o->profile, words, n, &profile, &err) || cmd_check_gates(profile, &err) ||
+        load_validate(profile, &err)) {
         profile_free(profile);
         return cmd_fail(&err);
     }

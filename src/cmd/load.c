@@ -7,6 +7,7 @@
 #include "cmd/load_drive.h"
 #include "cmd/load_limit.h"
 #include "load/minutes.h"
+#include "load/validate.h"
 #include "report/hdr.h"
 
 #include <stdlib.h>
@@ -91,7 +92,8 @@ static const char *const description[] = {
     "Drives the load of a profile without starting or watching a target, and prints what came of it: requests, errors "
     "by kind, response times from the intended and from the real start. Several profiles are merged in order.",
     "The gates of the profile on http.* and load.* are judged; other gates do not apply here. With one of them failed "
-    "the exit status is 1; with the generator itself the bottleneck they are inconclusive and it stays 0.",
+    "the exit status is 1; with the generator itself the bottleneck they are inconclusive and it stays 0. It is 3 when "
+    "another program that drives a load (exec) failed.",
     "--find-limit raises the rate (or the number of users) from that of the profile by doubling until a gate fails, "
     "bisects, and tries the highest level that held twice more; a level that was too much for the generator is tried "
     "again before it counts. Without gates on the load: http.errors < 1%. An open load that starts less than 95 % of "
@@ -236,6 +238,8 @@ static int finish(const struct load_drive *d, const struct load_opts *opts)
         print_text(&sum, gate, n);
     else if (print_hdr(d) != CMD_PASS)
         status = CMD_ERROR;
+    if (status == CMD_PASS && sum.programs_failed > 0)
+        status = CMD_INCONCLUSIVE;
     free(gate);
     load_summary_free(&sum);
     return d->interrupted_by ? 128 + d->interrupted_by : status;
@@ -254,11 +258,11 @@ static struct profile *read_profile(const struct load_opts *o, int n, char **nam
                                       .shipped_dir = shipped};
     int failed = profile_load(&sources, &p, err);
     free(shipped);
-    if (!failed && cmd_check_gates(p, err) == 0) {
-        if (p->n_loads)
-            return p;
-        seep_fail(err, SEEP_E_USAGE, "%s has no load: add a `load:` with rate or users, and scenarios.", names[n - 1]);
-    }
+    if (!failed && !p->n_loads)
+        failed = seep_fail(err, SEEP_E_USAGE, "%s has no load: add a `load:` with rate or users, and scenarios.",
+                           names[n - 1]);
+    if (!failed && cmd_check_gates(p, err) == 0 && load_validate(p, err) == 0)
+        return p;
     profile_free(p);
     return NULL;
 }

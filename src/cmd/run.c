@@ -7,6 +7,7 @@
 #include "cmd/load_run_profile.h"
 #include "cmd/report_run.h"
 #include "cmd/variants.h"
+#include "load/validate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -185,7 +186,7 @@ static int run(int argc, char **argv, void *opts)
     if (o->variants.variants.n > 0)
         return cmd_run_variants(&o->variants, &o->profile, o->results, o->name, argc, argv);
     if (cmd_load_run_profile(&o->profile, (const char *const *)argv, argc, &profile, &err) ||
-        cmd_check_gates(profile, &err) || read_baseline(o, profile, &baseline, &err)) {
+        cmd_check_gates(profile, &err) || load_validate(profile, &err) || read_baseline(o, profile, &baseline, &err)) {
         free(baseline);
         profile_free(profile);
         return cmd_fail(&err);

@@ -493,8 +493,10 @@ int64_t drive_next_ns(const struct drive *d)
 void drive_generator(const struct drive *d, int64_t now_ns, struct load_generator *g)
 {
     struct transport_counters c = {0};
-    if (d->load->exec.present)
+    if (d->load->exec.present) {
+        drive_exec_generator(d, g);
         return;
+    }
     plan_counters(&d->plan, &c);
     g->connections += c.connections;
     g->retried += c.retried;

@@ -87,3 +87,12 @@ int64_t drive_exec_next_ns(const struct drive *d)
     int64_t at_ns = drive_earlier(d->deadline_ns, d->end_ns);
     return d->exec && !exec_running(d->exec) ? drive_earlier(d->again_ns, at_ns) : at_ns;
 }
+
+void drive_exec_generator(const struct drive *d, struct load_generator *g)
+{
+    uint32_t ended = 0, failed = 0;
+    if (d->exec)
+        exec_counts(d->exec, &ended, &failed);
+    g->programs += ended;
+    g->programs_failed += failed;
+}

@@ -166,6 +166,7 @@ bool drive_exec_turn(struct drive *d, int64_t now_ns);     // whether there was 
 double drive_exec_finish(struct drive *d, double grace_s); // tells it to end; how many seconds it has for that
 void drive_exec_house(struct drive *d, int64_t now_ns);    // takes its counters when they are due
 int64_t drive_exec_next_ns(const struct drive *d);
+void drive_exec_generator(const struct drive *d, struct load_generator *g); // adds its part
 
 // flow.c
 void flow_begin(struct flow *f, const struct scenario_plan *s, int first, int64_t intended_ns, int64_t now_ns);

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 16 * 1024, READS = 16, EXEC_FAILED = 127 };
+enum { LINE_MAX_BYTES = 16 * 1024, DOCUMENT_MAX_BYTES = 1024 * 1024, READS = 16, EXEC_FAILED = 127 };
 
 struct number {
     struct profile_extract what; // for extract_open()
@@ -32,11 +32,13 @@ struct exec {
     uv_loop_t *loop;
     uv_poll_t output, end;
     int output_fd, pidfd;
-    pid_t pid;             // 0: none
-    int handles;           // on the loop
-    bool closing, asked;   // asked: told to end
-    struct number *number; // profile->n_counters
+    pid_t pid;              // 0: none
+    int handles;            // on the loop
+    bool closing, asked;    // asked: told to end
+    uint32_t ended, failed; // runs
+    struct number *number;  // profile->n_counters
     struct seep_buf line, scratch;
+    struct seep_buf document; // the lines from the last one that begins with '{' or '[' on: JSON over several lines
     char last_line[160];
     char **argv, **envp;
 };
@@ -134,6 +136,7 @@ static void exec_free(struct exec *x)
     strings_free(x->envp);
     buf_free(&x->line);
     buf_free(&x->scratch);
+    buf_free(&x->document);
     free(x);
 }
 
@@ -152,6 +155,7 @@ int exec_open(uv_loop_t *loop, const struct profile_load *l, int load, struct lo
                        .pidfd = -1};
     buf_init(&x->line, LINE_MAX_BYTES);
     buf_init(&x->scratch, LINE_MAX_BYTES);
+    buf_init(&x->document, DOCUMENT_MAX_BYTES);
     if (open_numbers(x, load, err) < 0 || open_words(x, err) < 0 || open_environment(x, err) < 0) {
         exec_free(x);
         return -1;
@@ -162,17 +166,43 @@ int exec_open(uv_loop_t *loop, const struct profile_load *l, int load, struct lo
 
 // ---- its output -----------------------------------------------------------------------------------------------------
 
-static void take_line(struct exec *x)
+// only_json: what regular expressions look for is on lines.
+static void take_numbers(struct exec *x, const struct exchange_reply *text, bool only_json)
 {
-    struct exchange_reply line = {.body = x->line.data ? x->line.data : "", .body_len = x->line.len};
     for (int i = 0; i < x->profile->n_counters; i++) {
         struct number *n = &x->number[i];
         double value;
-        if (extract_number(n->extract, &line, &x->scratch, &value)) {
+        if ((!only_json || n->what.json) && extract_number(n->extract, text, &x->scratch, &value)) {
             n->last = value;
             n->fresh = true;
         }
     }
+}
+
+// JSON that was printed for people, over several lines, is whole when a line brings what closes it.
+static void take_document(struct exec *x, const struct exchange_reply *line)
+{
+    if (line->body_len && strchr("{[", line->body[0])) {
+        buf_clear(&x->document);
+        if (line->body_len > 1 && strchr("}]", line->body[line->body_len - 1]))
+            return; // it stands on one line
+    } else if (!x->document.len) {
+        return;
+    }
+    buf_add(&x->document, line->body, line->body_len);
+    buf_char(&x->document, '\n');
+    if (x->document.failed || !line->body_len || !strchr("}]", line->body[0]))
+        return;
+    const struct exchange_reply whole = {.body = x->document.data, .body_len = x->document.len};
+    take_numbers(x, &whole, true);
+    buf_clear(&x->document);
+}
+
+static void take_line(struct exec *x)
+{
+    struct exchange_reply line = {.body = x->line.data ? x->line.data : "", .body_len = x->line.len};
+    take_numbers(x, &line, false);
+    take_document(x, &line);
     if (line.body_len)
         snprintf(x->last_line, sizeof x->last_line, "%s", line.body);
     buf_clear(&x->line);
@@ -254,7 +284,10 @@ static bool accepted(const struct exec *x, int status)
 static void tell_end(struct exec *x, const siginfo_t *info, bool asked)
 {
     char how[96];
-    if (info->si_code == CLD_EXITED && accepted(x, info->si_status)) {
+    bool well = info->si_code == CLD_EXITED && accepted(x, info->si_status);
+    x->ended++;
+    x->failed += !well && !asked;
+    if (well) {
         note(x, "has ended well", "");
         return;
     }
@@ -281,6 +314,12 @@ static void on_end(uv_poll_t *poll, int status, int events)
     exec_sample(x);
     tell_end(x, &info, x->asked);
     let_go(x);
+}
+
+void exec_counts(const struct exec *x, uint32_t *ended, uint32_t *failed)
+{
+    *ended = x->ended;
+    *failed = x->failed;
 }
 
 bool exec_running(const struct exec *x)
@@ -369,6 +408,13 @@ static pid_t spawn(struct exec *x, int *output)
     return -1;
 }
 
+static void unstarted(struct exec *x, const char *what, int error)
+{
+    x->ended++;
+    x->failed++;
+    note(x, what, strerror(error));
+}
+
 void exec_start(struct exec *x)
 {
     if (x->pid > 0 || x->handles > 0)
@@ -378,18 +424,19 @@ void exec_start(struct exec *x)
     buf_clear(&x->line);
     pid_t pid = spawn(x, &x->output_fd);
     if (pid < 0) {
-        note(x, "could not be started", strerror(errno));
+        unstarted(x, "could not be started", errno);
         return;
     }
     fcntl(x->output_fd, F_SETFL, O_NONBLOCK);
     x->pidfd = pidfd_open(pid, 0);
     x->pid = pid;
     if (x->pidfd < 0 || uv_poll_init(x->loop, &x->output, x->output_fd) != 0) {
+        int error = errno;
         exec_kill(x);
         waitpid(pid, NULL, 0);
         close(x->output_fd);
         x->pid = 0;
-        note(x, "could not be watched", strerror(errno));
+        unstarted(x, "could not be watched", error);
         return;
     }
     uv_poll_init(x->loop, &x->end, x->pidfd);

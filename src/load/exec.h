@@ -23,6 +23,9 @@ void exec_close(struct exec *x);
 
 void exec_start(struct exec *x); // tells of a program that does not start
 bool exec_running(const struct exec *x);
+// Runs that have ended, and those of them that failed: not started, killed by another than us, or ended unasked with a
+// status that the profile does not accept.
+void exec_counts(const struct exec *x, uint32_t *ended, uint32_t *failed);
 void exec_terminate(struct exec *x); // SIGTERM to its group
 void exec_kill(struct exec *x);      // SIGKILL
 

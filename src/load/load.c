@@ -213,6 +213,8 @@ static void add_generator(struct load_generator *sum, const struct load_generato
     sum->cpu_us += g->cpu_us;
     sum->connections += g->connections;
     sum->retried += g->retried;
+    sum->programs += g->programs;
+    sum->programs_failed += g->programs_failed;
     sum->lag_count += g->lag_count;
     sum->lag_sum_us += g->lag_sum_us;
 }

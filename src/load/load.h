@@ -103,8 +103,10 @@ struct load_generator {
     double target_rate_per_s; // of the schedule, now; NaN in the closed model
     uint64_t rss_bytes;       // of the workers
     uint32_t workers;         // that there were
-    uint32_t lost;            // of them: gone before their time, or stopped for over 5 s, so that their share of the
-                              // load was not driven as it was to
+    uint32_t programs;        // runs of programs that drive a load (exec) that have ended
+    uint32_t programs_failed; // of them: not started, or ended by themselves with a status that is not accepted
+    uint32_t lost; // of the workers: gone before their time, or stopped for over 5 s, so that their share of the
+                   // load was not driven as it was to
 };
 
 // Status codes of replies, each with its count; what comes after LOAD_CODES different ones is `other`. Cumulative.

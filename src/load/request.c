@@ -106,11 +106,14 @@ static int compile_url(const struct maker *m, const struct profile_load *load, c
     const char *target = authority_end(url);
     char *before = strndup(url, (size_t)(target - url));
     int failed = before ? 0 : seep_fail(m->err, SEEP_E_SYSTEM, "There is no memory for a URL.");
-    const char *unix_path = r->unix_path ? r->unix_path : load->unix_path;
+    const char *written = r->unix_path ? r->unix_path : load->unix_path;
+    char *unix_path = written ? profile_expand_env(written, m->err) : NULL;
+    failed = failed || (written && !unix_path) ? -1 : 0;
     if (!failed)
         failed = origin_add(origins, before, unix_path, origin, NULL, userinfo, m->err);
     if (!failed)
         failed = template_open(*target ? target : "/", TEMPLATE_URL, m->names, m->feeds, &m->w->target, m->err);
+    free(unix_path);
     free(before);
     free(url);
     return failed;

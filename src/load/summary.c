@@ -103,33 +103,54 @@ static void generator_figures(const struct load_generator *g, struct load_summar
     out->lost = g->lost;
     out->lag_mean_ms = ratio((double)g->lag_sum_us / 1e3, (double)g->lag_count);
     out->lag_max_ms = g->lag_count ? (double)g->lag_max_us / 1e3 : NAN;
-    out->connections = g->connections;
-    out->retried = g->retried;
-    out->rss_bytes = g->rss_bytes;
+    out->programs = g->programs;
+    out->programs_failed = g->programs_failed;
+    out->connections = (int64_t)g->connections;
+    out->retried = (int64_t)g->retried;
+    out->rss_bytes = (int64_t)g->rss_bytes;
+}
+
+// The share of `all` that `some` of them are for certain: a count so small may be chance (Poisson, one-sided 95 %).
+static double sure_share(uint64_t some, uint64_t all)
+{
+    double least = (double)some - 1.645 * sqrt((double)some);
+    return ratio(fmax(least, 0), (double)all);
+}
+
+// Not all of the load was driven; else "".
+static void judge_driven(struct load_summary *s, char *why, size_t size)
+{
+    const struct load_counts *c = &s->all.counts;
+    double local = ratio((double)c->error[LOAD_ERR_LOCAL], (double)c->completed);
+    double short_of = ratio((double)c->offered - (double)c->started, (double)c->offered);
+    *why = 0;
+    if (s->lost > 0)
+        snprintf(why, size, "%u of %u load workers were lost or stood still, and their share of the load with them",
+                 s->lost, s->workers);
+    else if (s->programs_failed > 0)
+        snprintf(why, size, "%u of %u runs of a program that drives the load (exec) failed; see the events",
+                 s->programs_failed, s->programs);
+    else if (sure_share(c->error[LOAD_ERR_LOCAL], c->completed) > local_share_max)
+        snprintf(why, size,
+                 "%.1f %% of the requests failed for want of descriptors, ports or memory on the generator's side",
+                 local * 100);
+    else if (s->busiest_ratio > cpu_max && short_of > shortfall_max)
+        snprintf(why, size,
+                 "the generator's busiest worker used %.0f %% of a core and the load started %.1f %% less than it was "
+                 "to",
+                 s->busiest_ratio * 100, short_of * 100);
 }
 
 static void judge_generator(struct load_summary *s)
 {
     const struct load_counts *c = &s->all.counts;
-    double late = ratio((double)c->late_self, (double)(c->started + c->dropped));
-    double local = ratio((double)c->error[LOAD_ERR_LOCAL], (double)c->completed);
-    double short_of = ratio((double)c->offered - (double)c->started, (double)c->offered);
-    if (s->lost > 0)
+    uint64_t starts = c->started + c->dropped;
+    judge_driven(s, s->why_saturated, sizeof s->why_saturated);
+    s->undriven = s->why_saturated[0] != 0;
+    if (!s->undriven && sure_share(c->late_self, starts) > late_share_max)
         snprintf(s->why_saturated, sizeof s->why_saturated,
-                 "%u of %u load workers were lost or stood still, and their share of the load with them", s->lost,
-                 s->workers);
-    else if (late > late_share_max)
-        snprintf(s->why_saturated, sizeof s->why_saturated,
-                 "the generator started %.1f %% of the requests late though it had a free connection", late * 100);
-    else if (local > local_share_max)
-        snprintf(s->why_saturated, sizeof s->why_saturated,
-                 "%.1f %% of the requests failed for want of descriptors, ports or memory on the generator's side",
-                 local * 100);
-    else if (s->busiest_ratio > cpu_max && short_of > shortfall_max)
-        snprintf(
-            s->why_saturated, sizeof s->why_saturated,
-            "the generator's busiest worker used %.0f %% of a core and the load started %.1f %% less than it was to",
-            s->busiest_ratio * 100, short_of * 100);
+                 "the generator started %.1f %% of the requests late though it had a free connection",
+                 ratio((double)c->late_self, (double)starts) * 100);
     s->saturated = s->why_saturated[0] != 0;
 }
 

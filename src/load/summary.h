@@ -33,17 +33,20 @@ struct load_summary {
     int n_rows;
     struct load_summary_metric *metric; // n_metrics
     int n_metrics;
-    double seconds;                 // with the load on
-    double offered_rate_per_s;      // NaN unknown
-    double achieved_rate_per_s;     // started
-    double cpu_ratio;               // of the generator, 1.0 = one core; NaN unknown
-    double busiest_ratio;           // of its busiest worker
-    uint32_t workers, lost;         // processes, and how many of them went before their time
-    double lag_mean_ms, lag_max_ms; // NaN unknown
-    uint64_t connections, rss_bytes;
-    uint64_t retried; // requests sent once more over another connection; each counts once, as what came of it at last
+    double seconds;                     // with the load on
+    double offered_rate_per_s;          // NaN unknown
+    double achieved_rate_per_s;         // started
+    double cpu_ratio;                   // of the generator, 1.0 = one core; NaN unknown
+    double busiest_ratio;               // of its busiest worker
+    uint32_t workers, lost;             // processes, and how many of them went before their time
+    double lag_mean_ms, lag_max_ms;     // NaN unknown
+    uint32_t programs, programs_failed; // as in struct load_generator
+    // SEEP_UNKNOWN: not recorded. retried: requests sent once more over another connection; each counts once, as what
+    // came of it at last.
+    int64_t connections, rss_bytes, retried;
     // The generator, not the target, was the bottleneck, or part of it was lost: http gates are then inconclusive.
     bool saturated;
+    bool undriven; // and the load was not driven as it was to be: nothing else that rests on it is sure either
     char why_saturated[160];
 };
 

@@ -123,18 +123,20 @@ static void json_list(struct jsonw *w, const char *key, const struct load_summar
 static void json_generator(struct jsonw *w, const struct load_summary *s)
 {
     jsonw_object(w, "generator");
-    jsonw_string(w, "status", s->lost ? "lost" : s->saturated ? "saturated" : "ok");
+    jsonw_string(w, "status", s->lost ? "lost" : s->programs_failed ? "failed" : s->saturated ? "saturated" : "ok");
     jsonw_string(w, "reason", s->saturated ? s->why_saturated : NULL);
     jsonw_double(w, "cpu", s->cpu_ratio);
     jsonw_double(w, "cpu_busiest_worker", s->busiest_ratio);
     jsonw_int(w, "workers", s->workers);
     jsonw_int(w, "workers_lost", s->lost);
+    jsonw_int(w, "programs", s->programs);
+    jsonw_int(w, "programs_failed", s->programs_failed);
     jsonw_double(w, "lag_mean_ms", s->lag_mean_ms);
     jsonw_double(w, "lag_max_ms", s->lag_max_ms);
     jsonw_int(w, "late", (int64_t)s->all.counts.late_self);
-    jsonw_int(w, "connections", (int64_t)s->connections);
-    jsonw_int(w, "retried", (int64_t)s->retried);
-    jsonw_int(w, "rss_bytes", (int64_t)s->rss_bytes);
+    jsonw_int(w, "connections", s->connections);
+    jsonw_int(w, "retried", s->retried);
+    jsonw_int(w, "rss_bytes", s->rss_bytes);
     jsonw_end_object(w);
 }
 

@@ -109,9 +109,12 @@ void load_summary_text(const struct load_summary *s, struct seep_buf *out)
                isnan(s->cpu_ratio) ? 0 : s->cpu_ratio * 100, isnan(s->lag_mean_ms) ? 0 : s->lag_mean_ms,
                isnan(s->lag_max_ms) ? 0 : s->lag_max_ms, count(b[0], sizeof b[0], c->late),
                count(b[1], sizeof b[1], c->dropped));
-    if (s->retried)
+    if (s->programs)
+        buf_printf(out, "  programs  %u ended, %u of them failed\n", s->programs, s->programs_failed);
+    if (s->retried > 0)
         buf_printf(out, "  retried %s: their kept connections had just been closed\n",
-                   count(b[0], sizeof b[0], s->retried));
+                   count(b[0], sizeof b[0], (uint64_t)s->retried));
     if (s->saturated)
-        buf_printf(out, "  generator saturated: %s; these figures are not the target's\n", s->why_saturated);
+        buf_printf(out, "  generator %s: %s; these figures are not the target's\n",
+                   s->programs_failed ? "failed" : "saturated", s->why_saturated);
 }

@@ -20,15 +20,20 @@ static int name_it(const struct load_context *ctx, char **name, const char *pref
 static int check_model(const struct load_context *ctx, const struct node *load, struct profile_load *l)
 {
     const struct node *rate = node_get(load, "rate", NULL), *users = node_get(load, "users", NULL);
-    if (l->rate_per_s > 0 && l->users > 0)
+    bool has_rate = node_given(load, "rate"), has_users = node_given(load, "users");
+    if (has_rate && has_users)
         return node_fail(ctx->err, users,
                          "A load has a rate (open model) or users (closed), not both; rate is in line "
                          "%d of %.80s. Set the other to null.",
                          rate->line, rate->source->name);
-    if (l->rate_per_s <= 0 && l->users <= 0 && !l->n_stages)
+    if (!has_rate && !has_users && !l->n_stages)
         return node_fail(ctx->err, load, "A load needs rate (such as 100/s), users (such as 20), or stages.");
+    if ((has_rate || has_users) && l->rate_per_s <= 0 && l->users <= 0 && !l->n_stages)
+        return node_fail(ctx->err, has_rate ? rate : users,
+                         "load.%s must be more than zero, or stages must lead away from it.",
+                         has_rate ? "rate" : "users");
     const struct node *stages = node_get(load, "stages", NULL);
-    if (l->rate_per_s <= 0 && l->users <= 0)
+    if (!has_rate && !has_users)
         l->open_model = l->stages[0].rate;
     for (int i = 0; i < l->n_stages; i++)
         if (l->stages[i].rate != l->open_model)

@@ -43,8 +43,6 @@ int check_headers(const struct load_context *ctx, const struct profile_load *l, 
 
 int check_unix(const struct load_context *ctx, const struct node *n, const char *path)
 {
-    if (path && path[0] != '/' && strncmp(path, "${", 2) != 0)
-        return node_fail(ctx->err, n, "The path of a unix socket begins with '/', unlike '%.60s'.", path);
     if (path && strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
         return node_fail(ctx->err, n, "The path of a unix socket is at most %zu bytes long.",
                          sizeof(((struct sockaddr_un *)0)->sun_path) - 1);

@@ -138,8 +138,8 @@ static int model_read(const struct load_context *ctx, const struct schema_key *k
     double *field = (double *)((char *)object + key->offset);
     if (schema_number(ctx, n, key->arg ? "load.rate" : "load.users", key->arg ? UNIT_PER_SECOND : UNIT_NONE, field))
         return -1;
-    if (*field <= 0)
-        return node_fail(ctx->err, n, "load.%s must be more than zero.", key->name);
+    if (*field < 0)
+        return node_fail(ctx->err, n, "load.%s must not be negative.", key->name);
     if (!key->arg && (*field != floor(*field) || *field > 1e6))
         return node_fail(ctx->err, n, "load.users is a whole number up to 1000000.");
     if (key->arg)

@@ -104,7 +104,7 @@ int profile_address_host(const char *address, struct profile_host *out, struct s
         return seep_fail(err, SEEP_E_USAGE, "An address is fixed: a load reaches the hosts its profile names.");
     if (strstr(address, "${env:"))
         return 0;
-    if (!strncmp(address, "unix:/", 6)) {
+    if (!strncmp(address, "unix:", 5)) {
         *out = (struct profile_host){.known = true, .name = address + 5, .name_len = strlen(address + 5)};
         return out->name_len < 108
                    ? 0

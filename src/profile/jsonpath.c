@@ -81,6 +81,9 @@ int jsonpath_bound(const char *text, struct bound *out, struct seep_err *err)
         *out = (struct bound){ops[i].op, v};
         return 0;
     }
+    if (*p == '=')
+        return seep_fail(err, SEEP_E_USAGE, "'%.40s' is no comparison; equality is written with two signs, '=%.40s'.",
+                         text, p);
     return seep_fail(err, SEEP_E_USAGE, "'%.40s' is no comparison such as '> 0', '<= 1.5' or '!= 3'.", text);
 }
 

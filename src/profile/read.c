@@ -208,7 +208,8 @@ bool check_is_name(const char *text)
 }
 
 // A path that a file gives is meant from where the file is, and stays right when the run is resumed from elsewhere.
-static int read_path(const struct load_context *ctx, const struct node *n, const char *text, char **field)
+static int read_path(const struct load_context *ctx, const struct node *n, const char *before, const char *text,
+                     char **field)
 {
     char dir[PATH_MAX] = "", full[2 * PATH_MAX];
     const char *name = n->source->name, *slash = strrchr(name, '/');
@@ -216,7 +217,8 @@ static int read_path(const struct load_context *ctx, const struct node *n, const
         return node_fail(ctx->err, n, "This path is empty.");
     snprintf(full, sizeof full, "%.*s", slash ? (int)(slash - name) : 1, slash ? name : ".");
     bool fixed = text[0] == '/' || !strncmp(text, "${", 2) || !realpath(slash == name ? "/" : full, dir);
-    if ((size_t)snprintf(full, sizeof full, "%s%s%s", fixed ? "" : dir, fixed ? "" : "/", text) >= sizeof full)
+    const char *from = fixed ? "" : dir, *between = fixed ? "" : "/";
+    if ((size_t)snprintf(full, sizeof full, "%s%s%s%s", before, from, between, text) >= sizeof full)
         return node_fail(ctx->err, n, "This path is longer than any file's.");
     *field = arena_text(ctx->arena, full, strlen(full));
     return *field ? 0 : no_memory(ctx);
@@ -229,7 +231,9 @@ static int read_text(const struct load_context *ctx, const struct schema_key *ke
     if (!text)
         return -1;
     if (key->flags & KEY_FILE)
-        return read_path(ctx, n, text, field);
+        return read_path(ctx, n, "", text, field);
+    if (key->flags & KEY_UNIX_FILE && !strncmp(text, "unix:", 5))
+        return read_path(ctx, n, "unix:", text + 5, field);
     if (key->type == KEY_NAME && !check_is_name(text))
         return node_fail(ctx->err, n, "%s is made of letters, digits, '.', '_' and '-' (at most 63), not '%.*s'.", path,
                          VALUE_SHOWN, text);

@@ -38,6 +38,7 @@ enum {
     KEY_BRIEF = 4096,        // the keys of `sub` are listed elsewhere in the reference
     KEY_FILLED = 8192,       // custom: read from an empty map when it is absent
     KEY_LIST_AS_MAP = 16384, // maps: a list, like a bare text, stands for a map with the key scalar_key
+    KEY_UNIX_FILE = 32768,   // texts: what follows "unix:" is a path as of KEY_FILE
 };
 
 struct schema_key;

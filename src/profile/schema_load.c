@@ -331,6 +331,7 @@ const struct schema_key schema_load[] = {
      .help = "certificates of https:// addresses"},
     {.name = "unix",
      .type = KEY_TEXT,
+     .flags = KEY_FILE,
      AT(struct profile_load, unix_path),
      .help = "path of a unix socket that requests go through"},
     {.name = "follow",

@@ -27,6 +27,7 @@ static const struct schema_key request_keys[] = {
      .help = "file whose bytes are sent after the header, as they are"},
     {.name = "unix",
      .type = KEY_TEXT,
+     .flags = KEY_FILE,
      AT(struct profile_request, unix_path),
      .help = "path of a unix socket it goes through (the load's)"},
     {.name = "timeout",
@@ -42,7 +43,7 @@ static const struct schema_key request_keys[] = {
 static const struct schema_key tcp_keys[] = {
     {.name = "address",
      .type = KEY_TEXT,
-     .flags = KEY_REQUIRED,
+     .flags = KEY_REQUIRED | KEY_UNIX_FILE,
      AT(struct profile_tcp, address),
      .type_name = "HOST:PORT or unix:PATH",
      .help = "where to connect"},

@@ -201,6 +201,8 @@ static const char *first_reason(struct build *b, enum judge_status status)
     }
     if (b->r->reload.status == status)
         return report_strf(b->arena, "reload: %s", b->r->reload.reason);
+    if (status == JUDGE_S_INCONCLUSIVE && b->r->has_load && b->r->load.undriven)
+        return report_strf(b->arena, "load: %s", b->r->load.why_saturated);
     const struct report_score *s = &b->r->score;
     return s->status != status
                ? NULL
@@ -292,13 +294,15 @@ int build_final(struct build *b, struct seep_err *err)
     if (build_get(b, M_OUTCOME_SIGNAL, &signal, err) != 0)
         return -1;
     size_t n = b->r->n_gates;
-    enum judge_status *status = report_alloc(b->arena, n + 2, sizeof *status);
+    enum judge_status *status = report_alloc(b->arena, n + 3, sizeof *status);
     if (status == NULL)
         return build_no_memory(err);
     for (size_t i = 0; i < n; i++)
         status[i] = b->r->gates[i].result.status;
     if (b->r->reload.status != JUDGE_S_SKIPPED) // a cycle of the load that was asked for decides like a gate
         status[n++] = b->r->reload.status;
+    if (b->r->has_load && b->r->load.undriven) // whatever passed did so without the load that was asked for
+        status[n++] = JUDGE_S_INCONCLUSIVE;
     if (b->r->score.status != JUDGE_S_SKIPPED)
         status[n++] = b->r->score.status;
     struct judge_outcome outcome = outcome_of(b, build_integer(signal));

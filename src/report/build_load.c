@@ -78,6 +78,16 @@ static int last_count(struct build *b, const char *name, const char *labels, uin
     return 0;
 }
 
+// The same where nothing was recorded is not zero: (uint64_t)SEEP_UNKNOWN.
+static int last_known(struct build *b, const char *name, uint64_t *out, struct seep_err *err)
+{
+    double value;
+    if (last_of(b, name, "", &value, err) != 0)
+        return -1;
+    *out = value >= 0 && value < 1e18 ? (uint64_t)value : (uint64_t)SEEP_UNKNOWN;
+    return 0;
+}
+
 // A transaction has its passes where others have requests.
 static void as_passes(struct load_counts *c, uint64_t failed)
 {
@@ -144,18 +154,21 @@ static int read_generator(struct build *b, struct load_generator *g, struct seep
 {
     double running, cpu, busiest, lag_sum, lag_max, full;
     *g = (struct load_generator){.target_rate_per_s = NAN};
-    uint64_t workers, lost;
+    uint64_t workers, lost, programs, failed;
     if (last_count(b, S_LOAD_WORKERS, "", &workers, err) != 0 || last_count(b, S_LOAD_LOST, "", &lost, err) != 0 ||
-        last_of(b, S_LOAD_BUSIEST, "", &busiest, err) != 0)
+        last_of(b, S_LOAD_BUSIEST, "", &busiest, err) != 0 || last_count(b, S_LOAD_PROGRAMS, "", &programs, err) != 0 ||
+        last_count(b, S_LOAD_PROGRAMS_FAILED, "", &failed, err) != 0)
         return -1;
+    g->programs = (uint32_t)programs;
+    g->programs_failed = (uint32_t)failed;
     g->workers = (uint32_t)workers;
     g->lost = (uint32_t)lost;
     g->busiest_us = busiest > 0 ? (uint64_t)(busiest * 1e6) : 0;
     if (last_of(b, S_LOAD_RUNNING, "", &running, err) != 0 || last_of(b, S_LOAD_CPU, "", &cpu, err) != 0 ||
         last_of(b, S_LOAD_LAG_SUM, "", &lag_sum, err) != 0 || last_of(b, S_LOAD_LAG_MAX, "", &lag_max, err) != 0 ||
-        last_of(b, S_LOAD_FULL, "", &full, err) != 0 || last_count(b, S_LOAD_RSS, "", &g->rss_bytes, err) != 0 ||
-        last_count(b, S_LOAD_CONNECTIONS, "", &g->connections, err) != 0 ||
-        last_count(b, S_LOAD_RETRIED, "", &g->retried, err) != 0 ||
+        last_of(b, S_LOAD_FULL, "", &full, err) != 0 || last_known(b, S_LOAD_RSS, &g->rss_bytes, err) != 0 ||
+        last_known(b, S_LOAD_CONNECTIONS, &g->connections, err) != 0 ||
+        last_known(b, S_LOAD_RETRIED, &g->retried, err) != 0 ||
         last_count(b, S_LOAD_LAG_COUNT, "", &g->lag_count, err) != 0)
         return -1;
     g->at_ns = running > 0;
@@ -262,13 +275,22 @@ static int add_metrics(struct build *b, struct seep_err *err)
     return failed ? -1 : load_summary_add_metrics(&b->r->load, out, metrics.n, err);
 }
 
+// Another program has counters and an exit, and no requests.
+static bool is_driven_by_program(const struct profile *p)
+{
+    for (int i = 0; i < p->n_loads; i++)
+        if (p->loads[i].exec.present)
+            return true;
+    return false;
+}
+
 int build_load(struct build *b, struct seep_err *err)
 {
     struct build_part *parts;
     size_t n;
     if (build_load_parts(b, &parts, &n, err) != 0)
         return -1;
-    if (n == 0)
+    if (n == 0 && !is_driven_by_program(b->profile))
         return 0;
     if (build_load_for_gates(b, parts, n, err) != 0 || summarise(b, parts, n, err) != 0 || add_metrics(b, err) != 0 ||
         build_load_intervals(b, parts, n, err) != 0)

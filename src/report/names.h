@@ -116,19 +116,21 @@
 #define S_METRIC_HITS  "metric.hits"  // count, counter: of a rate
 #define S_METRIC_SUM   "metric.sum"   // the metric's unit, counter: of a trend's values and of a counter
 // The generator (struct load_generator), labels "".
-#define S_LOAD_RUNNING     "load.running"      // s, counter: time with the load on
-#define S_LOAD_CPU         "load.cpu"          // s, counter
-#define S_LOAD_BUSIEST     "load.cpu_busiest"  // s, counter: of the worker that used most
-#define S_LOAD_WORKERS     "load.workers"      // count, gauge: processes
-#define S_LOAD_LOST        "load.workers_lost" // count, gauge: gone before their time
-#define S_LOAD_RSS         "load.rss"          // bytes, gauge
-#define S_LOAD_CONNECTIONS "load.connections"  // count, counter
-#define S_LOAD_RETRIED     "load.retried"      // count, counter: requests sent once more
-#define S_LOAD_LAG_COUNT   "load.lag_count"    // count, counter
-#define S_LOAD_LAG_SUM     "load.lag_sum"      // s, counter
-#define S_LOAD_LAG_MAX     "load.lag_max"      // s, gauge: the worst so far
-#define S_LOAD_FULL        "load.full"         // s, counter: all connections in use
-#define S_LOAD_TARGET_RATE "load.target_rate"  // 1/s, gauge
+#define S_LOAD_RUNNING         "load.running"         // s, counter: time with the load on
+#define S_LOAD_CPU             "load.cpu"             // s, counter
+#define S_LOAD_BUSIEST         "load.cpu_busiest"     // s, counter: of the worker that used most
+#define S_LOAD_WORKERS         "load.workers"         // count, gauge: processes
+#define S_LOAD_LOST            "load.workers_lost"    // count, gauge: gone before their time
+#define S_LOAD_PROGRAMS        "load.programs"        // count, counter: runs of other programs (exec) that ended
+#define S_LOAD_PROGRAMS_FAILED "load.programs_failed" // count, counter: of them
+#define S_LOAD_RSS             "load.rss"             // bytes, gauge
+#define S_LOAD_CONNECTIONS     "load.connections"     // count, counter
+#define S_LOAD_RETRIED         "load.retried"         // count, counter: requests sent once more
+#define S_LOAD_LAG_COUNT       "load.lag_count"       // count, counter
+#define S_LOAD_LAG_SUM         "load.lag_sum"         // s, counter
+#define S_LOAD_LAG_MAX         "load.lag_max"         // s, gauge: the worst so far
+#define S_LOAD_FULL            "load.full"            // s, counter: all connections in use
+#define S_LOAD_TARGET_RATE     "load.target_rate"     // 1/s, gauge
 // store_histogram(), load/hist.h blobs over the whole run so far, labels as above.
 #define H_HTTP_LATENCY  "http.latency"
 #define H_HTTP_SERVICE  "http.service"

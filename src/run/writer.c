@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GENERATOR_POINTS 13
+#define GENERATOR_POINTS 15
 #define METRIC_POINTS    2
 #define LOAD_POINTS      (13 + LOAD_ERRORS + TICK_QUANTILES + LOAD_CODES + 1) // most points of one scenario at one tick
 
@@ -266,6 +266,8 @@ static void generator_points(struct run_writer *w, const struct load_generator *
         {S_LOAD_BUSIEST, UNIT_SECONDS, SERIES_COUNTER, (double)g->busiest_us / 1e6},
         {S_LOAD_WORKERS, UNIT_NONE, SERIES_GAUGE, g->workers},
         {S_LOAD_LOST, UNIT_NONE, SERIES_GAUGE, g->lost},
+        {S_LOAD_PROGRAMS, UNIT_NONE, SERIES_COUNTER, g->programs},
+        {S_LOAD_PROGRAMS_FAILED, UNIT_NONE, SERIES_COUNTER, g->programs_failed},
         {S_LOAD_RSS, UNIT_BYTES, SERIES_GAUGE, (double)g->rss_bytes},
         {S_LOAD_CONNECTIONS, UNIT_NONE, SERIES_COUNTER, (double)g->connections},
         {S_LOAD_RETRIED, UNIT_NONE, SERIES_COUNTER, (double)g->retried},

@@ -237,3 +237,62 @@ assert storm["refused"] <= 100 + 5500 and storm["back_off"] > 50000, storm  # so
 assert by_name["storm"]["started"] + by_name["storm"]["dropped"] >= 0.99 * by_name["storm"]["offered"]
 PY
 }
+
+# What the load needs is looked at before the target is started: `marker` would be there.
+@test "S09 a table, a certificate, a variable of the environment that is not there ends it before anything starts" {
+    printf '\xef\xbb\xbfname,word\r\n"a,b","say ""hi"""\r\n"two\nlines",\xc3\xa9\r\n' >good.csv
+    printf 'name,word\na,b\nc\n' >bad.csv
+    local more
+    for more in "data: { d: bad.csv }" "data: { d: none.csv }" "tls: { ca: none.pem }" 'headers: { A: "${env:S09_NOT_SET}" }' \
+        'data: { d: good.csv }, variables: { x: "${data:d.nothing}" }'; do
+        cat >p.yaml <<<"{ version: 1, name: t, target: { command: [touch, marker] }, run: { duration: 1s }, load: { rate: 1/s, $more, scenarios: [{ request: 'http://127.0.0.1:1/' }] } }"
+        run "$SEEP" run -p p.yaml
+        echo "$more: $output"
+        [ "$status" -eq 2 ]
+        run "$SEEP" load p.yaml
+        [ "$status" -eq 2 ]
+    done
+    [[ "$output" == *"no column 'nothing'; it has name, word"* ]]
+    [ ! -e marker ]
+}
+
+@test "S10 another program as the driver: what it prints is taken, and when it fails nothing is decided" {
+    cat >driver <<'S'
+#!/bin/sh
+echo "progress: 1.0 s, 41.5 tps"
+printf '{\n  "metrics": {\n    "reqs": { "count": 7 }\n  }\n}\n'
+exit "$1"
+S
+    chmod 755 driver
+    local status_of
+    for status_of in 0 3; do
+        drive <<Y
+version: 1
+name: t
+load:
+  exec:
+    command: [./driver, "$status_of"]
+    cwd: $WORK
+    counters: { tps: "([0-9.]+) tps", reqs: { json: \$.metrics.reqs.count, total: true } }
+Y
+        [ "$status" -eq "$status_of" ]
+        is "{m['name']: m['sum'] for m in l['metrics']} == {'tps': 41.5, 'reqs': 7} and l['generator']['programs'] == 1"
+    done
+    is "l['generator']['status'] == 'failed' and l['generator']['programs_failed'] == 1"
+    # In a run it is no verdict on the target, however flat that is; the exit status stands among the events.
+    cat >p.yaml <<Y
+version: 1
+name: t
+target: { command: [sleep, "60"], life: service }
+run: { duration: 4s, interval: 200ms, drain: 0s, early_stop: false }
+attribution: { mode: off }
+load: { exec: { command: [./driver, "3"], cwd: $WORK, counters: { tps: "([0-9.]+) tps" } } }
+gates: [ "rss.total_growth < 1GB" ]
+Y
+    run "$SEEP" run --name exec -p p.yaml
+    echo "$output"
+    [ "$status" -eq 3 ]
+    valid_verdict exec
+    verdict exec '[g["status"] for g in v["gates"]] == ["pass"] and v["load"]["generator"]["status"] == "failed"'
+    verdict exec '[e for e in v["events"] if "exit status 3" in e["text"]] != [] and v["load"]["metrics"][0]["sum"] == 41.5'
+}

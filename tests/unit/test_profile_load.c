@@ -291,7 +291,10 @@ static const struct {
     {"{users: 1, iterations: 1.5, scenarios: [{request: 'http://h/'}]}", "whole number"},
     {"{users: 1, tls: {cert: /a}, scenarios: [{request: 'http://h/'}]}", "belong together"},
     {"{users: 1, tls: {ca: /a, insecure: true}, scenarios: [{request: 'http://h/'}]}", "accepts any certificate"},
-    {"{users: 1, unix: run.sock, scenarios: [{request: 'http://h/'}]}", "begins with '/'"},
+    {"{users: 0, scenarios: [{request: 'http://h/'}]}", "more than zero, or stages"},
+    {"{users: -1, scenarios: [{request: 'http://h/'}]}", "negative"},
+    {"{users: 0, stages: [{for: 1s, to: 5/s}], scenarios: [{request: 'http://h/'}]}", "This load is closed"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {json: {$.a: {is: '= 7'}}}}]}", "two signs, '== 7'"},
     {"{users: 1, http: 3, scenarios: [{request: 'http://h/'}]}", "1.1|2"},
     {"{users: 1, headers: {'a b': c}, scenarios: [{request: 'http://h/'}]}", "name of a header"},
     {"{users: 1, variables: {id: 1}, scenarios: [{request: 'http://h/'}]}", "and not id"},
@@ -421,7 +424,7 @@ static void files_are_found_beside_their_profile(void **state)
     FILE *f = fopen(path, "w");
     assert_non_null(f);
     fputs("version: 1\nload: {users: 1, data: {t: rows.csv, e: '${env:SEEP_TABLE}', a: /abs.csv}, "
-          "scenarios: [{request: 'http://h/'}]}\n",
+          "unix: run/app.sock, scenarios: [{request: 'http://h/'}, {tcp: {address: 'unix:raw.sock', send: x}}]}\n",
           f);
     fclose(f);
     const char *names[] = {path};
@@ -434,6 +437,10 @@ static void files_are_found_beside_their_profile(void **state)
     assert_string_equal(p->loads[0].data[0].file, real);
     assert_string_equal(p->loads[0].data[1].file, "${env:SEEP_TABLE}");
     assert_string_equal(p->loads[0].data[2].file, "/abs.csv");
+    snprintf(real, sizeof real, "%s/run/app.sock", dir);
+    assert_string_equal(p->loads[0].unix_path, real);
+    snprintf(real, sizeof real, "unix:%s/raw.sock", dir);
+    assert_string_equal(p->loads[0].scenarios[1].steps[0].tcp.address, real);
     profile_free(p);
     unlink(path);
     rmdir(dir);
