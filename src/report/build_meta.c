@@ -96,6 +96,7 @@ static int fill_strings(struct build *b, struct seep_err *err)
         {M_ATTRIBUTION, &r->evidence.attribution},
         {M_ATTRIBUTION_REASON, &r->evidence.attribution_reason},
         {M_HEAP_SOURCE, &r->evidence.heap_source},
+        {M_ATTACHED, &r->evidence.attached},
     };
     for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++)
         if (build_get(b, facts[i].key, facts[i].value, err) != 0)

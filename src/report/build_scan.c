@@ -162,12 +162,14 @@ const char *report_holder_text(const struct report_holder *h, char *out, size_t 
         snprintf(out, size, "shared memory %s", h->module != NULL ? h->module : "");
     else if (strcmp(h->kind, "kernel") == 0)
         snprintf(out, size, "an epoll registration or timer");
+    else if (strcmp(h->kind, "unknown") == 0)
+        snprintf(out, size, "heap memory from before the attach, or free");
     else
         snprintf(out, size, "memory that the program maps itself");
     return out;
 }
 
-const char *const *report_not_covered(size_t *n)
+const char *const *report_not_covered(bool attached, size_t *n)
 {
     static const char *const kinds[] = {
         "addresses that are compressed, XORed or otherwise encoded",
@@ -178,20 +180,24 @@ const char *const *report_not_covered(size_t *n)
         "pipes and sockets",
         "queued signals",
         "registers of threads that are awake, beyond what is allowed for them",
+        "blocks from before the attach: they are not checked, and what they alone point at is not decided",
     };
-    *n = sizeof kinds / sizeof *kinds;
+    *n = sizeof kinds / sizeof *kinds - !attached;
     return kinds;
 }
 
-const char *report_not_covered_text(char *out, size_t size)
+const char *report_not_covered_text(bool attached, char *out, size_t size)
 {
     size_t n, used = 0;
-    const char *const *kind = report_not_covered(&n);
+    const char *const *kind = report_not_covered(false, &n);
     used = (size_t)snprintf(out, size, "Unreachable as far as the scans see. They do not look into ");
     for (size_t i = 0; i < n && used < size; i++)
         used += (size_t)snprintf(out + used, size - used, "%s%s", i == 0 ? "" : i + 1 == n ? ", or " : ", ", kind[i]);
     if (used + 1 < size)
-        snprintf(out + used, size - used, ".");
+        snprintf(out + used, size - used, "%s",
+                 attached ? ". Blocks from before the attach are not checked, and what they alone point at is not "
+                            "decided."
+                          : ".");
     return out;
 }
 

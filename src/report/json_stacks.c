@@ -133,7 +133,7 @@ static void put_stack(struct jsonw *w, const struct report_stack *s)
 static void put_not_covered(struct jsonw *w, const struct report *r)
 {
     size_t n;
-    const char *const *kind = report_not_covered(&n);
+    const char *const *kind = report_not_covered(r->evidence.attached != NULL, &n);
     jsonw_array(w, "not_covered");
     for (size_t i = 0; i < n && report_any_unreachable(r, r->n_stacks); i++)
         jsonw_string(w, NULL, kind[i]);

@@ -110,7 +110,7 @@ struct report_frame {
 // Who points at blocks that are reachable (memory scans).
 struct report_holder {
     const char *kind;   // scan_holder_word(); NULL: not known
-    int64_t blocks;     // of the checked ones, how many it points at
+    int64_t blocks;     // of the checked ones that it reaches, or may reach, how many it points at
     uint32_t stack;     // of the store: "stack" and "own"
     uint32_t tid;       // "thread"
     const char *name;   // a variable, or the function whose blocks these are; NULL: unknown
@@ -122,9 +122,10 @@ struct report_holder {
 // "the variable sessions of server", "blocks of table_new", ...: a clause after "held by". Returns out.
 const char *report_holder_text(const struct report_holder *h, char *out, size_t size);
 // What memory scans do not look into: a block called unreachable may still be held from there. *n gets how many.
-const char *const *report_not_covered(size_t *n);
-// The same as one sentence. Returns out.
-const char *report_not_covered_text(char *out, size_t size);
+// attached: of a program that ran before seep, what else is not known of it.
+const char *const *report_not_covered(bool attached, size_t *n);
+// The same in one or two sentences. Returns out.
+const char *report_not_covered_text(bool attached, char *out, size_t size);
 
 struct report_per_op {
     const char *operation;
@@ -264,6 +265,7 @@ struct report_evidence {
     const char *attribution; // "exact", "sampled", "off", "failed"
     const char *attribution_reason;
     const char *heap_source;
+    const char *attached; // the program ran before seep: blocks from before are not known; NULL: seep started it
     double sampling_mean_bytes; // NAN in exact mode
     double smallest_leak_per_s; // smallest growth this run could have seen; NAN unknown
     bool degraded;              // the store moved on after an I/O error

@@ -112,7 +112,7 @@ static void put_stacks(struct text *t, const struct report *r)
         }
     }
     if (unreachable)
-        text_not_covered(t);
+        text_not_covered(t, r);
     if (growing > shown)
         text_printf(t, TEXT_DIM, "      and %zu more growing stacks: seep stacks %s", growing - shown,
                     r->run == NULL ? "RUN" : r->run);

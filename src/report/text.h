@@ -40,7 +40,7 @@ enum text_colour text_status_colour(enum judge_status status);
 // One line (and its continuation) of the ranked list.
 void text_stack(struct text *t, const struct report_stack *s);
 // Below stacks with unreachable blocks: what scans do not look into.
-void text_not_covered(struct text *t);
+void text_not_covered(struct text *t, const struct report *r);
 // "session_new src/session.c:88 < handle_login < main", from the first frame of the program's own; fits the line.
 void text_chain(struct text *t, const struct report_stack *s);
 

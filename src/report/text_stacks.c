@@ -100,17 +100,26 @@ static void put_confirm(struct text *t, const struct report_stack *s)
     text_end_line(t);
 }
 
-void text_not_covered(struct text *t)
+void text_not_covered(struct text *t, const struct report *r)
 {
     char sentence[1024];
     text_pad(t, INDENT);
-    text_wrapped(t, TEXT_DIM, report_not_covered_text(sentence, sizeof sentence), INDENT);
+    bool attached = r->evidence.attached != NULL;
+    text_wrapped(t, TEXT_DIM, report_not_covered_text(attached, sentence, sizeof sentence), INDENT);
     text_end_line(t);
+}
+
+static void put_holder_of(struct text *t, const char *how, const struct report_holder *h)
+{
+    char by[512];
+    if (h->kind == NULL)
+        return;
+    text_put(t, TEXT_PLAIN, how);
+    text_foreign(t, TEXT_PLAIN, report_holder_text(h, by, sizeof by), 0);
 }
 
 static void put_holder(struct text *t, const struct report_stack *s)
 {
-    char by[512];
     int64_t reachable = s->unreachable_checked - s->unreachable_blocks;
     if (s->unreachable_checked == SEEP_UNKNOWN || (reachable == 0 && s->unreachable_blocks > 0))
         return;
@@ -118,18 +127,13 @@ static void put_holder(struct text *t, const struct report_stack *s)
     if (reachable == 0) {
         text_printf(t, TEXT_DIM, "reachable or not: not decided for %lld checked blocks, in %lld scans",
                     (long long)s->unreachable_undecided, (long long)s->unreachable_scans);
+        put_holder_of(t, "; perhaps held by ", &s->holder);
     } else {
         text_printf(t, TEXT_PLAIN, "reachable: %lld of %lld checked blocks", (long long)reachable,
                     (long long)s->unreachable_checked);
-        if (s->holder.kind != NULL) {
-            text_put(t, TEXT_PLAIN, ", held by ");
-            text_foreign(t, TEXT_PLAIN, report_holder_text(&s->holder, by, sizeof by), 0);
-        }
-        if (s->entry.kind != NULL) {
-            text_put(t, TEXT_PLAIN, ", entered from ");
-            text_foreign(t, TEXT_PLAIN, report_holder_text(&s->entry, by, sizeof by), 0);
-        }
+        put_holder_of(t, ", held by ", &s->holder);
     }
+    put_holder_of(t, ", entered from ", &s->entry);
     text_end_line(t);
 }
 
@@ -278,7 +282,7 @@ int report_stacks_text(const struct report *r, const struct report_style *style,
     for (size_t i = 0; i < shown; i++)
         put_one(&t, &r->stacks[i]);
     if (report_any_unreachable(r, shown))
-        text_not_covered(&t);
+        text_not_covered(&t, r);
     if (shown < r->n_stacks_total) {
         text_printf(&t, TEXT_DIM, "and %zu more", r->n_stacks_total - shown);
         text_end_line(&t);

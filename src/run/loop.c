@@ -197,8 +197,7 @@ static void start_sampling(struct run *r, int64_t late_ns, int64_t missed)
     run_take_notes(r, t);
     r->sampler.edge = r->last_tick || r->ticker.next_index <= 1;
     r->sampler.suspects_step = run_scan_due(r);
-    r->sampler.want_stacks =
-        wants_stacks(r, r->sampler.edge) || (r->sampler.heap && r->sampler.suspects_step != SUSPECTS_REST);
+    r->sampler.want_stacks = wants_stacks(r, r->sampler.edge) || r->sampler.suspects_step != SUSPECTS_REST;
     r->sampler.want_ages = r->last_tick && r->phase == PHASE_MEASURE;
     r->sampler.tick = t;
     r->sampling = true;

@@ -186,6 +186,10 @@ static void put_tap(struct run_sampler *s)
     tap_sample(s->tap, s->tree, s->want_stacks, s->tick, &h);
     if (s->want_ages)
         tap_take_ages(s->tap, NULL);
+    if (s->suspects_step == SUSPECTS_REMEMBER)
+        suspects_remember(&s->suspects, s->tick);
+    else if (s->suspects_step == SUSPECTS_CHOOSE)
+        suspects_choose_tapped(&s->suspects, s->tap, s->proc_fd, s->tick);
     double *o = s->tick->value;
     o[RUN_S_HEAP_LIVE] = h.live_bytes;
     o[RUN_S_HEAP_BLOCKS] = h.live_blocks;

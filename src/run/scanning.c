@@ -20,7 +20,7 @@ enum suspects_step run_scan_due(const struct run *r)
 {
     const struct run_suspects *s = &r->sampler.suspects;
     double elapsed = run_elapsed_s(r);
-    if (!r->sampler.heap || r->phase != PHASE_MEASURE || r->duration_s < RUN_LEAST_S || r->scanning || r->last_tick)
+    if ((!r->sampler.heap && !r->sampler.tap) || r->phase != PHASE_MEASURE || r->duration_s < RUN_LEAST_S || r->scanning || r->last_tick)
         return SUSPECTS_REST;
     if (!s->has_then)
         return elapsed >= remember_at * r->duration_s ? SUSPECTS_REMEMBER : SUSPECTS_REST;
@@ -34,9 +34,9 @@ static void holder_fact(struct run *r, const char *prefix, uint32_t stack, const
                         const struct scan_holder *h)
 {
     char key[64];
-    uint32_t held_by = h->kind == SCAN_BY_STACK || h->kind == SCAN_BY_OWN
-                           ? writer_stack_id(&r->writer, heap_number(r->sampler.heap, c->region, h->stack))
-                           : 0;
+    uint32_t number = c->tap ? h->stack : heap_number(r->sampler.heap, c->region, h->stack);
+    uint32_t held_by =
+        h->kind == SCAN_BY_STACK || h->kind == SCAN_BY_OWN ? writer_stack_id(&r->writer, number) : 0;
     snprintf(key, sizeof key, "%s%u", prefix, stack);
     run_meta_f(r, key, "%s %u %u %u %llx %s", scan_holder_word((enum scan_holder_kind)h->kind), h->blocks, held_by,
                h->tid, (unsigned long long)h->offset, h->path);
@@ -60,7 +60,7 @@ static void suspect_facts(uint32_t number, const struct suspects_case *c, const 
 // What is known so far, for the store; no sample or write job.
 static void put_facts(struct run *r)
 {
-    if (!r->sampler.heap || r->sampler.suspects.n_cases == 0)
+    if (r->sampler.suspects.n_cases == 0)
         return;
     suspects_each(&r->sampler.suspects, suspect_facts, r);
     run_meta_f(r, M_SCAN_CPU, "%.3f", r->sampler.suspects.cpu_s);

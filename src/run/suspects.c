@@ -2,6 +2,7 @@
 #include "run/suspects.h"
 
 #include "linux/hold.h"
+#include "run/tap.h"
 #include "seep_wire.h"
 #include "wire/wire.h"
 
@@ -144,6 +145,49 @@ void suspects_choose(struct run_suspects *s, struct run_heap *h, int proc_fd, co
     heap_each_region(h, find_process, &c);
     if (c.n > 0)
         heap_each_region(h, open_case, &o);
+}
+
+// ---- the same, watched from outside
+
+static int fill(struct scan_list *list, void *ctx)
+{
+    struct suspects_case *k = ctx;
+    return tap_list(k->tap, k->pid, list);
+}
+
+static void open_tapped(struct run_suspects *s, struct run_tap *tap, pid_t pid, const struct tap_most *most, size_t n,
+                        int proc_fd)
+{
+    struct suspects_case *k = &s->cases[s->n_cases];
+    if (s->n_cases == SUSPECTS_CASES)
+        return;
+    *k = (struct suspects_case){.tap = tap, .pid = pid};
+    for (size_t i = 0; i < n && k->n < SCAN_SUSPECTS_MAX; i++)
+        if (most[i].pid == pid)
+            k->number[k->n++] = most[i].number;
+    int memory = linux_memory_open(proc_fd, pid, &s->err);
+    if (memory >= 0)
+        k->scan = scan_case_new_listed(fill, k, memory, pid, k->number, k->n, &s->err);
+    s->n_cases += k->scan != NULL;
+}
+
+void suspects_choose_tapped(struct run_suspects *s, struct run_tap *tap, int proc_fd, const struct run_tick *t)
+{
+    struct choosing c = {.n = 0};
+    struct tap_most most[SUSPECTS_MOST];
+    if (!t->has_stacks || !s->has_then)
+        return;
+    most_grown(s, t, &c);
+    for (size_t i = 0; i < c.n; i++)
+        most[i].number = c.choice[i].number;
+    tap_find_most(tap, most, c.n);
+    for (size_t i = 0; i < c.n; i++) {
+        size_t first = 0; // of its process
+        while (most[first].pid != most[i].pid)
+            first++;
+        if (first == i && most[i].pid)
+            open_tapped(s, tap, most[i].pid, most, c.n, proc_fd);
+    }
 }
 
 // ---- scanning

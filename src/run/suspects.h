@@ -14,9 +14,13 @@
 
 enum suspects_step { SUSPECTS_REST, SUSPECTS_REMEMBER, SUSPECTS_CHOOSE };
 
+struct run_tap;
+
 struct suspects_case {
     struct scan_case *scan;
-    uint32_t region;                    // the keeper's number
+    uint32_t region;                    // the keeper's number; with a tap 0
+    struct run_tap *tap;                // an attached program's blocks come from here; the scan's ids are the numbers
+    pid_t pid;                          // with a tap
     uint32_t number[SCAN_SUSPECTS_MAX]; // the run's numbers of its stacks
     size_t n;
 };
@@ -41,6 +45,8 @@ void suspects_remember(struct run_suspects *s, const struct run_tick *t);
 // Adds what has grown since and is not under suspicion yet. A process whose memory cannot be opened is left out, and
 // err says so.
 void suspects_choose(struct run_suspects *s, struct run_heap *h, int proc_fd, const struct run_tick *t);
+// The same of a program watched from outside; the tap must stay until suspects_free().
+void suspects_choose_tapped(struct run_suspects *s, struct run_tap *tap, int proc_fd, const struct run_tick *t);
 
 // The scan job: one scan of every case, each at most limit_s. Blocks.
 void suspects_scan(struct run_suspects *s, double limit_s);

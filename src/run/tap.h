@@ -47,6 +47,22 @@ int tap_take_ages(struct run_tap *t, struct seep_err *err);
 bool tap_ages_taken(const struct run_tap *t);
 int tap_each_age(const struct run_tap *t, heap_age_fn *each, void *ctx);
 
+// ---- for the memory scan; any thread
+
+// Lists the blocks of one process as of a moment after the call, under the run's numbers of their stacks. -1: the
+// watching has ended, or does not catch up within TAP_CATCH_UP_MS.
+#define TAP_CATCH_UP_MS 3000
+struct scan_list;
+int tap_list(struct run_tap *t, pid_t pid, struct scan_list *list);
+
+// Which process has most live bytes of each of these stacks, by the run's number; pid 0: none has any.
+struct tap_most {
+    uint32_t number;
+    pid_t pid;
+    double bytes;
+};
+void tap_find_most(struct run_tap *t, struct tap_most *most, size_t n);
+
 struct tap_evidence {
     struct tap_counts counts;
     uint64_t late;                                  // records that came after younger ones had been counted

@@ -443,3 +443,30 @@ void tap_live_ages(const struct tap_live *l, size_t n_slots, double *bytes, doub
         blocks[(size_t)b->slot * TAP_EPOCHS + b->epoch]++;
     }
 }
+
+// ---- one by one
+
+int tap_live_each(const struct tap_live *l, pid_t pid, tap_block_fn *each, void *ctx)
+{
+    for (size_t i = 0; i < l->cap_blocks; i++) {
+        const struct block *b = &l->blocks[i];
+        if (!b->pid || (pid && b->pid != (uint32_t)pid))
+            continue;
+        int rc = each((pid_t)b->pid, b->address, b->size, b->slot, b->epoch, ctx);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+// An address that came again without having been freed proves that some freeing goes unseen; so many may have, at
+// least, once more.
+uint64_t tap_live_missed(const struct tap_live *l)
+{
+    return l->counts.lost + l->counts.replaced;
+}
+
+uint32_t tap_live_epoch(const struct tap_live *l)
+{
+    return l->epoch;
+}

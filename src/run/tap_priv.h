@@ -53,7 +53,7 @@ struct run_tap {
     struct call_event *events;
     size_t n_events, cap_events;
     uint64_t sequence;
-    int64_t horizon_ns, flushed_ns;
+    int64_t horizon_ns, flushed_ns, counted_ns;
     int64_t second_ns;
     uint64_t second_hits;
     int over;
@@ -72,6 +72,7 @@ struct run_tap {
     uint64_t late, told_lost;
     size_t n_descriptors;
     const char *means;
+    int64_t seen_ns; // every record older than that is in the live set
     int64_t began_ns, ended_ns, cpu_ns; // cpu_ns: of the thread, as of its last round
     bool ended, told_ended;
     char why[240];

@@ -159,7 +159,16 @@ static void read_round(struct run_tap *t)
     linux_uprobes_read(t->probes, tap_take_record, t);
     if (t->n_events)
         count_events(t, false);
+    t->counted_ns = t->horizon_ns;
     t->horizon_ns = began;
+}
+
+// Nothing has ended the watching by what was counted: it may be believed.
+static void note_seen(struct run_tap *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->seen_ns = t->counted_ns;
+    pthread_mutex_unlock(&t->lock);
 }
 
 static void end_watching(struct run_tap *t, const char *why)
@@ -221,6 +230,7 @@ void *tap_watch(void *arg)
         }
         if (over_budget(t))
             return NULL;
+        note_seen(t);
     }
     return NULL;
 }

@@ -5,6 +5,7 @@
 #include "scan/internal.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,10 +22,12 @@
 #include <unistd.h>
 
 #define CASE_MAGIC 0x73616373u
+#define ASKED_MS   5 // how often we look whether the worker asks
 
 struct scan_case {
     uint32_t magic;
-    int box_fd, region_fd, memory_fd;
+    int box_fd, region_fd, memory_fd; // region_fd: -1 with a list
+    struct scan_list list;
     struct scan_box *box;
 };
 
@@ -38,14 +41,15 @@ const char *scan_trouble_text(enum scan_trouble t)
         "the process ended or executed another program",
         "its memory may not be read",
         "the scan worker ended before its time",
+        "what its allocator did meanwhile was not known in time",
     };
     return (unsigned)t < SCAN_TROUBLES ? text[t] : "an unknown reason";
 }
 
 const char *scan_holder_word(enum scan_holder_kind kind)
 {
-    static const char *const word[SCAN_HOLDERS] = {"none",   "stack",   "own",    "data",
-                                                   "thread", "mapping", "shared", "kernel"};
+    static const char *const word[SCAN_HOLDERS] = {"none",    "stack",  "own",    "data",   "thread",
+                                                   "mapping", "shared", "kernel", "unknown"};
     return (unsigned)kind < SCAN_HOLDERS ? word[kind] : "none";
 }
 
@@ -61,21 +65,29 @@ static int open_box(struct scan_case *c, struct seep_err *err)
     return seep_fail_errno(err, errno, "There is no memory for a scan of the target's memory");
 }
 
-struct scan_case *scan_case_new(int region_fd, int memory_fd, pid_t pid, const uint32_t *stacks, size_t n,
-                                struct seep_err *err)
+static struct scan_case *new_case(int region_fd, scan_fill_fn *fill, void *ctx, int memory_fd, pid_t pid,
+                                  const uint32_t *stacks, size_t n, struct seep_err *err)
 {
     struct scan_case *c = calloc(1, sizeof *c);
     if (!c) {
-        close(region_fd);
+        if (region_fd >= 0)
+            close(region_fd);
         close(memory_fd);
         seep_fail(err, SEEP_E_SYSTEM, "There is no memory for a scan of the target's memory");
         return NULL;
     }
-    *c = (struct scan_case){.magic = CASE_MAGIC, .box_fd = -1, .region_fd = region_fd, .memory_fd = memory_fd};
-    if (open_box(c, err)) {
+    *c = (struct scan_case){.magic = CASE_MAGIC,
+                            .box_fd = -1,
+                            .region_fd = region_fd,
+                            .memory_fd = memory_fd,
+                            .list = {.fd = -1, .fill = fill, .ctx = ctx}};
+    if (open_box(c, err) || (fill && scan_list_open(&c->list))) {
+        if (c->box)
+            seep_fail_errno(err, errno, "There is no memory for a list of the target's blocks");
         scan_case_free(c);
         return NULL;
     }
+    c->box->listed = fill != NULL;
     c->box->magic = SCAN_BOX_MAGIC;
     c->box->version = SCAN_BOX_VERSION;
     c->box->pid = pid;
@@ -83,6 +95,18 @@ struct scan_case *scan_case_new(int region_fd, int memory_fd, pid_t pid, const u
     for (uint32_t i = 0; i < c->box->n_suspects; i++)
         c->box->suspect[i].stack = stacks[i];
     return c;
+}
+
+struct scan_case *scan_case_new(int region_fd, int memory_fd, pid_t pid, const uint32_t *stacks, size_t n,
+                                struct seep_err *err)
+{
+    return new_case(region_fd, NULL, NULL, memory_fd, pid, stacks, n, err);
+}
+
+struct scan_case *scan_case_new_listed(scan_fill_fn *fill, void *ctx, int memory_fd, pid_t pid, const uint32_t *stacks,
+                                       size_t n, struct seep_err *err)
+{
+    return new_case(-1, fill, ctx, memory_fd, pid, stacks, n, err);
 }
 
 void scan_case_free(struct scan_case *c)
@@ -94,12 +118,19 @@ void scan_case_free(struct scan_case *c)
         munmap(c->box, sizeof *c->box);
     if (c->box_fd >= 0)
         close(c->box_fd);
-    close(c->region_fd);
+    if (c->region_fd >= 0)
+        close(c->region_fd);
     close(c->memory_fd);
+    scan_list_close(&c->list);
     free(c);
 }
 
 // ---- the worker
+
+static int table_fd(const struct scan_case *c)
+{
+    return c->box->listed ? c->list.fd : c->region_fd;
+}
 
 static int spawn(struct scan_case *c, const char *self_exe, pid_t *pid)
 {
@@ -109,7 +140,7 @@ static int spawn(struct scan_case *c, const char *self_exe, pid_t *pid)
     posix_spawnattr_init(&attr);
     // Away from 3..5 first: the descriptors themselves may have these numbers.
     int apart[3] = {-1, -1, -1};
-    const int from[3] = {c->box_fd, c->region_fd, c->memory_fd};
+    const int from[3] = {c->box_fd, table_fd(c), c->memory_fd};
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
     for (int i = 0; i < 3; i++)
@@ -134,17 +165,36 @@ static int spawn(struct scan_case *c, const char *self_exe, pid_t *pid)
     return failed;
 }
 
-static bool ends_within(pid_t pid, int ms)
+// The worker wants the list once more.
+static void answer(struct scan_case *c)
 {
-    int fd = pidfd_open(pid, 0), n;
+    if (!c->box->listed || !__atomic_load_n(&c->box->asked, __ATOMIC_ACQUIRE) || c->box->answered != SCAN_ANSWER_NONE)
+        return;
+    uint32_t a = scan_list_fill(&c->list) == 0 ? SCAN_ANSWER_NEW : SCAN_ANSWER_NO;
+    __atomic_store_n(&c->box->answered, a, __ATOMIC_RELEASE);
+}
+
+static bool ends_within(struct scan_case *c, pid_t pid, double limit_s)
+{
+    int64_t end = clock_mono_ns() + (int64_t)(limit_s * 1e9), left;
+    int fd = pidfd_open(pid, 0), n = 0;
     struct pollfd p = {.fd = fd, .events = POLLIN};
     if (fd < 0)
         return false;
-    do
-        n = poll(&p, 1, ms);
-    while (n < 0 && errno == EINTR);
+    while (n != 1 && (left = (end - clock_mono_ns()) / 1000000) > 0) {
+        n = poll(&p, 1, c->box->listed && left > ASKED_MS ? ASKED_MS : (int)left);
+        answer(c);
+    }
     close(fd);
     return n == 1;
+}
+
+static int prepare(struct scan_case *c, double limit_s)
+{
+    c->box->limit_s = limit_s;
+    c->box->asked = 0;
+    c->box->answered = SCAN_ANSWER_NONE;
+    return c->box->listed ? scan_list_fill(&c->list) : 0;
 }
 
 int scan_case_run(struct scan_case *c, const char *self_exe, double limit_s, enum scan_trouble *trouble, double *cpu_s,
@@ -154,12 +204,16 @@ int scan_case_run(struct scan_case *c, const char *self_exe, double limit_s, enu
     int status = 0;
     struct rusage used = {0};
     SEEP_CHECK_OBJ(c, CASE_MAGIC);
-    c->box->limit_s = limit_s;
+    if (prepare(c, limit_s)) {
+        *trouble = SCAN_BEHIND;
+        *cpu_s = 0;
+        return 0;
+    }
     c->box->trouble = SCAN_CRASHED; // unless the worker says otherwise
     int failed = spawn(c, self_exe, &pid);
     if (failed)
         return seep_fail_errno(err, failed, "The scan worker could not be started");
-    if (!ends_within(pid, (int)(limit_s * 1000) + 2000)) {
+    if (!ends_within(c, pid, limit_s + 2)) {
         kill(pid, SIGKILL);
         c->box->trouble = SCAN_TIME;
     }
@@ -167,6 +221,8 @@ int scan_case_run(struct scan_case *c, const char *self_exe, double limit_s, enu
         ;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
         c->box->trouble = SCAN_TIME;
+    if (c->box->listed)
+        scan_list_empty(&c->list);
     *trouble = c->box->trouble < SCAN_TROUBLES ? (enum scan_trouble)c->box->trouble : SCAN_CRASHED;
     *cpu_s = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
              (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
@@ -176,13 +232,14 @@ int scan_case_run(struct scan_case *c, const char *self_exe, double limit_s, enu
 int scan_case_run_here(struct scan_case *c, double limit_s, enum scan_trouble *trouble)
 {
     SEEP_CHECK_OBJ(c, CASE_MAGIC);
-    struct wire *wire = wire_open(c->region_fd, NULL);
-    if (!wire)
+    struct scan_table table;
+    if (prepare(c, limit_s) || scan_table_open(&table, c->box, table_fd(c), c->box->listed ? &c->list : NULL)) {
+        *trouble = SCAN_BEHIND;
         return -1;
-    c->box->limit_s = limit_s;
-    int rc = scan_pass(c->box, wire, c->memory_fd);
+    }
+    int rc = scan_pass(c->box, &table, c->memory_fd);
     *trouble = (enum scan_trouble)c->box->trouble;
-    wire_close(wire);
+    scan_table_close(&table);
     return rc;
 }
 

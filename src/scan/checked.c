@@ -17,7 +17,7 @@ static int suspect_of(const struct scan_box *box, uint32_t stack)
 
 static bool old_enough(const struct scan *s, const struct wire_block *b)
 {
-    return b->epoch < wire_epoch(s->wire);
+    return b->epoch < scan_table_epoch(s->table);
 }
 
 static void choose_new(struct scan *s)
@@ -98,7 +98,9 @@ int scan_late_blocks(struct scan *s)
 {
     struct second_look l = {.s = s};
     struct scan_source src = {SCAN_FROM_UNSURE, 0, false};
-    wire_scan_live(s->wire, compare_block, &l);
+    if (scan_table_again(s->table, s->deadline_ns, &s->trouble))
+        return -1;
+    scan_table_each(s->table, compare_block, &l);
     for (size_t i = 0; i < l.n && s->trouble == SCAN_FINE; i++)
         if (l.late[i].bytes >= 8)
             scan_sweep_range(s, l.late[i].address, l.late[i].address + l.late[i].bytes, &src, false);
@@ -164,7 +166,8 @@ static void conclude_suspect(struct scan *s, uint32_t which, const uint32_t *par
         if (v == SCAN_ALIVE_LOST)
             component[look->lost++] = parent[block];
     }
-    look->doubt = held_by_unseen(component, look->lost, s->unseen);
+    uint64_t doubt = held_by_unseen(component, look->lost, s->unseen) + scan_table_missed(s->table);
+    look->doubt = doubt < look->lost ? (uint32_t)doubt : look->lost;
 }
 
 int scan_conclude(struct scan *s)

@@ -53,35 +53,35 @@ static uint32_t suspect_of(const struct scan *s, uint32_t block)
     return 0; // not reached: only blocks of suspects are checked
 }
 
-// The module whose mapping an address belongs to, data behind the file's end included. Returns 0 or -1.
-static int module_of(struct scan *s, uint64_t address, struct scan_holder *out)
+// What reaches a block for sure when the block is reached for sure; of an undecided one in a list, what may reach it.
+static bool counts(const struct scan *s, const struct scan_note *note)
 {
-    uint32_t n = wire_modules(s->wire);
-    for (uint32_t i = 1; i < n; i++) {
-        struct wire_module m;
-        if (wire_module(s->wire, i, &m) || m.unload_epoch != UINT32_MAX || address < m.start || address >= m.end)
-            continue;
-        out->offset = address - m.bias;
-        snprintf(out->path, sizeof out->path, "%.255s", m.path);
-        return 0;
-    }
-    return -1;
+    const uint8_t *mark = s->known.mark;
+    if (mark[note->block] == SCAN_SURE)
+        return !note->unknown && (note->at || mark[note->from] == SCAN_SURE);
+    return s->box->listed && mark[note->block] == SCAN_MAYBE && (note->at || mark[note->from] != SCAN_UNMARKED);
+}
+
+static void from_memory(struct scan *s, const struct scan_note *note, struct holding *out)
+{
+    uint64_t offset;
+    char path[SCAN_PATH_BYTES];
+    out->kind = note->unknown ? SCAN_BY_UNKNOWN : kind_of_span(s, note->from);
+    out->key = note->unknown ? 0 : note->from;
+    if (out->kind == SCAN_BY_MAPPING && scan_module_at(s, note->from, note->at, &offset, path) == 0)
+        out->kind = SCAN_BY_DATA;
 }
 
 static void take_notes(struct scan *s, struct holding *h, size_t *n)
 {
     for (size_t i = 0; i < s->n_notes; i++) {
         const struct scan_note *note = &s->note[i];
-        if (s->known.mark[note->block] != SCAN_SURE || (!note->at && s->known.mark[note->from] != SCAN_SURE))
+        if (!counts(s, note))
             continue;
         struct holding *out = &h[(*n)++];
         *out = (struct holding){.suspect = suspect_of(s, note->block), .block = note->block, .at = note->at};
         if (note->at) {
-            out->kind = kind_of_span(s, note->from);
-            out->key = note->from;
-            struct scan_holder found;
-            if (out->kind == SCAN_BY_MAPPING && module_of(s, note->at, &found) == 0)
-                out->kind = SCAN_BY_DATA;
+            from_memory(s, note, out);
         } else {
             uint32_t stack = s->known.block[note->from].stack;
             out->kind = stack == s->known.block[note->block].stack ? SCAN_BY_OWN : SCAN_BY_STACK;
@@ -99,8 +99,8 @@ static void describe(struct scan *s, const struct holding *h, uint32_t blocks, s
         out->tid = s->span[h->key].tid;
     if (h->kind == SCAN_BY_SHARED)
         snprintf(out->path, sizeof out->path, "%.255s", s->span[h->key].path);
-    if (h->kind == SCAN_BY_DATA && module_of(s, h->at, out)) {
-        const struct scan_span *p = &s->span[h->key]; // not known to the probe: at least the file
+    if (h->kind == SCAN_BY_DATA && scan_module_at(s, (uint32_t)h->key, h->at, &out->offset, out->path)) {
+        const struct scan_span *p = &s->span[h->key]; // no module we know: at least the file
         out->offset = h->at - p->start;
         snprintf(out->path, sizeof out->path, "%.255s", p->path);
     }

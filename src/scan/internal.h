@@ -20,7 +20,7 @@
 // ---- the mailbox between supervisor and worker: a memfd
 
 #define SCAN_BOX_MAGIC   0x78627363u
-#define SCAN_BOX_VERSION 1u
+#define SCAN_BOX_VERSION 2u
 
 enum scan_verdict { SCAN_UNSEEN, SCAN_ALIVE_REACHABLE, SCAN_ALIVE_UNDECIDED, SCAN_ALIVE_LOST, SCAN_FREED };
 
@@ -32,6 +32,8 @@ struct scan_checked {
     uint8_t verdict[SCAN_LOOKS_MAX]; // enum scan_verdict
 };
 
+enum scan_answer { SCAN_ANSWER_NONE, SCAN_ANSWER_NEW, SCAN_ANSWER_NO };
+
 struct scan_box {
     uint32_t magic, version;
     int32_t pid;
@@ -39,9 +41,47 @@ struct scan_box {
     uint32_t trouble; // of the last try, enum scan_trouble
     uint32_t n_suspects, n_checked;
     double limit_s; // of the next scan
+    uint32_t listed; // the blocks are in a list, not in a region
+    uint32_t asked, answered; // for a new list: the worker sets the one, the supervisor the other (enum scan_answer)
     struct scan_suspect suspect[SCAN_SUSPECTS_MAX];
     struct scan_checked checked[SCAN_SUSPECTS_MAX * SCAN_CHECKED_MAX]; // by address once chosen
 };
+
+// ---- where the blocks are from
+
+struct scan_listed { // as they lie in the list's memfd
+    uint64_t address, bytes;
+    uint32_t stack, epoch;
+};
+
+struct scan_list { // the supervisor's
+    int fd;
+    uint8_t *at; // mapped: the head's page, then the blocks
+    size_t n, room;
+    scan_fill_fn *fill;
+    void *ctx;
+};
+
+struct scan_table { // the reader's: one of the two
+    struct wire *wire;
+    int list_fd;
+    struct scan_box *box;
+    struct scan_list *here; // the list is made in this process (tests); NULL: box->asked has it made
+};
+int scan_table_open(struct scan_table *t, struct scan_box *box, int fd, struct scan_list *here);
+void scan_table_close(struct scan_table *t);
+// Every block, as wire_scan_live() does.
+int scan_table_each(const struct scan_table *t, wire_visit *visit, void *arg);
+// A list is made anew, at the earliest of this moment; a region is always of the present. Returns 0, or -1 with why.
+int scan_table_again(struct scan_table *t, int64_t deadline_ns, enum scan_trouble *trouble);
+uint32_t scan_table_epoch(const struct scan_table *t);
+bool scan_table_of_glibc(const struct scan_table *t);
+uint64_t scan_table_missed(const struct scan_table *t);
+// list.c
+int scan_list_open(struct scan_list *l);
+void scan_list_close(struct scan_list *l);
+int scan_list_fill(struct scan_list *l);
+void scan_list_empty(struct scan_list *l); // gives the memory back
 
 // ---- blocks
 
@@ -70,7 +110,7 @@ struct scan_hit {
     uint32_t before; // the value is this block's start and that one's end
 };
 
-int scan_known_load(struct scan_known *k, struct wire *w);
+int scan_known_load(struct scan_known *k, const struct scan_table *t);
 void scan_known_free(struct scan_known *k);
 struct scan_hit scan_known_find(const struct scan_known *k, uint64_t value);
 // Exactly this block, by its first address; SCAN_NONE.
@@ -94,21 +134,30 @@ enum scan_span_kind {
 struct scan_span {
     uint64_t start, end;
     uint64_t sure_from; // below it the content is dead or unknown (stacks)
+    uint64_t offset;    // in the file
     uint32_t kind;      // enum scan_span_kind
     uint32_t tid;
     bool guarded, is_stack, brk, file_private, shared, allocator_links;
     char path[SCAN_PATH_BYTES];
 };
 
+struct scan_place { // of a file in memory
+    const struct scan_span *of; // its beginning
+    bool known;
+    uint64_t bias; // an address there less the one at link time
+    uint64_t end;
+};
+
 struct scan_note { // a pointer to a checked block
     uint32_t block;
     uint32_t from; // block or span
     uint64_t at;   // address of the pointer; 0: from is a block
+    bool unknown;  // from heap memory of unknown content
 };
 
 struct scan {
     struct scan_box *box;
-    struct wire *wire;
+    struct scan_table *table;
     int proc_fd, memory_fd, pagemap_fd;
     int64_t deadline_ns;
     enum scan_trouble trouble; // why it ends
@@ -126,6 +175,7 @@ struct scan {
     size_t n_notes, room_notes;
     bool chunks; // of glibc: a free block is linked through the end of the one before
     uint64_t unseen, swapped_bytes;
+    struct scan_place place; // asked for last
     uint8_t *buffer;
 };
 
@@ -166,8 +216,11 @@ int scan_conclude(struct scan *s);
 // holders.c
 void scan_holders(struct scan *s);
 
+// modules.c: whose data lies at an address in a span, as a link-time address in a file. Returns 0 or -1.
+int scan_module_at(struct scan *s, uint32_t span, uint64_t address, uint64_t *offset, char path[SCAN_PATH_BYTES]);
+
 // pass.c: one scan from beginning to end; 0 when the box has a new look.
-int scan_pass(struct scan_box *box, struct wire *wire, int memory_fd);
+int scan_pass(struct scan_box *box, struct scan_table *table, int memory_fd);
 
 bool scan_late(struct scan *s); // the deadline is over; sets trouble
 // Room for one more of `each` bytes, doubling up to `ceiling` entries; -1 sets trouble.

@@ -1,4 +1,4 @@
-// The blocks the probe knows, sorted, and the question "whose address is this?".
+// The blocks that are known, sorted, and the question "whose address is this?".
 //
 // A value is looked up some hundred million times in a large heap, so a hash over ranges of 128 KiB comes first; within
 // a range a binary search.
@@ -129,17 +129,17 @@ static int index_ranges(struct scan_known *k)
     return 0;
 }
 
-int scan_known_load(struct scan_known *k, struct wire *w)
+int scan_known_load(struct scan_known *k, const struct scan_table *t)
 {
     struct load l = {k, 0};
-    wire_scan_live(w, count_block, &l.room);
+    scan_table_each(t, count_block, &l.room);
     l.room += l.room / 64 + 1024; // what is made between counting and copying
     if (l.room > SCAN_BLOCKS_CEILING)
         l.room = SCAN_BLOCKS_CEILING;
     k->block = malloc(l.room * sizeof *k->block);
     if (!k->block)
         return -1;
-    wire_scan_live(w, take_block, &l);
+    scan_table_each(t, take_block, &l);
     sort_blocks(k->block, k->n);
     make_disjoint(k);
     k->mark = calloc(k->n + 1, 1);

@@ -44,7 +44,7 @@ static int load(struct scan *s)
     s->pagemap_fd = s->proc_fd >= 0 ? linux_pagemap_open(s->proc_fd, s->box->pid, NULL) : -1;
     if (s->pagemap_fd < 0)
         s->trouble = SCAN_UNREADABLE;
-    else if (!s->buffer || scan_known_load(&s->known, s->wire))
+    else if (!s->buffer || scan_known_load(&s->known, s->table))
         s->trouble = SCAN_MEMORY;
     return s->trouble || scan_spans_load(s) || scan_graph_init(s) ? -1 : 0;
 }
@@ -72,10 +72,10 @@ static void unload(struct scan *s)
         close(s->proc_fd);
 }
 
-int scan_pass(struct scan_box *box, struct wire *wire, int memory_fd)
+int scan_pass(struct scan_box *box, struct scan_table *table, int memory_fd)
 {
     struct scan s = {.box = box,
-                     .wire = wire,
+                     .table = table,
                      .memory_fd = memory_fd,
                      .proc_fd = -1,
                      .pagemap_fd = -1,

@@ -4,15 +4,16 @@
 // look at the target's memory from outside a few times. The target is never stopped, traced or forked. Trust: memory,
 // mappings and live table are the target's and may say anything; work, memory and time are bounded.
 //
-// Method. Every block the probe knows is a node. Roots are all memory outside the allocator's heap (data of program
+// Method. Every block that is known is a node: those of the probe's region, or those that whoever watches the program
+// from outside has listed (struct scan_list). Roots are all memory outside the allocator's heap (data of program
 // and libraries, stacks, thread-local storage, shared and private mappings), the registers of threads that sleep, and
 // addresses in epoll registrations and timers. A value at ANY byte position that falls inside a block, or on its end,
 // counts as a pointer to it; so packed structures, interior pointers and tags in low bits are covered. Blocks reached
 // from roots through blocks are *reachable*; blocks not reached are *lost*, also when they point at each other.
 //
 // Whatever is not certain makes a block *undecided*, never lost: it is reached only through memory of unknown content
-// (freed chunks, allocator metadata, blocks the probe does not know: all of the heap in sampled mode), through the part
-// of a stack below its pointer, through a pointer that could also mean the end of the block before, through a tagged
+// (freed chunks, allocator metadata, blocks that are not known: most of the heap in sampled mode, all that was allocated
+// before a program was attached to), through the part of a stack below its pointer, through a pointer that could also mean the end of the block before, through a tagged
 // value (upper 16 bits), or through a block that was made while the scan went on. Registers of running threads and
 // those that a system call saves are visible to nobody: a lost component of the graph counts as lost only beyond what
 // that many unseen pointers could hold. A growing list whose head lives in a register is ONE component; a leak makes
@@ -23,6 +24,7 @@
 #define SEEP_SCAN_SCAN_H
 
 #include "base/err.h"
+#include "wire/wire.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,6 +44,7 @@ enum scan_trouble {
     SCAN_GONE,       // the process ended or executed another program
     SCAN_UNREADABLE, // its memory may not be read
     SCAN_CRASHED,    // the worker ended before its time
+    SCAN_BEHIND,     // a list of blocks could not be had, or not had anew
     SCAN_TROUBLES
 };
 const char *scan_trouble_text(enum scan_trouble t); // a clause: "the time limit was reached"
@@ -56,13 +59,14 @@ enum scan_holder_kind {
     SCAN_BY_MAPPING, // other private memory outside the heap
     SCAN_BY_SHARED,  // shared memory
     SCAN_BY_KERNEL,  // an epoll registration or a timer
+    SCAN_BY_UNKNOWN, // heap memory that is in no list: from before the watching, or free; told of undecided blocks only
     SCAN_HOLDERS
 };
 const char *scan_holder_word(enum scan_holder_kind kind); // as stored and printed in JSON
 
 struct scan_holder {
     uint32_t kind;              // enum scan_holder_kind
-    uint32_t blocks;            // of the checked and reachable ones, how many it points at
+    uint32_t blocks;            // of the checked ones that it reaches, or may reach, how many it points at
     uint32_t stack;             // SCAN_BY_STACK: the region's id
     uint32_t tid;               // SCAN_BY_THREAD
     uint64_t offset;            // SCAN_BY_DATA: link-time address in path
@@ -98,6 +102,21 @@ struct scan_case *scan_case_new(int region_fd, int memory_fd, pid_t pid, const u
                                 struct seep_err *err);
 void scan_case_free(struct scan_case *c); // NULL is allowed
 
+// The same without a probe: the blocks are those that `fill` lists. It is called before each scan, and once more near
+// its end: what the second list no longer has was freed, so it must be true of a moment after the call.
+struct scan_list;
+struct scan_list_head {
+    uint32_t epoch;  // the present one
+    bool glibc;      // whose allocator it is
+    uint64_t missed; // blocks that may have been freed unseen: so many are not called unreachable
+};
+typedef int scan_fill_fn(struct scan_list *list, void *ctx); // 0, or -1: nothing can be said
+struct scan_case *scan_case_new_listed(scan_fill_fn *fill, void *ctx, int memory_fd, pid_t pid, const uint32_t *stacks,
+                                       size_t n, struct seep_err *err);
+// Within fill: begins anew; then every live block of the process, in any order. -1: there is no memory.
+int scan_list_begin(struct scan_list *l, const struct scan_list_head *head);
+int scan_list_add(struct scan_list *l, const struct wire_block *b);
+
 // One more scan, by a worker process started as `self_exe scan-worker`; waits for it, at most limit_s. Nothing is
 // changed when it fails: *trouble says why. cpu_s gets what the worker used. Returns 0 or -1 (no worker to be had).
 int scan_case_run(struct scan_case *c, const char *self_exe, double limit_s, enum scan_trouble *trouble, double *cpu_s,
@@ -110,7 +129,7 @@ size_t scan_case_suspects(const struct scan_case *c);
 void scan_case_sum(const struct scan_case *c, size_t i, uint32_t *stack, struct scan_sum *out);
 pid_t scan_case_pid(const struct scan_case *c);
 
-// The hidden verb: box, region and memory at descriptors 3, 4 and 5. Ends with an exit status.
+// The hidden verb: box, region or list, and memory at descriptors 3, 4 and 5. Ends with an exit status.
 int scan_worker_main(int box_fd);
 
 #endif

@@ -53,6 +53,7 @@ static int add_span(const struct linux_map *m, void *arg)
     *p = (struct scan_span){.start = m->start,
                             .end = m->end,
                             .sure_from = m->start,
+                            .offset = m->offset,
                             .guarded = guarded,
                             .is_stack = begins(m->path, "[stack"),
                             .brk = begins(m->path, "[heap]"),
@@ -72,8 +73,7 @@ static int add_span(const struct linux_map *m, void *arg)
 // the rest is none of the heap: it keeps such blocks apart, page by page.
 static void find_heap(struct scan *s)
 {
-    struct wire_allocator a;
-    bool apart = s->chunks = wire_allocator_stats(s->wire, &a) == 0 && a.kind == SEEP_ALLOC_GLIBC;
+    bool apart = s->chunks = scan_table_of_glibc(s->table);
     uint32_t b = 0;
     for (uint32_t i = 0; i < s->n_spans; i++) {
         struct scan_span *p = &s->span[i];
@@ -92,7 +92,8 @@ static void find_heap(struct scan *s)
 int scan_spans_load(struct scan *s)
 {
     struct reading r = {.s = s};
-    wire_hello(s->wire, &r.probe);
+    if (s->table->wire)
+        wire_hello(s->table->wire, &r.probe);
     if (linux_maps_each(s->proc_fd, s->box->pid, add_span, &r, NULL) || s->n_spans == 0)
         s->trouble = s->trouble ? s->trouble : SCAN_GONE;
     if (s->trouble == SCAN_FINE)

@@ -35,14 +35,14 @@ static bool may_be_chunk_link(const struct scan *s, uint64_t value, uint32_t blo
 }
 
 // Of blocks that are not followed only what points at them from outside: where a list is entered, for one.
-static void note(struct scan *s, uint32_t block, uint32_t from, uint64_t at)
+static void note(struct scan *s, uint32_t block, uint32_t from, uint64_t at, bool unknown)
 {
     unsigned flags = s->known.flags[block];
     bool own = !at && s->known.block[from].stack == s->known.block[block].stack;
     if (!(flags & SCAN_F_SUSPECT) || (own && !(flags & SCAN_F_CHECKED)) || s->n_notes == SCAN_NOTES_CEILING)
         return;
     if (scan_room(s, &s->note, &s->room_notes, s->n_notes, sizeof *s->note, SCAN_NOTES_CEILING) == 0)
-        s->note[s->n_notes++] = (struct scan_note){.block = block, .from = from, .at = at};
+        s->note[s->n_notes++] = (struct scan_note){.block = block, .from = from, .at = at, .unknown = unknown};
 }
 
 // tagged: the value is not quite an address.
@@ -58,12 +58,14 @@ static void found(struct scan *s, const struct scan_source *src, uint64_t at, ui
     }
     if (src->from == SCAN_FROM_UNSURE || (tagged && src->from == SCAN_FROM_ROOT)) {
         s->known.flags[hit.block] |= SCAN_F_HINTED;
+        if (src->from == SCAN_FROM_UNSURE && src->links && !tagged && s->box->listed)
+            note(s, hit.block, src->index, at, true);
     } else if (src->from == SCAN_FROM_BLOCK) {
         if (!tagged)
-            note(s, hit.block, src->index, 0);
+            note(s, hit.block, src->index, 0, false);
         scan_edge(s, src->index, hit.block, tagged);
     } else {
-        note(s, hit.block, src->index, at ? at : 1);
+        note(s, hit.block, src->index, at ? at : 1, false);
         scan_mark(s, hit.block);
     }
     if (hit.before == SCAN_NONE)

@@ -34,12 +34,12 @@ int scan_worker_main(int box_fd)
         box->n_checked > SCAN_SUSPECTS_MAX * SCAN_CHECKED_MAX)
         return 2;
     bound_ourselves(box->limit_s);
-    struct wire *wire = wire_open(box_fd + 1, NULL);
-    if (!wire) {
+    struct scan_table table;
+    if (scan_table_open(&table, box, box_fd + 1, NULL)) {
         box->trouble = SCAN_GONE;
         return 1;
     }
-    int rc = scan_pass(box, wire, box_fd + 2);
-    wire_close(wire);
+    int rc = scan_pass(box, &table, box_fd + 2);
+    scan_table_close(&table);
     return rc ? 1 : 0;
 }

@@ -38,7 +38,7 @@ int region_make(uint64_t bytes, uint64_t committed, uint64_t mean_bytes)
     need(seep_layout_compute(bytes, &l) == 0, "layout");
     if (!committed)
         committed = bytes;
-    int fd = memfd_create("seep-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = memfd_create("seep-probe-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     need(fd >= 0 && ftruncate(fd, (off_t)bytes) == 0, "memfd");
     need(posix_fallocate(fd, 0, (off_t)committed) == 0, "fallocate");
     uint8_t *p = mmap(NULL, l.threads_offset, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -4,6 +4,9 @@
 //   steady   allocates and frees the same amount
 //   replace  a full cache of 20 000 entries made before "ready"; then every step one old entry makes room for a new one
 //   threads  leaks from threads that come and go, in lost_here()
+//   list     a list that grows at its head, from attach_list in the data; list_new() makes the entries
+//   table    the same list, but its head lies in a block that was allocated before "ready"
+//   dropped  a table of 2 000 entries, allocated meanwhile, then forgotten as a whole, again and again
 //   forks    children that come and go leak and end; the program itself is steady
 //   dies N   loses blocks as leak does, for 2 s, then exits with status N
 //   realloc  one block that grows by 4 kB every 5 ms, in grow_here()
@@ -53,6 +56,31 @@ __attribute__((noinline)) static void *grow_here(void *p, size_t size)
     return grown;
 }
 
+struct entry {
+    struct entry *next;
+    char text[500];
+};
+struct entry *attach_list;
+static struct entry **old_head;
+
+__attribute__((noinline)) static struct entry *list_new(struct entry *next)
+{
+    struct entry *e = calloc(1, sizeof *e);
+    if (e)
+        e->next = next;
+    return e;
+}
+
+// The entries are held by the table alone; who loses it loses them all.
+__attribute__((noinline)) static void table_step(size_t n)
+{
+    static void **table;
+    if (n % 200 == 0)
+        table = calloc(2000, sizeof *table);
+    for (size_t i = 0; table && i < 10; i++)
+        table[n % 200 * 10 + i] = list_new(NULL);
+}
+
 static void *leaking_thread(void *arg)
 {
     (void)arg;
@@ -85,6 +113,9 @@ int main(int argc, char **argv)
     const char *kind = argc > 1 ? argv[1] : "steady";
     for (size_t i = 0; !strcmp(kind, "replace") && i < ENTRIES; i++)
         cache[i] = cache_entry_new(i);
+    old_head = calloc(1, sizeof *old_head);
+    if (!old_head)
+        return 1;
     printf("ready\n");
     fflush(stdout);
     void *grown = NULL;
@@ -95,6 +126,12 @@ int main(int argc, char **argv)
             thread_step();
         else if (!strcmp(kind, "forks"))
             fork_step();
+        else if (!strcmp(kind, "list"))
+            attach_list = list_new(attach_list);
+        else if (!strcmp(kind, "table"))
+            *old_head = list_new(*old_head);
+        else if (!strcmp(kind, "dropped"))
+            table_step(n);
         else if (!strcmp(kind, "realloc"))
             grown = grow_here(grown, 4000 * (n + 1));
         else if (!strcmp(kind, "replace")) {
