@@ -50,7 +50,10 @@ static const char *const description[] = {
     "stripped program), which needs root or CAP_PERFMON. Without them, and with attribution.mode=off, totals are "
     "judged, "
     "and gates that need stacks are INCONCLUSIVE. Only blocks allocated after the attach are known. A block freed from "
-    "before may have made room for a new one, so growth counts only as far as it exceeds what was freed of the old.",
+    "before may have made room for a new one, so growth counts only as far as it exceeds what was freed of the old. "
+    "Memory scans say of growing stacks whether their blocks are unreachable, and who holds them; what only blocks "
+    "from "
+    "before the attach point at stays undecided.",
     "Each call of the allocator costs the process some microseconds meanwhile; above attribution.events a second the "
     "stacks are given up, and that is said. What tells how a run starts its target (target.command, env, cwd, user, "
     "limits) and shutdown are not used here. One page that the kernel maps for uprobes, [uprobes], stays in the "

@@ -260,7 +260,7 @@ void html_stacks(const struct report *r, struct seep_buf *out)
     buf_str(out, quiet > QUIET_SHOWN ? "</div></details>\n" : "</div>\n");
     if (report_any_unreachable(r, r->n_stacks)) {
         char sentence[1024];
-        buf_printf(out, "<p class=\"note\">%s</p>\n", 
+        buf_printf(out, "<p class=\"note\">%s</p>\n",
                    report_not_covered_text(r->evidence.attached != NULL, sentence, sizeof sentence));
     }
     put_allows(r, out);

@@ -20,7 +20,8 @@ enum suspects_step run_scan_due(const struct run *r)
 {
     const struct run_suspects *s = &r->sampler.suspects;
     double elapsed = run_elapsed_s(r);
-    if ((!r->sampler.heap && !r->sampler.tap) || r->phase != PHASE_MEASURE || r->duration_s < RUN_LEAST_S || r->scanning || r->last_tick)
+    if ((!r->sampler.heap && !r->sampler.tap) || r->phase != PHASE_MEASURE || r->duration_s < RUN_LEAST_S ||
+        r->scanning || r->last_tick)
         return SUSPECTS_REST;
     if (!s->has_then)
         return elapsed >= remember_at * r->duration_s ? SUSPECTS_REMEMBER : SUSPECTS_REST;
@@ -35,8 +36,7 @@ static void holder_fact(struct run *r, const char *prefix, uint32_t stack, const
 {
     char key[64];
     uint32_t number = c->tap ? h->stack : heap_number(r->sampler.heap, c->region, h->stack);
-    uint32_t held_by =
-        h->kind == SCAN_BY_STACK || h->kind == SCAN_BY_OWN ? writer_stack_id(&r->writer, number) : 0;
+    uint32_t held_by = h->kind == SCAN_BY_STACK || h->kind == SCAN_BY_OWN ? writer_stack_id(&r->writer, number) : 0;
     snprintf(key, sizeof key, "%s%u", prefix, stack);
     run_meta_f(r, key, "%s %u %u %u %llx %s", scan_holder_word((enum scan_holder_kind)h->kind), h->blocks, held_by,
                h->tid, (unsigned long long)h->offset, h->path);

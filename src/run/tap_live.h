@@ -62,7 +62,6 @@ const struct tap_sums *tap_live_sums(const struct tap_live *l); // TAP_SLOTS_MAX
 // Live bytes and blocks by slot and birth epoch, added to arrays of n_slots x TAP_EPOCHS.
 void tap_live_ages(const struct tap_live *l, size_t n_slots, double *bytes, double *blocks);
 
-
 // Every block of a process (0: of all), in no particular order, until `each` returns non-zero; returns that.
 typedef int tap_block_fn(pid_t pid, uint64_t address, uint64_t bytes, uint32_t slot, uint32_t epoch, void *ctx);
 int tap_live_each(const struct tap_live *l, pid_t pid, tap_block_fn *each, void *ctx);

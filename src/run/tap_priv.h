@@ -72,7 +72,7 @@ struct run_tap {
     uint64_t late, told_lost;
     size_t n_descriptors;
     const char *means;
-    int64_t seen_ns; // every record older than that is in the live set
+    int64_t seen_ns;                    // every record older than that is in the live set
     int64_t began_ns, ended_ns, cpu_ns; // cpu_ns: of the thread, as of its last round
     bool ended, told_ended;
     char why[240];

@@ -5,7 +5,6 @@
 #include "scan/internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static int suspect_of(const struct scan_box *box, uint32_t stack)
 {
@@ -70,42 +69,6 @@ int scan_choose(struct scan *s)
             s->known.flags[b] |= SCAN_F_CHECKED;
     }
     return 0;
-}
-
-// ---- what changed while we read
-
-struct second_look {
-    struct scan *s;
-    struct wire_block *late;
-    size_t n, room;
-};
-
-static int compare_block(void *arg, const struct wire_block *b)
-{
-    struct second_look *l = arg;
-    uint32_t at = scan_known_at(&l->s->known, b->address);
-    if (at != SCAN_NONE && l->s->known.block[at].stack == b->stack && l->s->known.block[at].epoch == b->epoch) {
-        l->s->known.flags[at] |= SCAN_F_THERE;
-        return 0;
-    }
-    if (scan_room(l->s, &l->late, &l->room, l->n, sizeof *l->late, SCAN_BLOCKS_CEILING))
-        return 1;
-    l->late[l->n++] = *b;
-    return 0;
-}
-
-int scan_late_blocks(struct scan *s)
-{
-    struct second_look l = {.s = s};
-    struct scan_source src = {SCAN_FROM_UNSURE, 0, false};
-    if (scan_table_again(s->table, s->deadline_ns, &s->trouble))
-        return -1;
-    scan_table_each(s->table, compare_block, &l);
-    for (size_t i = 0; i < l.n && s->trouble == SCAN_FINE; i++)
-        if (l.late[i].bytes >= 8)
-            scan_sweep_range(s, l.late[i].address, l.late[i].address + l.late[i].bytes, &src, false);
-    free(l.late);
-    return s->trouble == SCAN_FINE ? 0 : -1;
 }
 
 // ---- the verdict of one scan

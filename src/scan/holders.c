@@ -45,21 +45,21 @@ static enum scan_holder_kind kind_of_span(const struct scan *s, uint32_t span)
     }
 }
 
-static uint32_t suspect_of(const struct scan *s, uint32_t block)
+static int suspect_of(const struct scan *s, uint32_t block)
 {
     for (uint32_t i = 0; i < s->box->n_suspects; i++)
-        if (s->box->suspect[i].stack == s->known.block[block].stack)
-            return i;
-    return 0; // not reached: only blocks of suspects are checked
+        if (s->box->suspect[i].stack == scan_block_of(s, block)->stack)
+            return (int)i;
+    return -1; // a young block of another stack
 }
 
 // What reaches a block for sure when the block is reached for sure; of an undecided one in a list, what may reach it.
 static bool counts(const struct scan *s, const struct scan_note *note)
 {
-    const uint8_t *mark = s->known.mark;
-    if (mark[note->block] == SCAN_SURE)
-        return !note->unknown && (note->at || mark[note->from] == SCAN_SURE);
-    return s->box->listed && mark[note->block] == SCAN_MAYBE && (note->at || mark[note->from] != SCAN_UNMARKED);
+    uint8_t to = scan_mark_of(s, note->block), from = note->at ? SCAN_SURE : scan_mark_of(s, note->from);
+    if (to == SCAN_SURE)
+        return from == SCAN_SURE;
+    return s->box->listed && to == SCAN_MAYBE && from != SCAN_UNMARKED;
 }
 
 static void from_memory(struct scan *s, const struct scan_note *note, struct holding *out)
@@ -76,15 +76,16 @@ static void take_notes(struct scan *s, struct holding *h, size_t *n)
 {
     for (size_t i = 0; i < s->n_notes; i++) {
         const struct scan_note *note = &s->note[i];
-        if (!counts(s, note))
+        int suspect = suspect_of(s, note->block);
+        if (suspect < 0 || !counts(s, note))
             continue;
         struct holding *out = &h[(*n)++];
-        *out = (struct holding){.suspect = suspect_of(s, note->block), .block = note->block, .at = note->at};
+        *out = (struct holding){.suspect = (uint32_t)suspect, .block = note->block, .at = note->at};
         if (note->at) {
             from_memory(s, note, out);
         } else {
-            uint32_t stack = s->known.block[note->from].stack;
-            out->kind = stack == s->known.block[note->block].stack ? SCAN_BY_OWN : SCAN_BY_STACK;
+            uint32_t stack = scan_block_of(s, note->from)->stack;
+            out->kind = stack == scan_block_of(s, note->block)->stack ? SCAN_BY_OWN : SCAN_BY_STACK;
             out->key = stack;
         }
     }
@@ -112,17 +113,24 @@ static uint32_t distinct(const struct scan *s, const struct holding *h, size_t n
     uint32_t blocks = 0;
     for (size_t i = 0; i < n; i++)
         blocks += (i == 0 || h[i].block != h[i - 1].block) &&
-                  (!checked_only || (s->known.flags[h[i].block] & SCAN_F_CHECKED));
+                  (!checked_only || (h[i].block < s->known.n && (s->known.flags[h[i].block] & SCAN_F_CHECKED)));
     return blocks;
+}
+
+// A thread that works on a structure points into it for a moment, and memory that is free may still do so: who else
+// holds it comes before them, unless they hold many times as much.
+static uint64_t worth(uint32_t kind, uint32_t blocks)
+{
+    return (uint64_t)blocks * (kind == SCAN_BY_THREAD ? 1 : kind == SCAN_BY_UNKNOWN ? 2 : 8);
 }
 
 static void offer(struct scan *s, const struct holding *h, size_t n)
 {
     struct scan_suspect *sus = &s->box->suspect[h->suspect];
     uint32_t checked = distinct(s, h, n, true), all = distinct(s, h, n, false);
-    if (checked > sus->holder.blocks) // the middle pointer stands for all
+    if (worth(h->kind, checked) > worth(sus->holder.kind, sus->holder.blocks)) // the middle pointer stands for all
         describe(s, &h[n / 2], checked, &sus->holder);
-    if (h->kind != SCAN_BY_OWN && all > sus->entry.blocks)
+    if (h->kind != SCAN_BY_OWN && worth(h->kind, all) > worth(sus->entry.kind, sus->entry.blocks))
         describe(s, &h[n / 2], all, &sus->entry);
 }
 

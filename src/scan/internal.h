@@ -40,8 +40,8 @@ struct scan_box {
     uint32_t looks;   // scans done
     uint32_t trouble; // of the last try, enum scan_trouble
     uint32_t n_suspects, n_checked;
-    double limit_s; // of the next scan
-    uint32_t listed; // the blocks are in a list, not in a region
+    double limit_s;           // of the next scan
+    uint32_t listed;          // the blocks are in a list, not in a region
     uint32_t asked, answered; // for a new list: the worker sets the one, the supervisor the other (enum scan_answer)
     struct scan_suspect suspect[SCAN_SUSPECTS_MAX];
     struct scan_checked checked[SCAN_SUSPECTS_MAX * SCAN_CHECKED_MAX]; // by address once chosen
@@ -111,6 +111,8 @@ struct scan_hit {
 };
 
 int scan_known_load(struct scan_known *k, const struct scan_table *t);
+// The same for blocks that are there already, in any order. They are sorted; those that overlap are cut.
+int scan_known_index(struct scan_known *k);
 void scan_known_free(struct scan_known *k);
 struct scan_hit scan_known_find(const struct scan_known *k, uint64_t value);
 // Exactly this block, by its first address; SCAN_NONE.
@@ -141,14 +143,14 @@ struct scan_span {
     char path[SCAN_PATH_BYTES];
 };
 
-struct scan_place { // of a file in memory
+struct scan_place {             // of a file in memory
     const struct scan_span *of; // its beginning
     bool known;
     uint64_t bias; // an address there less the one at link time
     uint64_t end;
 };
 
-struct scan_note { // a pointer to a checked block
+struct scan_note { // a pointer to a block of a suspect
     uint32_t block;
     uint32_t from; // block or span
     uint64_t at;   // address of the pointer; 0: from is a block
@@ -161,7 +163,16 @@ struct scan {
     int proc_fd, memory_fd, pagemap_fd;
     int64_t deadline_ns;
     enum scan_trouble trouble; // why it ends
-    struct scan_known known;
+    struct scan_known known, young;
+    bool young_known; // from then on the young blocks are what they are
+    size_t room_young;
+    struct scan_loose *loose;
+    size_t n_loose, room_loose;
+    struct scan_link *link;
+    size_t n_links, room_links;
+    uint32_t *young_work;
+    size_t n_young_work, room_young_work;
+    uint64_t lowest, highest; // no block and no heap outside
     struct scan_span *span;
     uint32_t n_spans;
     size_t room_spans;
@@ -185,7 +196,7 @@ int scan_spans_load(struct scan *s);
 int scan_held_values(struct scan *s, bool count);
 
 // sweep.c: reads memory and tells graph.c what points where.
-enum scan_from { SCAN_FROM_ROOT, SCAN_FROM_BLOCK, SCAN_FROM_UNSURE };
+enum scan_from { SCAN_FROM_ROOT, SCAN_FROM_BLOCK, SCAN_FROM_UNSURE, SCAN_FROM_YOUNG };
 struct scan_source {
     enum scan_from from;
     uint32_t index; // of the span or block
@@ -196,6 +207,22 @@ int scan_sweep_heap(struct scan *s);
 int scan_sweep_range(struct scan *s, uint64_t start, uint64_t end, const struct scan_source *src, bool private_only);
 // A single value found at address `at` (0: nowhere).
 void scan_value(struct scan *s, const struct scan_source *src, uint64_t at, uint64_t value);
+// Perhaps no pointer to this block but a link of the allocator's own to the free memory behind it.
+bool scan_may_be_chunk_link(const struct scan *s, uint64_t value, uint32_t number);
+// Something points at a block, for the question who holds it; numbers as scan_block_of() has them. at: 0, from is a
+// block.
+void scan_note(struct scan *s, uint32_t block, uint32_t from, uint64_t at, bool unknown);
+
+// young.c: blocks that came while the scan read. The second look at the table finds them, and what is still there.
+int scan_young_blocks(struct scan *s);
+// A value that could be a pointer, at no block known; and one in a young block.
+void scan_young_value(struct scan *s, const struct scan_source *src, uint64_t at, uint64_t value);
+void scan_young_pointer(struct scan *s, uint32_t young, uint32_t old, uint64_t value);
+void scan_young_spread(struct scan *s); // scan_spread(), through young blocks too
+void scan_young_free(struct scan *s);
+// Numbers of blocks: the known ones, then the young ones.
+const struct wire_block *scan_block_of(const struct scan *s, uint32_t number);
+uint8_t scan_mark_of(const struct scan *s, uint32_t number);
 
 // graph.c
 int scan_graph_init(struct scan *s);
@@ -211,7 +238,6 @@ int scan_components(struct scan *s, uint32_t **parent);
 
 // checked.c: which blocks are followed, and what this scan says of them.
 int scan_choose(struct scan *s);
-int scan_late_blocks(struct scan *s); // reads what was made meanwhile; marks what is still there
 int scan_conclude(struct scan *s);
 // holders.c
 void scan_holders(struct scan *s);

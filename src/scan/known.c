@@ -140,6 +140,11 @@ int scan_known_load(struct scan_known *k, const struct scan_table *t)
     if (!k->block)
         return -1;
     scan_table_each(t, take_block, &l);
+    return scan_known_index(k);
+}
+
+int scan_known_index(struct scan_known *k)
+{
     sort_blocks(k->block, k->n);
     make_disjoint(k);
     k->mark = calloc(k->n + 1, 1);

@@ -1,5 +1,5 @@
-// A list of blocks instead of a probe's region: written by the supervisor, who watches the program from outside, read by
-// the scan worker. See scan.h.
+// A list of blocks instead of a probe's region: written by the supervisor, who watches the program from outside, read
+// by the scan worker. See scan.h.
 //
 // It is a memfd: a page with what concerns all blocks, then the blocks. Its writer is seep itself, so it is believed,
 // but for its size. While the worker reads, the supervisor does not write: lists are made before the worker starts and
@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEAD_BYTES  4096u
-#define FIRST_ROOM  4096u
+#define HEAD_BYTES   4096u
+#define FIRST_ROOM   4096u
 #define ASK_PAUSE_MS 2
 
 struct list_head {
@@ -88,8 +88,7 @@ int scan_list_add(struct scan_list *l, const struct wire_block *b)
     if (l->n == l->room && map(l, 2 * l->room))
         return -1;
     struct scan_listed *list = (void *)(l->at + HEAD_BYTES);
-    list[l->n++] =
-        (struct scan_listed){.address = b->address, .bytes = b->bytes, .stack = b->stack, .epoch = b->epoch};
+    list[l->n++] = (struct scan_listed){.address = b->address, .bytes = b->bytes, .stack = b->stack, .epoch = b->epoch};
     ((struct list_head *)(void *)l->at)->n = l->n;
     return 0;
 }
@@ -134,10 +133,8 @@ static int each_listed(const struct scan_table *t, wire_visit *visit, void *arg)
         return -1;
     const struct scan_listed *list = (const void *)(at + HEAD_BYTES);
     for (uint64_t i = 0; i < head.n && rc == 0; i++) {
-        struct wire_block b = {.address = list[i].address,
-                               .bytes = list[i].bytes,
-                               .stack = list[i].stack,
-                               .epoch = list[i].epoch};
+        struct wire_block b = {
+            .address = list[i].address, .bytes = list[i].bytes, .stack = list[i].stack, .epoch = list[i].epoch};
         rc = visit(arg, &b);
     }
     munmap((void *)(uintptr_t)at, bytes_for(head.n));

@@ -1,5 +1,6 @@
-// Whose data lies at an address? With a probe its log of modules says so. Without one the mappings do, together with the
-// program headers that lie in the target's memory: its data behind the file's end (.bss) has no name in the mappings.
+// Whose data lies at an address? With a probe its log of modules says so. Without one the mappings do, together with
+// the program headers that lie in the target's memory: its data behind the file's end (.bss) has no name in the
+// mappings.
 //
 // Trust: names and headers are the target's. They decide a name in the report, nothing else; every length is bounded.
 #include "scan/internal.h"

@@ -1,8 +1,10 @@
 // One scan from beginning to end. The order matters, because the target goes on meanwhile:
 //
-//   blocks, then mappings    what is known; blocks made later are no nodes
+//   blocks, then mappings    what is known
 //   roots, then the heap     pointers move from roots into the heap more often than the other way round
-//   late blocks              what was made meanwhile may have taken over pointers: its content makes undecided
+//   young blocks             what was made meanwhile may have taken over pointers: its content makes undecided, and
+//   what
+//                            is reached through young blocks is reached
 //   roots once more          what moved from the heap into a variable or a stack while the heap was read
 //   spread, then hints       everything sure first
 //
@@ -52,9 +54,9 @@ static int load(struct scan *s)
 static int look(struct scan *s)
 {
     if (scan_choose(s) || scan_held_values(s, true) || scan_sweep_roots(s) || scan_sweep_heap(s) ||
-        scan_late_blocks(s) || scan_held_values(s, false) || scan_sweep_roots(s))
+        scan_young_blocks(s) || scan_held_values(s, false) || scan_sweep_roots(s))
         return -1;
-    scan_spread(s);
+    scan_young_spread(s);
     scan_spread_hints(s);
     return s->trouble || scan_conclude(s) ? -1 : 0;
 }
@@ -63,6 +65,7 @@ static void unload(struct scan *s)
 {
     scan_graph_free(s);
     scan_known_free(&s->known);
+    scan_young_free(s);
     free(s->span);
     free(s->note);
     free(s->buffer);

@@ -12,12 +12,12 @@
 // from roots through blocks are *reachable*; blocks not reached are *lost*, also when they point at each other.
 //
 // Whatever is not certain makes a block *undecided*, never lost: it is reached only through memory of unknown content
-// (freed chunks, allocator metadata, blocks that are not known: most of the heap in sampled mode, all that was allocated
-// before a program was attached to), through the part of a stack below its pointer, through a pointer that could also mean the end of the block before, through a tagged
-// value (upper 16 bits), or through a block that was made while the scan went on. Registers of running threads and
-// those that a system call saves are visible to nobody: a lost component of the graph counts as lost only beyond what
-// that many unseen pointers could hold. A growing list whose head lives in a register is ONE component; a leak makes
-// new ones all the time.
+// (freed chunks, allocator metadata, blocks that are not known: most of the heap in sampled mode, all that was
+// allocated before a program was attached to), through the part of a stack below its pointer, through a pointer that
+// could also mean the end of the block before, through a tagged value (upper 16 bits), or through a block that was made
+// while the scan went on. Registers of running threads and those that a system call saves are visible to nobody: a lost
+// component of the graph counts as lost only beyond what that many unseen pointers could hold. A growing list whose
+// head lives in a register is ONE component; a leak makes new ones all the time.
 //
 // What is not covered stands in the report: report_not_covered() has the list.
 #ifndef SEEP_SCAN_SCAN_H

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ABOVE_HEAP (64ull << 20) // it may have grown since
+
 static bool begins(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
@@ -74,6 +76,8 @@ static int add_span(const struct linux_map *m, void *arg)
 static void find_heap(struct scan *s)
 {
     bool apart = s->chunks = scan_table_of_glibc(s->table);
+    s->lowest = s->known.lowest;
+    s->highest = s->known.highest;
     uint32_t b = 0;
     for (uint32_t i = 0; i < s->n_spans; i++) {
         struct scan_span *p = &s->span[i];
@@ -84,8 +88,11 @@ static void find_heap(struct scan *s)
             any = true;
             small |= s->known.block[b].bytes < SEEP_LARGE_BYTES;
         }
-        if (p->kind == SCAN_SPAN_ANON && (any || p->brk))
-            p->kind = small || !apart ? SCAN_SPAN_HEAP : SCAN_SPAN_BLOCKS;
+        if (p->kind != SCAN_SPAN_ANON || (!any && !p->brk))
+            continue;
+        p->kind = small || !apart ? SCAN_SPAN_HEAP : SCAN_SPAN_BLOCKS;
+        s->lowest = p->start < s->lowest ? p->start : s->lowest;
+        s->highest = p->end + ABOVE_HEAP > s->highest ? p->end + ABOVE_HEAP : s->highest;
     }
 }
 

@@ -28,17 +28,17 @@ bool scan_late(struct scan *s)
 // Free chunks of glibc are chained through their own first words and through the arena, by the address 16 below where a
 // block would start: that is within the last bytes of the block before, or at its end. Such links stay behind in what
 // is allocated there next, if the program does not overwrite them.
-static bool may_be_chunk_link(const struct scan *s, uint64_t value, uint32_t block)
+bool scan_may_be_chunk_link(const struct scan *s, uint64_t value, uint32_t number)
 {
-    const struct wire_block *b = &s->known.block[block];
+    const struct wire_block *b = scan_block_of(s, number);
     return s->chunks && value % 16 == 0 && value != b->address && value + 8 >= b->address + b->bytes;
 }
 
 // Of blocks that are not followed only what points at them from outside: where a list is entered, for one.
-static void note(struct scan *s, uint32_t block, uint32_t from, uint64_t at, bool unknown)
+void scan_note(struct scan *s, uint32_t block, uint32_t from, uint64_t at, bool unknown)
 {
-    unsigned flags = s->known.flags[block];
-    bool own = !at && s->known.block[from].stack == s->known.block[block].stack;
+    unsigned flags = block < s->known.n ? s->known.flags[block] : SCAN_F_SUSPECT;
+    bool own = !at && scan_block_of(s, from)->stack == scan_block_of(s, block)->stack;
     if (!(flags & SCAN_F_SUSPECT) || (own && !(flags & SCAN_F_CHECKED)) || s->n_notes == SCAN_NOTES_CEILING)
         return;
     if (scan_room(s, &s->note, &s->room_notes, s->n_notes, sizeof *s->note, SCAN_NOTES_CEILING) == 0)
@@ -49,23 +49,28 @@ static void note(struct scan *s, uint32_t block, uint32_t from, uint64_t at, boo
 static void found(struct scan *s, const struct scan_source *src, uint64_t at, uint64_t value, bool tagged)
 {
     struct scan_hit hit = scan_known_find(&s->known, value);
+    if (hit.block == SCAN_NONE && !tagged && src->from != SCAN_FROM_YOUNG)
+        scan_young_value(s, src, at, value);
+    if (src->from == SCAN_FROM_YOUNG && !tagged &&
+        !(hit.block != SCAN_NONE && scan_may_be_chunk_link(s, value, hit.block)))
+        scan_young_pointer(s, src->index, hit.block, value);
     if (hit.block == SCAN_NONE || (src->from == SCAN_FROM_BLOCK && hit.block == src->index))
         return;
-    if (may_be_chunk_link(s, value, hit.block)) {
+    if (scan_may_be_chunk_link(s, value, hit.block)) {
         if (src->links)
             return;
         tagged = true; // perhaps a pointer, perhaps none
     }
-    if (src->from == SCAN_FROM_UNSURE || (tagged && src->from == SCAN_FROM_ROOT)) {
+    if (src->from == SCAN_FROM_UNSURE || src->from == SCAN_FROM_YOUNG || (tagged && src->from == SCAN_FROM_ROOT)) {
         s->known.flags[hit.block] |= SCAN_F_HINTED;
         if (src->from == SCAN_FROM_UNSURE && src->links && !tagged && s->box->listed)
-            note(s, hit.block, src->index, at, true);
+            scan_note(s, hit.block, src->index, at, true);
     } else if (src->from == SCAN_FROM_BLOCK) {
         if (!tagged)
-            note(s, hit.block, src->index, 0, false);
+            scan_note(s, hit.block, src->index, 0, false);
         scan_edge(s, src->index, hit.block, tagged);
     } else {
-        note(s, hit.block, src->index, at ? at : 1, false);
+        scan_note(s, hit.block, src->index, at ? at : 1, false);
         scan_mark(s, hit.block);
     }
     if (hit.before == SCAN_NONE)
@@ -78,9 +83,9 @@ static void found(struct scan *s, const struct scan_source *src, uint64_t at, ui
 
 void scan_value(struct scan *s, const struct scan_source *src, uint64_t at, uint64_t value)
 {
-    if (value - s->known.lowest <= s->known.highest - s->known.lowest)
+    if (value - s->lowest <= s->highest - s->lowest)
         found(s, src, at, value, false);
-    else if (value > LOW_47 && (value & LOW_47) - s->known.lowest <= s->known.highest - s->known.lowest)
+    else if (value > LOW_47 && (value & LOW_47) - s->lowest <= s->highest - s->lowest)
         found(s, src, at, value & LOW_47, true);
 }
 
@@ -94,7 +99,7 @@ static inline uint64_t load64(const uint8_t *p)
 // Values that begin at p[0 .. n); p[n .. n + 8) must be readable. at: the address of p[0].
 static void look_at_bytes(struct scan *s, const struct scan_source *src, const uint8_t *p, size_t n, uint64_t at)
 {
-    uint64_t lowest = s->known.lowest, width = s->known.highest - s->known.lowest;
+    uint64_t lowest = s->lowest, width = s->highest - s->lowest;
     size_t i = 0;
     while (i < n) {
         if ((at + i) % 8 == 0 && i + 8 <= n && !(load64(p + i) | load64(p + i + 8))) {

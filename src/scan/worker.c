@@ -15,7 +15,11 @@ static void bound_ourselves(double limit_s)
 {
     struct rlimit data = {SCAN_DATA_CEILING, SCAN_DATA_CEILING}, core = {0, 0};
     struct rlimit cpu = {(rlim_t)limit_s + 2, (rlim_t)limit_s + 4};
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // their shadow is data, too
     setrlimit(RLIMIT_DATA, &data);
+#else
+    (void)data;
+#endif
     setrlimit(RLIMIT_CPU, &cpu);
     setrlimit(RLIMIT_CORE, &core);
     (void)!nice(10); // the target and its load come first

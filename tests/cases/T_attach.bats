@@ -330,3 +330,29 @@ while True:
     verdict py 'any("bytearray" in (f["function"] or "").lower() for f in v["stacks"][0]["frames"])'
     kill -0 "${MORE[-1]}"
 }
+
+# Of the stack whose innermost own function is NAME: an expression over s.
+stack() { # stack RUN NAME EXPRESSION
+    verdict "$1" "[($3) for s in v['stacks'] if [f['function'] for f in s['frames'] if f['library'] != 'yes'][:1] == ['$2']][0]"
+}
+
+@test "T13 why it grows, seen from outside: lost blocks and structures, a list with its variable, and what is not known" {
+    needs_uprobes
+    local k
+    for k in leak dropped list table; do
+        watch "$k" "$k"
+    done
+    for k in leak dropped list table; do
+        watched "$k"
+        [ "$status" -eq 1 ]
+        valid_verdict "$k"
+    done
+    stack leak lost_here 's["class"] == "leak" and s["unreachable"]["blocks"] >= 20 and s["unreachable"]["agreed"] == s["unreachable"]["scans"] >= 2'
+    verdict leak 'any("from before the attach" in n for n in v["not_covered"])'
+    "$SEEP" report leak | grep -q "Blocks from before the attach are not checked"
+    stack dropped list_new 's["class"] == "leak" and s["unreachable"]["blocks"] >= 20'
+    stack list list_new 's["unreachable"]["blocks"] == 0 and s["unreachable"]["checked"] >= 20 and s["holder"]["kind"] == "own"'
+    stack list list_new '(s["entry"]["kind"], s["entry"]["name"]) == ("data", "attach_list")'
+    # Its head is a block from before: neither lost nor held for sure.
+    stack table list_new 's["unreachable"]["blocks"] == 0 and s["class"] != "leak" and s["entry"]["kind"] == "unknown"'
+}

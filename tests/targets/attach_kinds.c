@@ -6,7 +6,7 @@
 //   threads  leaks from threads that come and go, in lost_here()
 //   list     a list that grows at its head, from attach_list in the data; list_new() makes the entries
 //   table    the same list, but its head lies in a block that was allocated before "ready"
-//   dropped  a table of 2 000 entries, allocated meanwhile, then forgotten as a whole, again and again
+//   dropped  tables of 20 entries that are forgotten one after the other
 //   forks    children that come and go leak and end; the program itself is steady
 //   dies N   loses blocks as leak does, for 2 s, then exits with status N
 //   realloc  one block that grows by 4 kB every 5 ms, in grow_here()
@@ -75,10 +75,10 @@ __attribute__((noinline)) static struct entry *list_new(struct entry *next)
 __attribute__((noinline)) static void table_step(size_t n)
 {
     static void **table;
-    if (n % 200 == 0)
-        table = calloc(2000, sizeof *table);
-    for (size_t i = 0; table && i < 10; i++)
-        table[n % 200 * 10 + i] = list_new(NULL);
+    if (n % 10 == 0)
+        table = calloc(20, sizeof *table);
+    for (size_t i = 0; table && i < 2; i++)
+        table[n % 10 * 2 + i] = list_new(NULL);
 }
 
 static void *leaking_thread(void *arg)

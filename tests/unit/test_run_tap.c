@@ -177,6 +177,57 @@ static void lost_records_are_never_silent(void **state)
     tap_live_free(l);
 }
 
+struct told {
+    unsigned blocks;
+    uint64_t bytes, addresses;
+};
+
+static int tell_block(pid_t pid, uint64_t address, uint64_t bytes, uint32_t slot, uint32_t epoch, void *ctx)
+{
+    struct told *t = ctx;
+    assert_true(pid == 1 || pid == 2);
+    assert_int_equal(slot, pid == 1 ? 5 : 6);
+    assert_int_equal(epoch, 3);
+    t->bytes += bytes;
+    t->addresses += address;
+    return ++t->blocks == 3;
+}
+
+// What the memory scan works on; and how many of them may be free already.
+static void blocks_are_told_one_by_one(void **state)
+{
+    (void)state;
+    struct tap_live *l = tap_live_new(1000);
+    struct told t = {0};
+    tap_live_set_epoch(l, 3);
+    assert_int_equal(tap_live_epoch(l), 3);
+    make(l, 1, 0x1000, 100, 5);
+    make(l, 1, 0x2000, 10, 5);
+    enter(l, 1, F_FREE, 0x7000, 0x2000, 0, 0);
+    enter_in(l, 2, 9, F_REALLOC, 0x7000, 0, 70, 6);
+    struct tap_point p = points[F_REALLOC];
+    struct linux_uprobe_record r = {.type = LINUX_UPROBE_HIT, .pid = 2, .tid = 9};
+    p.is_return = true;
+    r.value[0] = 0x1000, r.value[7] = 0x7008;
+    tap_live_take(l, &r, &p, TAP_SLOT_OTHER, 0);
+    assert_int_equal(tap_live_each(l, 0, tell_block, &t), 0);
+    assert_int_equal(t.blocks, 2);
+    assert_int_equal(t.bytes, 170);
+    t = (struct told){0};
+    assert_int_equal(tap_live_each(l, 1, tell_block, &t), 0);
+    assert_int_equal(t.addresses, 0x1000);
+    assert_int_equal(t.blocks, 1);
+    t.blocks = 2; // the next one stops it
+    assert_int_equal(tap_live_each(l, 0, tell_block, &t), 1);
+    assert_int_equal(tap_live_missed(l), 0);
+    make(l, 1, 0x1000, 30, 5); // given out again, but not seen freed
+    assert_int_equal(tap_live_missed(l), 1);
+    r = (struct linux_uprobe_record){.type = LINUX_UPROBE_LOST, .lost = 7};
+    tap_live_take(l, &r, &points[F_FREE], TAP_SLOT_OTHER, 0);
+    assert_int_equal(tap_live_missed(l), 8);
+    tap_live_free(l);
+}
+
 static void ceiling_holds(void **state)
 {
     (void)state;
@@ -336,6 +387,7 @@ int main(void)
         cmocka_unit_test(ceiling_holds),
         cmocka_unit_test(processes_end),
         cmocka_unit_test(asks_are_used),
+        cmocka_unit_test(blocks_are_told_one_by_one),
         cmocka_unit_test(stacks_are_recognised),
         cmocka_unit_test(frame_pointers_are_compared),
         cmocka_unit_test(what_cannot_be_found_again_is_refused),

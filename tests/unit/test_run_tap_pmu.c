@@ -1,7 +1,9 @@
 // Watching from outside where BPF is not to be had: by the uprobe PMU alone, in this process, on a program that runs.
 // Needs the right to make uprobes; elsewhere it is skipped.
 #include "base/clock.h"
+#include "linux/hold.h"
 #include "linux/proc.h"
+#include "run/suspects.h"
 #include "run/tap.h"
 
 #include <poll.h>
@@ -10,6 +12,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +35,7 @@ static pid_t start(const char *kind)
     assert_int_equal(pipe(out), 0);
     pid_t pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // also when a test fails
         dup2(out[1], 1);
         close(out[0]);
         execl(SEEP_BUILD_DIR "/targets/attach_kinds", "attach_kinds", kind, (char *)NULL);
@@ -102,6 +106,62 @@ static void a_leak_is_seen_without_bpf(void **state)
     leave(&w);
 }
 
+static void choose(struct watched *w, struct run_suspects *s)
+{
+    struct run_tick *tick = tick_new();
+    assert_non_null(tick);
+    tap_sample(w->tap, w->tree, true, tick, &w->totals);
+    if (!s->has_then)
+        suspects_remember(s, tick);
+    else
+        suspects_choose_tapped(s, w->tap, w->proc_fd, tick);
+    tick_free(tick);
+}
+
+struct summed {
+    unsigned n;
+    struct scan_sum sum;
+};
+
+static void sum_one(uint32_t number, const struct suspects_case *c, const struct scan_sum *sum, void *ctx)
+{
+    struct summed *out = ctx;
+    assert_true(number > 0);
+    assert_int_equal(c->region, 0);
+    out->n++;
+    out->sum = *sum;
+}
+
+// What it loses has no path to it. When the watching has ended, nothing more is said.
+static void lost_blocks_are_unreachable(void **state)
+{
+    (void)state;
+    struct watched w = {0};
+    struct run_suspects s = {0};
+    struct summed got = {0};
+    watch(&w, "leak");
+    if (!w.tap) {
+        leave(&w);
+        skip();
+    }
+    sample_until(&w, 40000);
+    choose(&w, &s);
+    sample_until(&w, 400000);
+    tap_set_epoch(w.tap, 1);
+    choose(&w, &s);
+    assert_int_equal(s.n_cases, 1);
+    for (int i = 0; i < 2; i++) {
+        suspects_scan(&s, 30);
+        assert_string_equal(scan_trouble_text(s.trouble), scan_trouble_text(SCAN_FINE));
+    }
+    suspects_each(&s, sum_one, &got);
+    assert_int_equal(got.n, 1);
+    assert_int_equal(got.sum.scans, 2);
+    assert_true(got.sum.lost >= 60 && got.sum.lost == got.sum.checked);
+    suspects_free(&s);
+    leave(&w);
+}
+
 static void a_new_thread_ends_the_watching(void **state)
 {
     (void)state;
@@ -120,9 +180,11 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_leak_is_seen_without_bpf),
+        cmocka_unit_test(lost_blocks_are_unreachable),
         cmocka_unit_test(a_new_thread_ends_the_watching),
     };
-    if (argc > 1 && strcmp(argv[1], "resolver") == 0) // started by the code under test as "itself"
+    if (argc > 1 && (strcmp(argv[1], "resolver") == 0 ||
+                     strcmp(argv[1], "scan-worker") == 0)) // started by the code under test as "itself"
         execv(SEEP_BUILD_DIR "/bin/seep", argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

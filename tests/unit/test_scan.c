@@ -89,9 +89,9 @@ static struct scan_case *open_case(struct zoo *z, const uint32_t *stack, size_t 
 
 struct lister {
     struct zoo *z;
-    uint32_t only;     // of the stack with this id; 0: of all
-    uint32_t thin;     // of this stack, from the second list of a scan on, every other block is gone
-    int fail_at;       // the n-th list is not to be had; 0: all are
+    uint32_t only; // of the stack with this id; 0: of all
+    uint32_t thin; // of this stack, from the second list of a scan on, every other block is gone
+    int fail_at;   // the n-th list is not to be had; 0: all are
     uint64_t missed;
     int calls, filled; // filled: in the present list
     struct scan_list *list;
@@ -373,10 +373,14 @@ static void test_large(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_zoo), cmocka_unit_test(test_jemalloc),
-                                       cmocka_unit_test(test_sampled), cmocka_unit_test(test_large),
-                                       cmocka_unit_test(test_listed), cmocka_unit_test(test_unknown_blocks_hold),
-                                       cmocka_unit_test(test_freed_meanwhile), cmocka_unit_test(test_listed_worker)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_zoo),
+                                       cmocka_unit_test(test_jemalloc),
+                                       cmocka_unit_test(test_sampled),
+                                       cmocka_unit_test(test_large),
+                                       cmocka_unit_test(test_listed),
+                                       cmocka_unit_test(test_unknown_blocks_hold),
+                                       cmocka_unit_test(test_freed_meanwhile),
+                                       cmocka_unit_test(test_listed_worker)};
     cmocka_set_test_filter(getenv("SEEP_TEST_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
