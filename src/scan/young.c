@@ -83,7 +83,9 @@ static void resolve(struct scan *s, const struct scan_loose *l)
 void scan_young_value(struct scan *s, const struct scan_source *src, uint64_t at, uint64_t value)
 {
     struct scan_loose l = {.value = value, .at = at, .from = src->index, .root = src->from == SCAN_FROM_ROOT};
-    if ((src->from != SCAN_FROM_ROOT && src->from != SCAN_FROM_BLOCK) || at % 8 || !in_heap(s, value))
+    bool held = src->from == SCAN_FROM_ROOT || src->from == SCAN_FROM_BLOCK;
+    // Where the C library's heap ended is a place in some block that came later: its own notes are no pointers.
+    if (!held || src->links || at % 8 || !in_heap(s, value))
         return;
     if (s->young_known)
         resolve(s, &l);
