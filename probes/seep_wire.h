@@ -189,8 +189,8 @@ struct seep_header {
 // ---- control: written by keeper and supervisor only ----
 //
 // `word` is all a hooked call looks at, so that one load decides: epoch, mean and tick are always consistent.
-//   bits 0..9 epoch   bit 10 off   bit 11 off because a thread stalled in the probe   bits 16..23 tick   bits 24..63
-//   mean sampling interval in bytes, 0 = exact
+//   bits 0..9 epoch   bit 10 off   bit 11 off because a thread stalled in the probe   12..15 always zero
+//   bits 16..23 tick   bits 24..63 mean sampling interval in bytes, 0 = exact
 struct seep_control {
     uint64_t word;
     uint64_t committed_bytes; // the keeper has allocated the memfd up to here; nobody touches a byte beyond
@@ -365,7 +365,7 @@ struct seep_rule_slot {
 };
 
 // Where a walk looked, in words above the sp it started from. Values are compared as they are, pointers into the stack
-// by their distance from sp; both lists have even length, the last entry repeated where needed.
+// by their distance from sp; both lists have a length that divides by four, the last entry repeated where needed.
 #define SEEP_SHAPE_SLOTS 180u
 struct seep_shape {
     uint32_t sequence; // odd while being written

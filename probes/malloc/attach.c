@@ -82,6 +82,7 @@ static void init_process(void)
     const char *setting = find_setting();
     if (setting && parse_setting(setting) == 0) {
         probe_modules_init();
+        probe_known_init();
         probe_allocator_init();
         probe_inherit_init();
         store_release(&probe_page, make_page());
@@ -277,8 +278,10 @@ struct probe_region *probe_attach(void)
         return NULL;
     unsigned reason = probe_region.header ? SEEP_HELLO_FORKED : SEEP_HELLO_IMAGE;
     int ok = attach_now(reason) == 0;
-    if (ok)
+    if (ok) {
         probe_tls.busy = 0; // what the parent was at when it forked is no business of ours
+        probe_tls.word = 0; // and its slot lies in another region
+    }
     probe_inherit_done();
     store_release(&page->phase, ok ? PROBE_ON : PROBE_OFF);
     return ok ? &probe_region : NULL;

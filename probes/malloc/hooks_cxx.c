@@ -29,28 +29,36 @@ static void *find_late(const char *name)
     return NULL;
 }
 
-static void *resolve(void **slot, const char *name)
-{
-    void *symbol = load_acquire(slot);
-    if (likely(symbol != NULL))
-        return symbol;
-    symbol = probe_dlsym_next(name);
-    if (!symbol)
-        symbol = find_late(name);
-    if (symbol)
-        store_release(slot, symbol);
-    return symbol;
-}
+// What stands behind one form. direct: the same, once it is known that nothing is recorded on the way.
+struct form {
+    void *real, *direct;
+};
 
 // Each form for itself: an allocator may bring most of them and leave the rest to libstdc++, which comes back to us.
-static inline int recorded_here(uintptr_t real)
+static int recorded_here(uintptr_t real)
 {
     return real >= probe_real.allocator_start && real < probe_real.allocator_end;
 }
 
+static void *resolve(struct form *form, const char *name)
+{
+    void *symbol = load_acquire(&form->real);
+    probe_need_real();
+    if (unlikely(!symbol)) {
+        symbol = probe_dlsym_next(name);
+        if (!symbol)
+            symbol = find_late(name);
+        if (symbol)
+            store_release(&form->real, symbol);
+    }
+    if (symbol && probe_real.allocator_end && !recorded_here((uintptr_t)symbol))
+        store_release(&form->direct, symbol);
+    return symbol;
+}
+
 // An allocator's own new may get its memory from its malloc by the public name, which is ours: then the block is in the
 // books already. What it throws leaves `passing` as it is, which the next one puts right.
-static __attribute__((noinline)) void *new_recorded(new_fn real, size_t size, uintptr_t a, uintptr_t b, void *frame)
+static void *new_recorded(new_fn real, size_t size, uintptr_t a, uintptr_t b, void *frame)
 {
     struct probe_tls *t = &probe_tls;
     uintptr_t outer = t->passing;
@@ -66,7 +74,7 @@ static __attribute__((noinline)) void *new_recorded(new_fn real, size_t size, ui
 }
 
 // And its delete may call free, or jemalloc's own calls: the block left the books before.
-static __attribute__((noinline)) void delete_recorded(delete_fn real, void *p, uintptr_t a, uintptr_t b, void *frame)
+static void delete_recorded(delete_fn real, void *p, uintptr_t a, uintptr_t b, void *frame)
 {
     struct probe_freed f;
     if (p) {
@@ -86,33 +94,47 @@ static void *new_without(size_t size)
     return p;
 }
 
+static __attribute__((noinline)) void *new_further(size_t size, uintptr_t a, uintptr_t b, void *frame,
+                                                   struct form *form, const char *name)
+{
+    new_fn real = (new_fn)resolve(form, name);
+    if (unlikely(!real))
+        return new_without(size);
+    return recorded_here((uintptr_t)real) ? new_recorded(real, size, a, b, frame) : real(size, a, b);
+}
+
+static __attribute__((noinline)) void delete_further(void *p, uintptr_t a, uintptr_t b, void *frame, struct form *form,
+                                                     const char *name)
+{
+    delete_fn real = (delete_fn)resolve(form, name);
+    if (unlikely(!real || (p && probe_early_owns(p))))
+        free(p);
+    else if (recorded_here((uintptr_t)real))
+        delete_recorded(real, p, a, b, frame);
+    else
+        real(p, a, b);
+}
+
 #define NEW(name)                                                                                                      \
     PROBE_EXPORT void *name(size_t size, uintptr_t a, uintptr_t b);                                                    \
-    static void *real_##name;                                                                                          \
     PROBE_EXPORT void *name(size_t size, uintptr_t a, uintptr_t b)                                                     \
     {                                                                                                                  \
-        probe_need_real();                                                                                             \
-        new_fn real = (new_fn)resolve(&real_##name, #name);                                                            \
-        if (unlikely(!real))                                                                                           \
-            return new_without(size);                                                                                  \
-        if (recorded_here((uintptr_t)real))                                                                            \
-            return new_recorded(real, size, a, b, __builtin_frame_address(0));                                         \
-        return real(size, a, b);                                                                                       \
+        static struct form form;                                                                                       \
+        new_fn direct = (new_fn)load_relaxed(&form.direct);                                                            \
+        return likely(direct != NULL) ? direct(size, a, b)                                                             \
+                                      : new_further(size, a, b, __builtin_frame_address(0), &form, #name);             \
     }
 
 #define DELETE(name)                                                                                                   \
     PROBE_EXPORT void name(void *p, uintptr_t a, uintptr_t b);                                                         \
-    static void *real_##name;                                                                                          \
     PROBE_EXPORT void name(void *p, uintptr_t a, uintptr_t b)                                                          \
     {                                                                                                                  \
-        probe_need_real();                                                                                             \
-        delete_fn real = (delete_fn)resolve(&real_##name, #name);                                                      \
-        if (unlikely(!real || (p && probe_early_owns(p))))                                                             \
-            free(p);                                                                                                   \
-        else if (recorded_here((uintptr_t)real))                                                                       \
-            delete_recorded(real, p, a, b, __builtin_frame_address(0));                                                \
+        static struct form form;                                                                                       \
+        delete_fn direct = (delete_fn)load_relaxed(&form.direct);                                                      \
+        if (likely(direct && !(p && probe_early_owns(p))))                                                             \
+            direct(p, a, b);                                                                                           \
         else                                                                                                           \
-            real(p, a, b);                                                                                             \
+            delete_further(p, a, b, __builtin_frame_address(0), &form, #name);                                         \
     }
 
 NEW(_Znwm)

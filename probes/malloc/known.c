@@ -7,16 +7,40 @@
 // know.
 //
 // Which shape to try is guessed (by the pc and the depth of the stack, then by the three innermost pcs): a wrong guess
-// finds nothing and costs a few nanoseconds. The hash has 64 bits over all values: two stacks that differ agree with a
-// chance of 2^-64, and the standing re-walk of one in 1024 would show it.
+// finds nothing and costs a few nanoseconds.
+//
+// The hash is the sum of each word times a random odd number of its own, modulo 2^64 (Carter and Wegman's multilinear
+// family): four instructions a word, none waiting for another. Two stacks of one shape that differ agree with a chance
+// of 2^-64 for each difference that is odd, and twice as much for each power of two that divides all differences; those
+// are distances of return addresses, so 2^-52 is what two copies of one object at the same distance have. The standing
+// re-walk of one in 1024 would show it.
 #include "malloc/probe.h"
 
+#include <emmintrin.h>
 #include <string.h>
 
 #define PRIME_A      0x9e3779b97f4a7c15ull
 #define PRIME_B      0xd6e8feb86659fd93ull
 #define PRIME_C      0xa0761d6478bd642full
 #define SHAPE_PROBES 4u
+#define SHAPE_STEP   4u // slots taken at a time
+
+// Offsets are kept less this: SSE2, which every x86-64 has, compares 16 bits as signed numbers only.
+#define OFFSET_BIAS 32768u
+
+static uint64_t slot_key[SEEP_SHAPE_SLOTS + SHAPE_STEP]; // written once, before there is a region
+static uint64_t frame_key;
+
+void probe_known_init(void)
+{
+    uint64_t state = PRIME_C;
+    for (unsigned i = 0; i <= SEEP_SHAPE_SLOTS; i++) { // splitmix64
+        uint64_t z = state += PRIME_A;
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+        z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+        *(i < SEEP_SHAPE_SLOTS ? &slot_key[i] : &frame_key) = (z ^ z >> 31) | 1;
+    }
+}
 
 static inline uint64_t fold(uint64_t a, uint64_t b)
 {
@@ -24,37 +48,56 @@ static inline uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-static inline uint64_t hash_final(uint64_t h, const struct probe_start *s)
+static inline uint64_t hash_final(uint64_t h, uintptr_t pc, unsigned klass)
 {
-    uint64_t kind = (uint64_t)load_relaxed(&probe_generation) << 8 | s->klass;
-    return fold(h ^ s->pc, (kind * PRIME_B) ^ PRIME_C);
+    uint64_t kind = (uint64_t)load_relaxed(&probe_generation) << 8 | klass;
+    return fold(h ^ pc, (kind * PRIME_B) ^ PRIME_C);
 }
 
-// What the stack above s holds where the shape says, 0 when that cannot be told. Every offset is kept below `reach`, so
-// a shape that changes under our eyes cannot lead beyond the stack; that it changed shows in its sequence.
-static inline uint64_t hash_of(const struct seep_shape *shape, const struct probe_start *s, uintptr_t high)
+// The sum over n slots, a multiple of SHAPE_STEP; `less` is what each word counts from. No offset counts for more than
+// the reach: a shape that changes under our eyes cannot lead beyond the stack.
+static inline __attribute__((always_inline)) uint64_t sum_of(const uint16_t *offset, const uint64_t *key, uint32_t n,
+                                                             __m128i reach, uintptr_t sp, uint64_t less)
+{
+    const uint64_t *middle = (const uint64_t *)(sp + 8ul * OFFSET_BIAS);
+    uint64_t a = 0, b = 0;
+    for (uint32_t i = 0; i < n; i += SHAPE_STEP) {
+        int16_t at[SHAPE_STEP] __attribute__((aligned(8)));
+        __m128i four = _mm_loadl_epi64((const __m128i *)(const void *)(offset + i));
+        _mm_storel_epi64((__m128i *)(void *)at, _mm_min_epi16(four, reach));
+        __asm__("" : "+m"(at)); // from memory again: gcc takes a vector apart with twice the instructions
+        a += (middle[at[0]] - less) * key[i];
+        b += (middle[at[1]] - less) * key[i + 1];
+        a += (middle[at[2]] - less) * key[i + 2];
+        b += (middle[at[3]] - less) * key[i + 3];
+    }
+    return a + b;
+}
+
+// What the stack above sp holds where the shape says, 0 when that cannot be told. That a shape changed meanwhile shows
+// in its sequence.
+static inline __attribute__((always_inline)) uint64_t
+hash_of(const struct seep_shape *shape, uintptr_t pc, uintptr_t sp, uintptr_t bp, uintptr_t high, unsigned klass)
 {
     uint32_t sequence = load_acquire(&shape->sequence);
-    uint32_t values = load_relaxed(&shape->values), all = values + load_relaxed(&shape->pointers);
+    uint32_t values = load_relaxed(&shape->values), pointers = load_relaxed(&shape->pointers);
     uint16_t reach = load_relaxed(&shape->reach);
-    if (sequence & 1 || !values || all > SEEP_SHAPE_SLOTS || s->sp + 8ul * reach + 8 > high)
+    if (unlikely(sequence & 1 || !values || values + pointers > SEEP_SHAPE_SLOTS || sp + 8ul * reach + 8 > high))
         return 0;
-    const uint64_t *word = (const uint64_t *)s->sp;
-    const uint16_t *offset = shape->offset;
-    uint64_t h = shape->salt, key = PRIME_A;
-    uint32_t i = 0;
-    for (; i < values; i += 2, key += PRIME_B) {
-        uint16_t a = offset[i] < reach ? offset[i] : reach, b = offset[i + 1] < reach ? offset[i + 1] : reach;
-        h += fold(word[a] ^ key, word[b] ^ (key ^ PRIME_C));
-    }
-    for (; i < all; i += 2, key += PRIME_B) {
-        uint16_t a = offset[i] < reach ? offset[i] : reach, b = offset[i + 1] < reach ? offset[i + 1] : reach;
-        h += fold((word[a] - s->sp) ^ key, (word[b] - s->sp) ^ (key ^ PRIME_C));
-    }
+    __m128i most = _mm_set1_epi16((short)(reach - OFFSET_BIAS));
+    uint64_t h = shape->salt + sum_of(shape->offset, slot_key, values, most, sp, 0);
+    if (pointers)
+        h += sum_of(shape->offset + values, slot_key + values, pointers, most, sp, sp);
     if (shape->frame)
-        h += fold((s->bp - s->sp) ^ key, PRIME_C);
+        h += (bp - sp) * frame_key;
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    return load_relaxed(&shape->sequence) == sequence ? hash_final(h, s) : 0;
+    return likely(load_relaxed(&shape->sequence) == sequence) ? hash_final(h, pc, klass) : 0;
+}
+
+static __attribute__((noinline)) uint64_t hash_apart(const struct seep_shape *shape, const struct probe_start *s,
+                                                     uintptr_t high)
+{
+    return hash_of(shape, s->pc, s->sp, s->bp, high, s->klass);
 }
 
 // ---- remembered ids ----
@@ -92,9 +135,9 @@ static inline uintptr_t thread_pointer(void)
 }
 
 // By pc and how deep the stack is: threads that run the same code at the same depth share it.
-static inline uint16_t *guess_at(struct probe_region *r, const struct probe_start *s)
+static inline uint16_t *guess_at(struct probe_region *r, uintptr_t pc, uintptr_t sp)
 {
-    uint64_t h = (s->pc ^ (thread_pointer() - s->sp) << 21) * PRIME_A;
+    uint64_t h = (pc ^ (thread_pointer() - sp) << 21) * PRIME_A;
     return &r->guesses[(h >> 40) & (r->layout.guesses - 1)];
 }
 
@@ -105,29 +148,27 @@ static inline uint16_t *guesses_at(struct probe_region *r, const struct probe_st
     return &r->guesses[r->layout.guesses + set * SEEP_GUESS_WAYS];
 }
 
-static inline uint32_t try_shape(struct probe_region *r, uint32_t shape, const struct probe_start *s, uintptr_t high)
+uint32_t probe_known_guess(struct probe_region *r, uintptr_t pc, uintptr_t sp, uintptr_t bp, uintptr_t high,
+                           unsigned klass)
 {
-    if (shape == 0 || shape >= r->layout.shapes)
+    uint32_t shape = load_relaxed(guess_at(r, pc, sp));
+    if (unlikely(shape == 0 || shape >= r->layout.shapes))
         return SEEP_STACK_NONE;
-    uint64_t hash = hash_of(&r->shapes[shape], s, high);
+    uint64_t hash = hash_of(&r->shapes[shape], pc, sp, bp, high, klass);
     return likely(hash) ? known_find(r, hash) : SEEP_STACK_NONE;
-}
-
-uint32_t probe_known_guess(struct probe_region *r, const struct probe_start *s, uintptr_t high)
-{
-    return try_shape(r, load_relaxed(guess_at(r, s)), s, high);
 }
 
 uint32_t probe_known_look(struct probe_region *r, const struct probe_start *s, const uintptr_t *pc, uintptr_t high)
 {
     const uint16_t *way = guesses_at(r, s, pc);
-    uint16_t *last = guess_at(r, s);
+    uint16_t *last = guess_at(r, s->pc, s->sp);
     uint32_t tried = load_relaxed(last);
     for (uint32_t i = 0; i < SEEP_GUESS_WAYS; i++) {
         uint16_t shape = load_relaxed(&way[i]);
-        if (!shape || shape == tried)
+        if (!shape || shape == tried || shape >= r->layout.shapes)
             continue;
-        uint32_t id = try_shape(r, shape, s, high);
+        uint64_t hash = hash_apart(&r->shapes[shape], s, high);
+        uint32_t id = hash ? known_find(r, hash) : SEEP_STACK_NONE;
         if (!id)
             continue;
         if (probe_tls.walks % 4 == 0) // not each time: two paths that alternate would only fight for the line
@@ -139,27 +180,29 @@ uint32_t probe_known_look(struct probe_region *r, const struct probe_start *s, c
 
 // ---- learning ----
 
-static uint16_t fill_even(uint16_t *to, const uint16_t *from, uint16_t n)
+// A whole number of steps: the last offset counts again where there are fewer.
+static uint16_t fill_up(uint16_t *to, const uint16_t *from, uint16_t n)
 {
-    memcpy(to, from, 2ul * n);
-    if (n & 1)
-        to[n] = to[n - 1];
-    return (uint16_t)(n + (n & 1));
+    uint16_t i = 0;
+    for (; i < n || i % SHAPE_STEP; i++)
+        to[i] = (uint16_t)(from[i < n ? i : n - 1] - OFFSET_BIAS);
+    return i;
 }
 
 static int shape_of(const struct probe_path *path, struct seep_shape *out)
 {
     memset(out, 0, sizeof *out);
-    if (!path->values || path->values + path->pointers + 2u > SEEP_SHAPE_SLOTS)
+    if (!path->values || path->values + path->pointers + 2 * (SHAPE_STEP - 1) > SEEP_SHAPE_SLOTS)
         return -1;
-    out->values = fill_even(out->offset, path->offset, path->values);
+    out->values = fill_up(out->offset, path->offset, path->values);
     out->pointers =
-        fill_even(out->offset + out->values, path->offset + SEEP_SHAPE_SLOTS - path->pointers, path->pointers);
+        fill_up(out->offset + out->values, path->offset + SEEP_SHAPE_SLOTS - path->pointers, path->pointers);
     out->frame = path->frame;
     uint64_t h = (uint64_t)out->values << 32 | (uint64_t)out->pointers << 16 | out->frame;
     for (unsigned i = 0; i < out->values + (unsigned)out->pointers; i++) {
-        out->reach = out->offset[i] > out->reach ? out->offset[i] : out->reach;
-        h = fold(h ^ out->offset[i], PRIME_A) + PRIME_B;
+        uint16_t offset = (uint16_t)(out->offset[i] + OFFSET_BIAS);
+        out->reach = offset > out->reach ? offset : out->reach;
+        h = fold(h ^ offset, PRIME_A) + PRIME_B;
     }
     out->salt = h;
     return 0;
@@ -201,11 +244,11 @@ void probe_known_learn(struct probe_region *r, const struct probe_start *s, cons
     if (shape_of(path, &shape) < 0)
         return;
     uint32_t at = shape_place(r, &shape);
-    uint64_t hash = hash_of(&r->shapes[at], s, high);
+    uint64_t hash = hash_apart(&r->shapes[at], s, high);
     if (!hash || load_relaxed(&r->shapes[at].salt) != shape.salt)
         return;
     known_add(r, hash, id);
-    store_relaxed(guess_at(r, s), (uint16_t)at);
+    store_relaxed(guess_at(r, s->pc, s->sp), (uint16_t)at);
     uint16_t *way = guesses_at(r, s, pc);
     uint32_t to = SEEP_GUESS_WAYS;
     for (uint32_t i = 0; i < SEEP_GUESS_WAYS && to == SEEP_GUESS_WAYS; i++)

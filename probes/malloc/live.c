@@ -4,8 +4,8 @@
 // Blocks of small size classes can share a granule; each further one goes to the same granule of a further chunk of the
 // range. Large blocks go to a side table. A word is only ever written by the thread that has the block, except the
 // claim of an empty word, which is a compare-and-swap; so nothing here can be torn or block. Where the allocator never
-// starts two blocks in one granule there is nothing to claim and a plain store does (a locked instruction would wait
-// for the word's cache line, every time).
+// starts two blocks in one granule there is nothing to claim and a plain store does, see quick.c (a locked instruction
+// would wait for the word's cache line, every time).
 #include "malloc/probe.h"
 
 #define DIR_PROBES 64u
@@ -19,7 +19,7 @@ static inline uint64_t mix(uint64_t x)
 static inline struct seep_live_range *range_find(struct probe_region *r, uint64_t key)
 {
     uint32_t mask = r->layout.live_dir - 1;
-    uint32_t at = (uint32_t)(mix(key) >> 16);
+    uint32_t at = probe_live_hash(key);
     for (uint32_t i = 0; i < DIR_PROBES; i++) {
         struct seep_live_range *e = &r->live_dir[(at + i) & mask];
         uint64_t have = load_acquire(&e->key);
@@ -34,7 +34,7 @@ static inline struct seep_live_range *range_find(struct probe_region *r, uint64_
 static struct seep_live_range *range_make(struct probe_region *r, uint64_t key)
 {
     uint32_t mask = r->layout.live_dir - 1;
-    uint32_t at = (uint32_t)(mix(key) >> 16);
+    uint32_t at = probe_live_hash(key);
     for (uint32_t i = 0; i < DIR_PROBES; i++) {
         struct seep_live_range *e = &r->live_dir[(at + i) & mask];
         uint64_t have = load_acquire(&e->key);
@@ -103,41 +103,20 @@ int probe_side_remove(struct seep_side_block *table, uint32_t entries, uintptr_t
     return -1;
 }
 
-static inline uint32_t granule_of(uintptr_t address)
-{
-    return (uint32_t)(address >> SEEP_GRANULE_SHIFT) & ((1u << (SEEP_RANGE_SHIFT - SEEP_GRANULE_SHIFT)) - 1);
-}
-
 static inline uint64_t word_of(uintptr_t address, const struct probe_block *b)
 {
     return SEEP_LIVE_WORD(address >> 3 & 3, b->epoch, b->stack, b->size, b->slack) | (uint64_t)b->inherited << 3;
 }
 
-uint64_t *probe_live_ahead(struct probe_region *r, uintptr_t address, size_t size)
+void probe_live_ahead(struct probe_region *r, uintptr_t address)
 {
-    if (load_relaxed(&probe_heads) != PROBE_HEADS_AGREE || size >= SEEP_LARGE_BYTES || address & 7)
-        return NULL;
     struct seep_live_range *range = range_find(r, (address >> SEEP_RANGE_SHIFT) + 1);
     uint32_t chunk = range ? load_acquire(&range->chunk[0]) : 0;
-    if (unlikely(!chunk))
-        return NULL;
-    uint64_t *cell = (uint64_t *)probe_chunk(r, chunk) + granule_of(address);
-    __builtin_prefetch(cell, 1);
-    return cell;
+    if (likely(chunk))
+        __builtin_prefetch((uint64_t *)probe_chunk(r, chunk) + probe_live_granule(address), 1);
 }
 
-// A granule belongs to one block, and that block to the thread that was just given it: nobody else writes here.
-int probe_live_put(uint64_t *cell, uintptr_t address, const struct probe_block *b)
-{
-    if (unlikely(load_relaxed(cell)))
-        return -1;
-    if (unlikely(load_relaxed(&probe_journal_on)))
-        probe_journal(&probe_region, address, NULL, SEEP_JOURNAL_LIVE);
-    store_release(cell, word_of(address, b));
-    return 0;
-}
-
-static void block_of(uint64_t word, struct probe_block *b)
+void probe_block_of(uint64_t word, struct probe_block *b)
 {
     *b = (struct probe_block){.size = SEEP_LIVE_SIZE(word),
                               .stack = SEEP_LIVE_STACK(word),
@@ -164,7 +143,7 @@ int probe_live_insert(struct probe_region *r, uintptr_t address, const struct pr
     struct seep_live_range *range = range_find(r, key);
     if (unlikely(!range) && !(range = range_make(r, key)))
         return probe_side_insert(r->side, r->layout.side, address, b);
-    uint32_t granule = granule_of(address);
+    uint32_t granule = probe_live_granule(address);
     uint64_t word = word_of(address, b);
     if (unlikely(load_relaxed(&probe_journal_on)))
         probe_journal(r, address, NULL, SEEP_JOURNAL_LIVE);
@@ -175,7 +154,7 @@ int probe_live_insert(struct probe_region *r, uintptr_t address, const struct pr
         uint64_t *cell = (uint64_t *)probe_chunk(r, chunk) + granule, empty = 0;
         uint64_t have = load_relaxed(cell);
         if (have && SEEP_LIVE_SUB(have) == (address >> 3 & 3)) { // nobody else can have this address: a plain store
-            block_of(have, gone);
+            probe_block_of(have, gone);
             store_release(cell, word);
             return 0;
         }
@@ -193,7 +172,7 @@ static inline uint64_t *cell_find(struct probe_region *r, uintptr_t address, uin
     struct seep_live_range *range = range_find(r, (address >> SEEP_RANGE_SHIFT) + 1);
     if (!range)
         return NULL;
-    uint32_t granule = granule_of(address), sub = address >> 3 & 3;
+    uint32_t granule = probe_live_granule(address), sub = address >> 3 & 3;
     for (uint32_t level = 0; level < SEEP_LIVE_LEVELS; level++) {
         uint32_t chunk = load_acquire(&range->chunk[level]);
         if (!chunk)
@@ -212,7 +191,7 @@ int probe_live_remove(struct probe_region *r, uintptr_t address, struct probe_bl
     uint64_t *cell = address & 7 ? NULL : cell_find(r, address, &word);
     if (unlikely(!cell))
         return probe_side_remove(r->side, r->layout.side, address, b);
-    block_of(word, b);
+    probe_block_of(word, b);
     if (unlikely(load_relaxed(&probe_journal_on)))
         probe_journal(r, address, b, SEEP_JOURNAL_LIVE);
     // Not an exchange: only a double free by the program itself could race here, and that is undefined already.

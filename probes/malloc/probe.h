@@ -60,7 +60,7 @@ struct probe_region {
 // Per thread, in static TLS: plain data, at most 64 bytes, no destructor.
 struct probe_tls {
     uintptr_t busy;    // frame address of the hook at work, 0 when none
-    uint64_t word;     // control word the countdown was drawn under
+    uint64_t word;     // control word the countdown was drawn under and PROBE_WORD_SEEN, 0: none in this region
     int64_t countdown; // bytes to the next sample
     uint64_t random;
     uintptr_t stack_low, stack_high; // readable bounds of the stack last walked
@@ -71,6 +71,8 @@ struct probe_tls {
     uintptr_t passing; // see hooks_cxx.c: within the allocator's own new (bit 0) or delete (bit 1), with the block
 };
 _Static_assert(sizeof(struct probe_tls) <= 64, "static TLS is scarce");
+
+#define PROBE_WORD_SEEN (1ull << 12) // a bit the control word leaves free: what a new thread has matches no word
 
 extern struct probe_page *probe_page;
 extern struct probe_region probe_region;
@@ -133,11 +135,18 @@ struct probe_block {
     uint32_t slack;     // usable minus requested, at most SEEP_SLACK_UNKNOWN
     uint32_t inherited; // 1: born before the fork that made this process
 };
-// The word a small block at this address will most likely get, on its way into the cache; NULL when it has to be
-// looked for. Only where no two blocks can start in one granule.
-uint64_t *probe_live_ahead(struct probe_region *r, uintptr_t address, size_t size);
-// Takes that word without a locked instruction. 0, or -1 when it is in use.
-int probe_live_put(uint64_t *cell, uintptr_t address, const struct probe_block *b);
+static inline uint32_t probe_live_hash(uint64_t key)
+{
+    key *= 0x9e3779b97f4a7c15ull;
+    return (uint32_t)((key ^ key >> 29) >> 16);
+}
+static inline uint32_t probe_live_granule(uintptr_t address)
+{
+    return (uint32_t)(address >> SEEP_GRANULE_SHIFT) & ((1u << (SEEP_RANGE_SHIFT - SEEP_GRANULE_SHIFT)) - 1);
+}
+void probe_block_of(uint64_t word, struct probe_block *b); // what a word of the live set says
+// Sends for the word that a small block at this address will most likely get.
+void probe_live_ahead(struct probe_region *r, uintptr_t address);
 // 0, or -1 when there is no room. *gone: what stood at this address and was not seen to be freed, size 0 and stack
 // SEEP_STACK_NONE for nothing.
 int probe_live_insert(struct probe_region *r, uintptr_t address, const struct probe_block *b, struct probe_block *gone);
@@ -209,6 +218,10 @@ uintptr_t probe_main_stack_end(void); // as the loader told it, 0 unknown
 // The stack id of the caller whose hook has this frame address.
 #define WALK_HIT 0x100u // the stack was remembered
 uint32_t probe_stack_id(struct probe_region *r, const uintptr_t *hook_frame, unsigned klass, unsigned *flags);
+static inline int probe_bounds_fresh(const struct probe_tls *t)
+{
+    return t->stack_high && (!t->map_generation || t->map_generation == load_relaxed(&probe_map_generation));
+}
 // The complete walk with all registers, for frames whose rule needs more than sp and bp. Fills frames and flags.
 void probe_capture(uint64_t *reg);
 void probe_walk_slow(struct probe_region *r, struct probe_walk *w, uintptr_t hook_sp);
@@ -235,13 +248,35 @@ struct probe_path {
     uint16_t keep; // 0: this walk is not one to remember
     uint16_t offset[SEEP_SHAPE_SLOTS];
 };
+void probe_known_init(void);
 // The id of the stack if it is known under the shape this start had last, SEEP_STACK_NONE otherwise. high: up to where
-// the stack can be read.
-uint32_t probe_known_guess(struct probe_region *r, const struct probe_start *s, uintptr_t high);
+// the stack can be read. The parts of a probe_start go by register: this is the way of almost every allocation.
+uint32_t probe_known_guess(struct probe_region *r, uintptr_t pc, uintptr_t sp, uintptr_t bp, uintptr_t high,
+                           unsigned klass);
 // The same among the shapes that started with these three pcs.
 uint32_t probe_known_look(struct probe_region *r, const struct probe_start *s, const uintptr_t *pc, uintptr_t high);
 void probe_known_learn(struct probe_region *r, const struct probe_start *s, const uintptr_t *pc,
                        const struct probe_path *path, uintptr_t high, uint32_t id);
+
+// probe_stack_id() at once where the stack is remembered.
+uint32_t probe_look_further(struct probe_region *r, const struct probe_start *start, uint32_t id, int asked, int turn,
+                            unsigned *flags);
+static inline __attribute__((always_inline)) uint32_t
+probe_stack_id_here(struct probe_region *r, const uintptr_t *hook_frame, unsigned klass, unsigned *flags)
+{
+    uintptr_t sp = (uintptr_t)(hook_frame + 2);
+    struct probe_tls *t = &probe_tls;
+    int turn = (++t->walks & 1023) == 0; // now and then a stack is walked although it is remembered
+    int bounded = likely(sp >= t->stack_low && sp < t->stack_high && probe_bounds_fresh(t));
+    uint32_t id =
+        bounded ? probe_known_guess(r, hook_frame[1], sp, hook_frame[0], t->stack_high, klass) : SEEP_STACK_NONE;
+    if (likely(id && !turn)) {
+        *flags = WALK_HIT;
+        return id;
+    }
+    struct probe_start start = {hook_frame[1], sp, hook_frame[0], klass};
+    return probe_look_further(r, &start, id, bounded, turn, flags);
+}
 
 // ---- stacks.c ----
 
@@ -262,17 +297,26 @@ void probe_ring_copy(struct probe_region *r, const struct probe_walk *w, uint32_
 
 // ---- record.c ----
 
-// A block is born / about to be freed. frame: __builtin_frame_address(0) of the hook.
+// A block is born / about to be freed. frame: __builtin_frame_address(0) of the hook. quick.c for almost all, record.c
+// for the rest.
 void probe_on_alloc(void *p, size_t size, const void *frame);
-// Takes the block out of the books; *b tells what was known so that a failed realloc can put it back.
+void probe_alloc_general(void *p, size_t size, const void *frame);
+// Takes the block out of the books; *f tells what was known so that a failed realloc can put it back.
+enum probe_known { PROBE_KNOWN_NOT = 0, PROBE_KNOWN_PACKED, PROBE_KNOWN_BLOCK };
 struct probe_freed {
-    struct probe_block block;
+    struct probe_block block; // PROBE_KNOWN_BLOCK
+    uint64_t word;            // PROBE_KNOWN_PACKED: its word of the live set
     size_t usable;
-    int known;   // it was in the live set
-    int counted; // it entered the totals
+    enum probe_known known; // whether it was in the live set
+    int counted;            // it entered the totals
 };
 void probe_on_free(void *p, const void *frame, struct probe_freed *f);
+void probe_free_general(void *p, const void *frame, struct probe_freed *f);
 void probe_undo_free(void *p, const void *frame, const struct probe_freed *f);
+// Puts a block with its stack into the live set and under that stack's counters, whatever stands in the way. mean: 0
+// exact.
+void probe_insert_block(struct probe_region *r, void *p, size_t usable, const struct probe_block *b, uint64_t mean,
+                        int nested);
 // Adds to the counters of a stack. mean: of the block's epoch, 0 for exact.
 enum probe_way { COUNT_ALLOC, COUNT_FREE, COUNT_UNFREE };
 void probe_count(struct probe_region *r, uint32_t stack, uint64_t mean, uint64_t size, enum probe_way way, int nested);
@@ -312,11 +356,29 @@ static inline __attribute__((always_inline)) void probe_bump(uint64_t *cell, uin
     else
         __asm__("addq %1, %0" : "+m"(*cell) : "er"(by) : "cc");
 }
+static inline __attribute__((always_inline)) void probe_count_total(struct probe_region *r, uint64_t usable,
+                                                                    enum probe_way way, int nested)
+{
+    uint32_t slot = nested ? 0 : probe_tls.slot;
+    struct seep_thread_slot *s = &r->threads[slot];
+    probe_bump(way == COUNT_ALLOC ? &s->alloc_bytes : &s->free_bytes, way == COUNT_UNFREE ? 0 - usable : usable,
+               slot == 0);
+    probe_bump(way == COUNT_ALLOC ? &s->alloc_blocks : &s->free_blocks, way == COUNT_UNFREE ? ~0ull : 1, slot == 0);
+}
 // Brings the thread up to the control word and gives it its slot.
 void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t word);
 
 // The filter of sampled mode: one more (1) or less (-1) sample at this address.
 void probe_filter_add(struct probe_region *r, uintptr_t address, int by);
+static inline uint8_t *probe_filter_cell(struct probe_region *r, uintptr_t p)
+{
+    return &r->filter[(p >> 4) * 0x9e3779b97f4a7c15ull >> 40 & (r->layout.filter - 1)];
+}
+static inline int probe_filtered_out(struct probe_region *r, const void *p)
+{
+    return !(load_relaxed(&r->header->flags) & SEEP_HDR_EXACT_SEEN) &&
+           !load_relaxed(probe_filter_cell(r, (uintptr_t)p));
+}
 
 // ---- inherit.c ----
 

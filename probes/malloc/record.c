@@ -119,7 +119,8 @@ void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t 
         t->countdown = draw_countdown(t, mean);
     else
         __atomic_fetch_or(&r->header->flags, SEEP_HDR_EXACT_SEEN, __ATOMIC_RELEASE);
-    t->word = word & ~(uint64_t)SEEP_WORD_OFF; // the next allocation shall see that one
+    // Without the bit that the next allocation shall see.
+    t->word = (word & ~(uint64_t)SEEP_WORD_OFF) | PROBE_WORD_SEEN;
 }
 
 // ---- counters ----
@@ -150,35 +151,15 @@ void probe_count(struct probe_region *r, uint32_t stack, uint64_t mean, uint64_t
     probe_bump(way == COUNT_ALLOC ? &shard->alloc_blocks_q8 : &shard->free_blocks_q8, blocks, shared);
 }
 
-static inline __attribute__((always_inline)) void count_total(struct probe_region *r, uint64_t usable,
-                                                              enum probe_way way, int nested)
-{
-    uint32_t slot = nested ? 0 : probe_tls.slot;
-    struct seep_thread_slot *s = &r->threads[slot];
-    probe_bump(way == COUNT_ALLOC ? &s->alloc_bytes : &s->free_bytes, way == COUNT_UNFREE ? 0 - usable : usable,
-               slot == 0);
-    probe_bump(way == COUNT_ALLOC ? &s->alloc_blocks : &s->free_blocks, way == COUNT_UNFREE ? ~0ull : 1, slot == 0);
-}
-
 // ---- the filter of sampled mode: which addresses may be samples ----
-
-static inline uint8_t *filter_cell(struct probe_region *r, uintptr_t p)
-{
-    return &r->filter[(p >> 4) * 0x9e3779b97f4a7c15ull >> 40 & (r->layout.filter - 1)];
-}
 
 void probe_filter_add(struct probe_region *r, uintptr_t p, int by)
 {
-    uint8_t *cell = filter_cell(r, p), old = load_relaxed(cell);
+    uint8_t *cell = probe_filter_cell(r, p), old = load_relaxed(cell);
     do {
         if (old == 255) // stuck: this cell lets everything through from now on
             return;
     } while (!__atomic_compare_exchange_n(cell, &old, (uint8_t)(old + by), 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-}
-
-static inline int filtered_out(struct probe_region *r, const void *p)
-{
-    return !(load_relaxed(&r->header->flags) & SEEP_HDR_EXACT_SEEN) && !load_relaxed(filter_cell(r, (uintptr_t)p));
 }
 
 // ---- a block is born ----
@@ -189,7 +170,7 @@ static __attribute__((noinline)) void count_unseen(struct probe_region *r, void 
 {
     uint64_t mean = load_relaxed(&r->control->mean_of_epoch[gone->epoch % SEEP_EPOCHS]);
     add_relaxed(&r->header->unseen_frees, 1);
-    count_total(r, gone->size + (gone->slack < SEEP_SLACK_UNKNOWN ? gone->slack : 0), COUNT_FREE, nested);
+    probe_count_total(r, gone->size + (gone->slack < SEEP_SLACK_UNKNOWN ? gone->slack : 0), COUNT_FREE, nested);
     probe_count(r, gone->stack, mean, gone->size, COUNT_FREE, nested);
     if (mean)
         probe_filter_add(r, (uintptr_t)p, -1);
@@ -204,10 +185,10 @@ static int insert_slowly(struct probe_region *r, void *p, const struct probe_blo
     return ret;
 }
 
-static void insert_block(struct probe_region *r, void *p, size_t usable, const struct probe_block *b, uint64_t *cell,
-                         uint64_t mean, int nested)
+void probe_insert_block(struct probe_region *r, void *p, size_t usable, const struct probe_block *b, uint64_t mean,
+                        int nested)
 {
-    if (likely((cell && probe_live_put(cell, (uintptr_t)p, b) == 0) || insert_slowly(r, p, b, nested) == 0)) {
+    if (likely(insert_slowly(r, p, b, nested) == 0)) {
         if (mean)
             probe_filter_add(r, (uintptr_t)p, 1);
         probe_count(r, b->stack, mean, b->size, COUNT_ALLOC, nested);
@@ -232,9 +213,9 @@ static void alloc_nested(struct probe_region *r, void *p, size_t size, size_t us
     b.slack = slack_of(size, usable);
     add_relaxed(&r->header->nested, 1);
     probe_still_alive(r);
-    count_total(r, usable, COUNT_ALLOC, 1);
+    probe_count_total(r, usable, COUNT_ALLOC, 1);
     if (!SEEP_WORD_MEAN(word))
-        insert_block(r, p, usable, &b, NULL, 0, 1);
+        probe_insert_block(r, p, usable, &b, 0, 1);
 }
 
 static void answer_tick(struct probe_region *r, uint64_t word)
@@ -272,9 +253,9 @@ static __attribute__((noinline)) void alloc_recorded(struct probe_region *r, voi
     uint64_t word = t->word, mean = SEEP_WORD_MEAN(word);
     unsigned flags;
     struct probe_block b = {.size = size, .epoch = SEEP_WORD_EPOCH(word), .slack = slack_of(size, usable)};
-    uint64_t *cell = probe_live_ahead(r, (uintptr_t)p, size);
+    probe_live_ahead(r, (uintptr_t)p);
     b.stack = probe_stack_id(r, frame, SEEP_CLASS_HEAP, &flags);
-    insert_block(r, p, usable, &b, cell, mean, 0);
+    probe_insert_block(r, p, usable, &b, mean, 0);
     struct seep_thread_slot *s = &r->threads[t->slot];
     probe_bump(&s->walks, 1, t->slot == 0);
     if (flags & WALK_HIT)
@@ -290,8 +271,8 @@ static __attribute__((noinline)) void alloc_entered(struct probe_region *r, void
         return;
     }
     uint64_t word = load_acquire(&r->control->word);
-    if (likely((word == t->word && t->serial == (uint8_t)r->serial) || word_changed(r, t, word, frame) == 0)) {
-        count_total(r, usable, COUNT_ALLOC, 0);
+    if (likely((word | PROBE_WORD_SEEN) == t->word || word_changed(r, t, word, frame) == 0)) {
+        probe_count_total(r, usable, COUNT_ALLOC, 0);
         if (!SEEP_WORD_MEAN(word) || (t->countdown -= (int64_t)(size ? size : 1)) < 0) {
             if (SEEP_WORD_MEAN(word))
                 t->countdown = draw_countdown(t, SEEP_WORD_MEAN(word));
@@ -301,7 +282,7 @@ static __attribute__((noinline)) void alloc_entered(struct probe_region *r, void
     probe_leave();
 }
 
-void probe_on_alloc(void *p, size_t size, const void *frame)
+void probe_alloc_general(void *p, size_t size, const void *frame)
 {
     struct probe_region *r = probe_get();
     struct probe_tls *t = &probe_tls;
@@ -309,16 +290,7 @@ void probe_on_alloc(void *p, size_t size, const void *frame)
         return;
     if (unlikely(t->passing & 1))
         t->passing = (uintptr_t)p | 1;
-    size_t usable = probe_usable(p, size);
-    uint64_t word = load_acquire(&r->control->word);
-    int64_t left = t->countdown - (int64_t)(size ? size : 1);
-    // Between two samples there is nothing to do but count, and counting needs no protection from signal handlers.
-    if (likely(SEEP_WORD_MEAN(word) && left >= 0 && word == t->word && t->serial == (uint8_t)r->serial && !t->busy)) {
-        t->countdown = left;
-        count_total(r, usable, COUNT_ALLOC, 0);
-        return;
-    }
-    alloc_entered(r, p, size, usable, frame);
+    alloc_entered(r, p, size, probe_usable(p, size), frame);
 }
 
 // ---- and dies ----
@@ -347,11 +319,11 @@ static __attribute__((noinline)) void free_entered(struct probe_region *r, void 
         probe_still_alive(r);
     else if (unlikely(t->serial != (uint8_t)r->serial))
         probe_thread_refresh(r, t, word);
-    if (!SEEP_WORD_MEAN(word) || !filtered_out(r, p))
-        f->known = probe_live_remove(r, (uintptr_t)p, &f->block) == 0;
+    if (!SEEP_WORD_MEAN(word) || !probe_filtered_out(r, p))
+        f->known = probe_live_remove(r, (uintptr_t)p, &f->block) == 0 ? PROBE_KNOWN_BLOCK : PROBE_KNOWN_NOT;
     // What the allocator would say costs a cache miss or two; mostly the block's entry knows.
     f->usable = f->known && f->block.slack < SEEP_SLACK_UNKNOWN ? f->block.size + f->block.slack : probe_usable(p, 0);
-    count_total(r, f->usable, COUNT_FREE, nested);
+    probe_count_total(r, f->usable, COUNT_FREE, nested);
     if (likely(f->known)) {
         uint64_t mean = load_relaxed(&r->control->mean_of_epoch[f->block.epoch % SEEP_EPOCHS]);
         probe_count(r, f->block.stack, mean, f->block.size, COUNT_FREE, nested);
@@ -364,11 +336,12 @@ static __attribute__((noinline)) void free_entered(struct probe_region *r, void 
         probe_leave();
 }
 
-void probe_on_free(void *p, const void *frame, struct probe_freed *f)
+void probe_free_general(void *p, const void *frame, struct probe_freed *f)
 {
     struct probe_region *r = probe_get();
     struct probe_tls *t = &probe_tls;
-    f->counted = f->known = 0;
+    f->counted = 0;
+    f->known = PROBE_KNOWN_NOT;
     if (unlikely(!r))
         return;
     if (unlikely(t->passing == ((uintptr_t)p | 2))) { // its delete has told us already
@@ -376,13 +349,6 @@ void probe_on_free(void *p, const void *frame, struct probe_freed *f)
         return;
     }
     f->counted = 1;
-    __builtin_prefetch((const char *)p - 16, 1); // free itself will want it: let the miss overlap ours
-    if (SEEP_WORD_MEAN(load_acquire(&r->control->word)) && !t->busy && t->serial == (uint8_t)r->serial &&
-        likely(filtered_out(r, p))) { // no sample: as above
-        f->usable = probe_usable(p, 0);
-        count_total(r, f->usable, COUNT_FREE, 0);
-        return;
-    }
     free_entered(r, p, frame, f);
 }
 
@@ -393,12 +359,14 @@ void probe_undo_free(void *p, const void *frame, const struct probe_freed *f)
     if (!r)
         return;
     int nested = !probe_enter(frame);
-    count_total(r, f->usable, COUNT_UNFREE, nested);
+    probe_count_total(r, f->usable, COUNT_UNFREE, nested);
     if (f->known) {
-        uint64_t mean = load_relaxed(&r->control->mean_of_epoch[f->block.epoch % SEEP_EPOCHS]);
-        struct probe_block gone; // nothing: it has just been taken out
-        if (probe_live_insert(r, (uintptr_t)p, &f->block, &gone) == 0) {
-            probe_count(r, f->block.stack, mean, f->block.size, COUNT_UNFREE, nested);
+        struct probe_block b = f->block, gone; // gone: nothing, it has just been taken out
+        if (f->known == PROBE_KNOWN_PACKED)
+            probe_block_of(f->word, &b);
+        uint64_t mean = load_relaxed(&r->control->mean_of_epoch[b.epoch % SEEP_EPOCHS]);
+        if (probe_live_insert(r, (uintptr_t)p, &b, &gone) == 0) {
+            probe_count(r, b.stack, mean, b.size, COUNT_UNFREE, nested);
             if (mean)
                 probe_filter_add(r, (uintptr_t)p, 1);
         } else {

@@ -66,15 +66,10 @@ static void bounds_find(struct probe_walk *w, uintptr_t sp)
         w->map_generation = 0;
 }
 
-static inline int bounds_fresh(const struct probe_tls *t)
-{
-    return t->stack_high && (!t->map_generation || t->map_generation == load_relaxed(&probe_map_generation));
-}
-
 void probe_bounds(struct probe_walk *w, uintptr_t sp)
 {
     struct probe_tls *t = &probe_tls;
-    int fresh = bounds_fresh(t);
+    int fresh = probe_bounds_fresh(t);
     if (likely(fresh && sp >= t->stack_low && sp < t->stack_high)) {
         w->low = t->stack_low;
         w->high = t->stack_high;
@@ -436,15 +431,15 @@ static __attribute__((noinline)) uint32_t walk_whole(struct probe_region *r, str
 
 // Apart from probe_stack_id because of what it takes of the program's stack. id: what the guess said, asked: it was
 // made.
-static __attribute__((noinline)) uint32_t look_further(struct probe_region *r, const struct probe_start *start,
-                                                       uint32_t id, int asked, int turn, unsigned *flags)
+uint32_t probe_look_further(struct probe_region *r, const struct probe_start *start, uint32_t id, int asked, int turn,
+                            unsigned *flags)
 {
     struct probe_walk w;
     uintptr_t pc[3];
     w.flags = 0;
     probe_bounds(&w, start->sp);
     if (!asked)
-        id = probe_known_guess(r, start, w.high);
+        id = probe_known_guess(r, start->pc, start->sp, start->bp, w.high, start->klass);
     probe_cold_begin(r);
     int plain = first_three(r, &w, (struct place){.pc = start->pc, .sp = start->sp, .bp = start->bp}, pc) == 0;
     if (plain && !id)
@@ -464,14 +459,5 @@ static __attribute__((noinline)) uint32_t look_further(struct probe_region *r, c
 
 uint32_t probe_stack_id(struct probe_region *r, const uintptr_t *hook_frame, unsigned klass, unsigned *flags)
 {
-    struct probe_start start = {hook_frame[1], (uintptr_t)(hook_frame + 2), hook_frame[0], klass};
-    struct probe_tls *t = &probe_tls;
-    int turn = (++t->walks & 1023) == 0; // now and then a stack is walked although it is remembered
-    int bounded = bounds_fresh(t) && start.sp >= t->stack_low && start.sp < t->stack_high;
-    uint32_t id = likely(bounded) ? probe_known_guess(r, &start, t->stack_high) : SEEP_STACK_NONE;
-    if (likely(id && !turn)) {
-        *flags = WALK_HIT;
-        return id;
-    }
-    return look_further(r, &start, id, bounded, turn, flags);
+    return probe_stack_id_here(r, hook_frame, klass, flags);
 }
