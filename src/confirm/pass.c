@@ -4,8 +4,8 @@
 // goes through a pipe that is always read, and only the first 2 MiB are kept (a ready check may look for words there).
 // Time, memory and the size of valgrind's files are watched every 100 ms; what passes a limit is killed, and the reason
 // kept.
-#include "confirm/pass.h"
 #include "base/clock.h"
+#include "confirm/passing.h"
 #include "linux/tree.h"
 #include "load/load.h"
 #include "proof/exec.h"
@@ -14,34 +14,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LOG_KEPT = 2 << 20, WATCH_MS = 100, LOOK_S = 60, ARGS_MAX = 4200 };
+enum { LOG_KEPT = 2 << 20, WATCH_MS = 100 };
 
-struct passing {
-    struct confirm_pass *p;
-    pid_t pid;
-    int out_fd, log_fd, proc_fd;
-    size_t logged;
-    int64_t began_ns, shown_ns;
-    bool ended;
-    struct load *load;
-};
-
-static void fail(struct confirm_pass *p, const char *word, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void fail(struct confirm_pass *p, const char *word, const char *fmt, ...)
+void confirm_pass_fail(struct confirm_pass *p, const char *word, const char *fmt, ...)
 {
     va_list ap;
     if (p->word)
@@ -50,140 +35,6 @@ static void fail(struct confirm_pass *p, const char *word, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(p->why, sizeof p->why, fmt, ap);
     va_end(ap);
-}
-
-// ---- the command line -----------------------------------------------------------------------------------------------
-
-struct words {
-    const char *list[ARGS_MAX];
-    char *own[64];
-    int n, n_own;
-};
-
-static void word(struct words *w, const char *text)
-{
-    if (w->n < ARGS_MAX - 1)
-        w->list[w->n++] = text;
-}
-
-static void wordf(struct words *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void wordf(struct words *w, const char *fmt, ...)
-{
-    char *text = NULL;
-    va_list ap;
-    va_start(ap, fmt);
-    if (w->n_own < 64 && vasprintf(&text, fmt, ap) >= 0)
-        word(w, w->own[w->n_own++] = text);
-    va_end(ap);
-}
-
-static void free_words(struct words *w)
-{
-    for (int i = 0; i < w->n_own; i++)
-        free(w->own[i]);
-}
-
-static void make_words(struct passing *s, struct words *w)
-{
-    const struct confirm_pass *p = s->p;
-    const struct profile_confirm *c = &p->profile->confirm;
-    word(w, "valgrind");
-    wordf(w, "--tool=%s", p->tool);
-    word(w, "--trace-children=yes");
-    wordf(w, "--log-file=%s/log.%%p", p->dir);
-    wordf(w, "--vgdb-prefix=%s/vgdb", p->dir);
-    if (!strcmp(p->tool, "memcheck")) {
-        word(w, "--xml=yes");
-        wordf(w, "--xml-file=%s/xml.%%p", p->dir);
-        word(w, "--leak-check=full");
-        word(w, "--show-leak-kinds=all");
-        word(w, "--num-callers=100");
-        word(w, "--undef-value-errors=no"); // leaks are what is asked, and it is twice as fast
-    } else {
-        wordf(w, "--massif-out-file=%s/massif.%%p", p->dir);
-        word(w, "--time-unit=ms");
-        word(w, "--vgdb=no");
-    }
-    for (int i = 0; i < c->n_suppressions && i < 40; i++)
-        wordf(w, "--suppressions=%s", c->suppressions[i]);
-    for (int i = 0; i < c->n_args; i++)
-        word(w, c->args[i]);
-    word(w, "--");
-    for (int i = 0; i < p->profile->target.argc; i++) {
-        char *expanded = profile_expand_env(p->profile->target.argv[i], NULL);
-        if (expanded && w->n_own < 64 && strcmp(expanded, p->profile->target.argv[i]))
-            word(w, w->own[w->n_own++] = expanded);
-        else
-            word(w, p->profile->target.argv[i]), free(expanded);
-    }
-    w->list[w->n] = NULL;
-}
-
-// ---- starting -------------------------------------------------------------------------------------------------------
-
-static int become(const char *user)
-{
-    struct passwd *pw = user ? getpwnam(user) : NULL;
-    if (!user)
-        return 0;
-    if (!pw) {
-        errno = ENOENT;
-        return -1;
-    }
-    return initgroups(pw->pw_name, pw->pw_gid) || setgid(pw->pw_gid) || setuid(pw->pw_uid) ? -1 : 0;
-}
-
-static _Noreturn void child(const struct passing *s, const struct words *w, int out, int err)
-{
-    const struct profile_target *t = &s->p->profile->target;
-    int in = open("/dev/null", O_RDONLY), code = 0;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setsid();
-    for (int i = 0; i < t->n_env; i++) {
-        char *value = t->env[i].value ? profile_expand_env(t->env[i].value, NULL) : NULL;
-        value ? setenv(t->env[i].key, value, 1) : unsetenv(t->env[i].key);
-    }
-    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || (t->cwd && chdir(t->cwd)) || become(t->user))
-        code = errno;
-    if (!code) {
-        execvp(w->list[0], (char *const *)w->list);
-        code = errno;
-    }
-    if (write(err, &code, sizeof code) < 0)
-        _exit(126);
-    _exit(127);
-}
-
-static bool start(struct passing *s)
-{
-    int pipes[4], code = 0;
-    struct words *w = calloc(1, sizeof *w);
-    if (!w || pipe2(pipes, O_CLOEXEC) || pipe2(pipes + 2, O_CLOEXEC)) {
-        fail(s->p, "error", "No pipes: %s", strerror(errno));
-        free(w);
-        return false;
-    }
-    make_words(s, w);
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    fflush(NULL);
-    s->pid = fork();
-    if (s->pid == 0)
-        child(s, w, pipes[1], pipes[3]);
-    free_words(w);
-    free(w);
-    close(pipes[1]);
-    close(pipes[3]);
-    ssize_t got = s->pid < 0 ? 0 : read(pipes[2], &code, sizeof code);
-    close(pipes[2]);
-    s->out_fd = pipes[0];
-    fcntl(s->out_fd, F_SETFL, O_NONBLOCK);
-    if (s->pid > 0 && got != sizeof code)
-        return s->p->started = true;
-    if (s->pid > 0)
-        waitpid(s->pid, NULL, 0);
-    s->ended = true;
-    fail(s->p, code == ENOENT ? "absent" : "error", "valgrind cannot be run: %s", strerror(code ? code : errno));
-    return false;
 }
 
 // ---- watching -------------------------------------------------------------------------------------------------------
@@ -222,9 +73,9 @@ static void watch_memory(struct passing *s)
     if ((double)sample.rss_bytes > s->p->peak_rss_bytes)
         s->p->peak_rss_bytes = (double)sample.rss_bytes;
     if ((double)sample.rss_bytes > s->p->memory_bytes)
-        fail(s->p, "memory", "It was ended: under valgrind it needs %s, more than %s (confirm.memory)",
-             units_bytes(have, sizeof have, (double)sample.rss_bytes),
-             units_bytes(limit, sizeof limit, s->p->memory_bytes));
+        confirm_pass_fail(s->p, "memory", "It was ended: under valgrind it needs %s, more than %s (confirm.memory)",
+                          units_bytes(have, sizeof have, (double)sample.rss_bytes),
+                          units_bytes(limit, sizeof limit, s->p->memory_bytes));
 }
 
 static void show(struct passing *s, const char *doing)
@@ -239,8 +90,7 @@ static void show(struct passing *s, const char *doing)
             units_bytes(rss, sizeof rss, s->p->peak_rss_bytes));
 }
 
-// One look at all limits. False when the pass is over: it ended, or passed a limit.
-static bool watch(struct passing *s, const char *doing)
+bool confirm_pass_watch(struct passing *s, const char *doing)
 {
     char limit[32];
     struct pollfd fd = {.fd = s->out_fd, .events = POLLIN};
@@ -256,11 +106,11 @@ static bool watch(struct passing *s, const char *doing)
         return false;
     watch_memory(s);
     if (written(s->p) > s->p->output_bytes)
-        fail(s->p, "output", "It was ended: valgrind wrote more than %s",
-             units_bytes(limit, sizeof limit, s->p->output_bytes));
+        confirm_pass_fail(s->p, "output", "It was ended: valgrind wrote more than %s",
+                          units_bytes(limit, sizeof limit, s->p->output_bytes));
     if ((double)(clock_mono_ns() - s->began_ns) / 1e9 > s->p->within_s)
-        fail(s->p, "too_slow", "It was ended: it took longer than %s (confirm.within)",
-             units_duration(limit, sizeof limit, s->p->within_s));
+        confirm_pass_fail(s->p, "too_slow", "It was ended: it took longer than %s (confirm.within)",
+                          units_duration(limit, sizeof limit, s->p->within_s));
     show(s, doing);
     return s->p->word == NULL;
 }
@@ -289,21 +139,21 @@ static bool become_ready(struct passing *s)
     if (want.kind == READY_NONE)
         return s->p->ready = true;
     if (pthread_create(&thread, NULL, wait_ready, &w)) {
-        fail(s->p, "error", "There is no thread for the ready check");
+        confirm_pass_fail(s->p, "error", "There is no thread for the ready check");
         return false;
     }
-    while (!atomic_load(&w.done) && watch(s, "starting"))
+    while (!atomic_load(&w.done) && confirm_pass_watch(s, "starting"))
         ;
     atomic_store(&w.ready.cancel, true);
     pthread_join(thread, NULL);
     s->p->ready = w.ready.ready && !s->ended;
     if (!s->p->ready && !s->ended)
-        fail(s->p, "not_ready", "The target was not ready under valgrind within %g times its time: %.200s", s->p->scale,
-             w.ready.last_answer);
+        confirm_pass_fail(s->p, "not_ready", "The target was not ready under valgrind within %g times its time: %.200s",
+                          s->p->scale, w.ready.last_answer);
     return s->p->ready;
 }
 
-// ---- load and looks -------------------------------------------------------------------------------------------------
+// ---- load -----------------------------------------------------------------------------------------------------------
 
 static void drive(struct passing *s)
 {
@@ -311,92 +161,13 @@ static void drive(struct passing *s)
     if (s->p->profile->n_loads == 0)
         return;
     if (load_start(s->p->profile, "/proc/self/exe", &(struct load_options){0}, &s->load, &err)) {
-        fail(s->p, "error", "The load could not be started: %s", err.text);
+        confirm_pass_fail(s->p, "error", "The load could not be started: %s", err.text);
         return;
     }
-    while (load_state(s->load) == LOAD_STARTING && watch(s, "starting the load"))
+    while (load_state(s->load) == LOAD_STARTING && confirm_pass_watch(s, "starting the load"))
         ;
     if (!s->ended && !s->p->word && load_begin(s->load, 0, &err))
-        fail(s->p, "error", "The load could not be begun: %s", err.text);
-}
-
-// The processes that valgrind watches, by the names of its pipes.
-static size_t find_pids(const struct confirm_pass *p, pid_t *pids)
-{
-    DIR *d = fdopendir(openat(p->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    size_t n = 0;
-    for (struct dirent *e; d && n < CONFIRM_PIDS_MAX && (e = readdir(d)) != NULL;) {
-        static const char lead[] = "vgdb-from-vgdb-to-";
-        long pid = strncmp(e->d_name, lead, sizeof lead - 1) ? 0 : strtol(e->d_name + sizeof lead - 1, NULL, 10);
-        if (pid > 0 && kill((pid_t)pid, 0) == 0)
-            pids[n++] = (pid_t)pid;
-    }
-    if (d)
-        closedir(d);
-    return n;
-}
-
-// The child of a look: its output goes to a file of its own, of bounded size.
-static pid_t spawn_vgdb(const struct confirm_pass *p, pid_t target, const char *name)
-{
-    char prefix[400], pid[40];
-    snprintf(prefix, sizeof prefix, "--vgdb-prefix=%s/vgdb", p->dir);
-    snprintf(pid, sizeof pid, "--pid=%d", (int)target);
-    pid_t child_pid = fork();
-    if (child_pid != 0)
-        return child_pid;
-    struct rlimit size = {CONFIRM_TEXT_MAX, CONFIRM_TEXT_MAX};
-    int out = openat(p->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC, 0600), in = open("/dev/null", O_RDWR);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setrlimit(RLIMIT_FSIZE, &size);
-    dup2(in, 0);
-    dup2(out, 1);
-    dup2(in, 2);
-    execlp("vgdb", "vgdb", prefix, pid, "leak_check", "full", "reachable", "any", "unlimited", (char *)NULL);
-    _exit(127);
-}
-
-static bool look_at(struct passing *s, pid_t target, int point)
-{
-    char name[64];
-    int status = 0;
-    int64_t end = clock_mono_ns() + LOOK_S * 1000000000ll;
-    snprintf(name, sizeof name, "look.%d.%d", point, (int)target);
-    pid_t pid = spawn_vgdb(s->p, target, name);
-    if (pid < 0)
-        return false;
-    pid_t done = 0;
-    while ((done = waitpid(pid, &status, WNOHANG)) == 0 && clock_mono_ns() < end && watch(s, "looking"))
-        ;
-    if (done == 0) {
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-        return false;
-    }
-    int fd = openat(s->p->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    struct seep_buf text;
-    char chunk[65536];
-    buf_init(&text, CONFIRM_TEXT_MAX);
-    for (ssize_t got; fd >= 0 && (got = read(fd, chunk, sizeof chunk)) > 0;)
-        buf_add(&text, chunk, (size_t)got);
-    bool right = text.len > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    if (right)
-        confirm_read_text(text.data, text.len, point, s->p->sites);
-    buf_free(&text);
-    if (fd >= 0)
-        close(fd);
-    return right;
-}
-
-static void look(struct passing *s, int point)
-{
-    pid_t pids[CONFIRM_PIDS_MAX];
-    size_t n = find_pids(s->p, pids), seen = 0;
-    for (size_t i = 0; i < n && !s->ended && !s->p->word; i++)
-        seen += look_at(s, pids[i], point);
-    s->p->looks += seen > 0;
-    if (n > s->p->processes)
-        s->p->processes = n;
+        confirm_pass_fail(s->p, "error", "The load could not be begun: %s", err.text);
 }
 
 // The time under load, in as many parts as there are looks; each look ends a part.
@@ -406,12 +177,12 @@ static void work(struct passing *s)
     bool looks = s->p->sites != NULL;
     for (int point = 0; point < CONFIRM_LOOKS; point++) {
         int64_t end = began + (int64_t)(s->p->for_s * 1e9 * (point + 1) / CONFIRM_LOOKS);
-        while (clock_mono_ns() < end && watch(s, "under load"))
+        while (clock_mono_ns() < end && confirm_pass_watch(s, "under load"))
             ;
         if (s->ended || s->p->word)
             break;
         if (looks)
-            look(s, (int)s->p->looks); // one that failed leaves no hole
+            confirm_pass_look(s, (int)s->p->looks); // one that failed leaves no hole
     }
     s->p->driven_s = (double)(clock_mono_ns() - began) / 1e9;
     s->p->ended_itself = s->ended;
@@ -426,7 +197,7 @@ static void end_load(struct passing *s)
         return;
     load_stop(s->load, 2, &err);
     int64_t end = clock_mono_ns() + 5000000000ll;
-    while (load_state(s->load) == LOAD_STOPPING && clock_mono_ns() < end && watch(s, "ending the load"))
+    while (load_state(s->load) == LOAD_STOPPING && clock_mono_ns() < end && confirm_pass_watch(s, "ending the load"))
         ;
     const struct load_counts *all = load_counts(s->load, LOAD_ALL);
     s->p->requests = all ? all->completed : 0;
@@ -443,11 +214,12 @@ static void stop(struct passing *s)
         return;
     kill(s->pid, sig > 0 ? sig : SIGTERM);
     int64_t end = clock_mono_ns() + (int64_t)((patience_s < 20 ? 20 : patience_s > 120 ? 120 : patience_s) * 1e9);
-    while (clock_mono_ns() < end && watch(s, "stopping"))
+    while (clock_mono_ns() < end && confirm_pass_watch(s, "stopping"))
         ;
     if (!s->ended)
-        fail(s->p, "no_end",
-             "The target did not end on signal %d under valgrind and was killed before memcheck's report", sig);
+        confirm_pass_fail(s->p, "no_end",
+                          "The target did not end on signal %d under valgrind and was killed before memcheck's report",
+                          sig);
 }
 
 void confirm_pass_run(struct confirm_pass *p)
@@ -455,7 +227,7 @@ void confirm_pass_run(struct confirm_pass *p)
     struct passing s = {.p = p, .out_fd = -1, .log_fd = -1, .began_ns = clock_mono_ns()};
     s.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     s.log_fd = openat(p->dir_fd, "target.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (start(&s) && become_ready(&s)) {
+    if (confirm_pass_start(&s) && become_ready(&s)) {
         drive(&s);
         if (!p->word)
             work(&s);

@@ -1,0 +1,137 @@
+// Looks: memcheck is asked through vgdb, while the target works, for all blocks there are. See pass.h.
+//
+// A process that does not answer within a minute is not asked again: there may be many, and the pass has its limit.
+#include "base/clock.h"
+#include "confirm/passing.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { LOOK_S = 60 };
+
+static bool is_mute(const struct passing *s, pid_t pid)
+{
+    for (size_t i = 0; i < s->n_mute; i++)
+        if (s->mute[i] == pid)
+            return true;
+    return false;
+}
+
+// The processes that valgrind watches, by the names of its pipes.
+static size_t find_pids(const struct confirm_pass *p, pid_t *pids)
+{
+    DIR *d = fdopendir(openat(p->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    size_t n = 0;
+    for (struct dirent *e; d && n < CONFIRM_PIDS_MAX && (e = readdir(d)) != NULL;) {
+        static const char lead[] = "vgdb-from-vgdb-to-";
+        long pid = strncmp(e->d_name, lead, sizeof lead - 1) ? 0 : strtol(e->d_name + sizeof lead - 1, NULL, 10);
+        if (pid > 0 && kill((pid_t)pid, 0) == 0)
+            pids[n++] = (pid_t)pid;
+    }
+    if (d)
+        closedir(d);
+    return n;
+}
+
+// A worker that gave up root's rights cannot open the pipes that valgrind made as root, nor signal a vgdb of root's,
+// which valgrind does to see whether it is still there. So the pipes become the worker's, and vgdb gets its real user.
+// Returns that user, or -1 when it is our own.
+static uid_t hand_over(const struct confirm_pass *p, pid_t pid)
+{
+    char path[32], of_pid[40];
+    bool done = true;
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/%d",
+             (int)pid); // the directory is the effective user's; what is in it may not be
+    if (geteuid() != 0 || stat(path, &st) || st.st_uid == 0)
+        return (uid_t)-1;
+    int len = snprintf(of_pid, sizeof of_pid, "-%d-", (int)pid);
+    DIR *d = fdopendir(openat(p->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    for (struct dirent *e; d && len > 0 && (e = readdir(d)) != NULL;)
+        if (!strncmp(e->d_name, "vgdb-", 5) && strstr(e->d_name, of_pid))
+            done &= fchownat(p->dir_fd, e->d_name, st.st_uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) == 0;
+    if (d)
+        closedir(d);
+    return done && fchmod(p->dir_fd, 0711) == 0 ? st.st_uid : (uid_t)-1;
+}
+
+// The child of a look: its output goes to a file of its own, of bounded size.
+static pid_t spawn_vgdb(const struct confirm_pass *p, pid_t target, const char *name)
+{
+    char prefix[400], pid[40];
+    snprintf(prefix, sizeof prefix, "--vgdb-prefix=%s/vgdb", p->dir);
+    snprintf(pid, sizeof pid, "--pid=%d", (int)target);
+    uid_t user = hand_over(p, target);
+    pid_t child_pid = fork();
+    if (child_pid != 0)
+        return child_pid;
+    struct rlimit size = {CONFIRM_TEXT_MAX, CONFIRM_TEXT_MAX};
+    int out = openat(p->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC, 0600), in = open("/dev/null", O_RDWR);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setrlimit(RLIMIT_FSIZE, &size);
+    dup2(in, 0);
+    dup2(out, 1);
+    dup2(in, 2);
+    if (user != (uid_t)-1 && setreuid(user, (uid_t)-1))
+        _exit(126);
+    execlp("vgdb", "vgdb", prefix, pid, "leak_check", "full", "reachable", "any", "unlimited", (char *)NULL);
+    _exit(127);
+}
+
+static bool look_at(struct passing *s, pid_t target, int point)
+{
+    char name[64];
+    int status = 0;
+    int64_t end = clock_mono_ns() + LOOK_S * 1000000000ll;
+    snprintf(name, sizeof name, "look.%d.%d", point, (int)target);
+    pid_t pid = spawn_vgdb(s->p, target, name);
+    if (pid < 0)
+        return false;
+    pid_t done = 0;
+    while ((done = waitpid(pid, &status, WNOHANG)) == 0 && clock_mono_ns() < end && confirm_pass_watch(s, "looking"))
+        ;
+    if (done == 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        return false;
+    }
+    int fd = openat(s->p->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct seep_buf text;
+    char chunk[65536];
+    buf_init(&text, CONFIRM_TEXT_MAX);
+    for (ssize_t got; fd >= 0 && (got = read(fd, chunk, sizeof chunk)) > 0;)
+        buf_add(&text, chunk, (size_t)got);
+    bool right = text.len > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (right)
+        confirm_read_text(text.data, text.len, point, s->p->sites);
+    buf_free(&text);
+    if (fd >= 0)
+        close(fd);
+    return right;
+}
+
+void confirm_pass_look(struct passing *s, int point)
+{
+    pid_t pids[CONFIRM_PIDS_MAX];
+    size_t n = find_pids(s->p, pids), seen = 0;
+    for (size_t i = 0; i < n && !s->ended && !s->p->word; i++) {
+        if (is_mute(s, pids[i]))
+            continue;
+        if (look_at(s, pids[i], point))
+            seen++;
+        else if (kill(pids[i], 0) == 0 && s->n_mute < CONFIRM_PIDS_MAX)
+            s->mute[s->n_mute++] = pids[i]; // asked once in vain, a minute each time: not again
+    }
+    s->p->looks += seen > 0;
+    if (n > s->p->processes)
+        s->p->processes = n;
+}

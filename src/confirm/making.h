@@ -1,0 +1,26 @@
+// What the files of src/confirm share that make an answer out of passes. Private to them.
+#ifndef SEEP_CONFIRM_MAKING_H
+#define SEEP_CONFIRM_MAKING_H
+
+#include "confirm/pass.h"
+
+struct making {
+    struct confirm *c;
+    const struct confirm_options *opt;
+    struct report_arena *arena;
+    struct confirm_sites sites;
+    struct confirm_pass pass;
+    struct confirm_xml xml; // over all processes: worst of each
+    size_t n_xml, n_whole;
+    char dir[256];
+    int dir_fd;
+};
+
+// hold.c: the growing stacks of the run as c->stacks, and afterwards each held against m->sites. 0 or -1.
+int confirm_take_stacks(struct making *m, struct seep_err *err);
+int confirm_hold_against(struct making *m, struct seep_err *err);
+
+// growth.c: a pass under massif, and how the heap went.
+void confirm_draw_growth(struct making *m);
+
+#endif

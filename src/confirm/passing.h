@@ -1,0 +1,34 @@
+// A pass under way, as the files of src/confirm that make it up share it: spawn.c starts it, looks.c asks memcheck,
+// pass.c does the rest. Private to them.
+#ifndef SEEP_CONFIRM_PASSING_H
+#define SEEP_CONFIRM_PASSING_H
+
+#include "confirm/pass.h"
+
+struct passing {
+    struct confirm_pass *p;
+    pid_t pid;
+    int out_fd, log_fd, proc_fd;
+    size_t logged;
+    int64_t began_ns, shown_ns;
+    bool ended;
+    double cpu_s;                 // of all its processes, at the last reading
+    pid_t mute[CONFIRM_PIDS_MAX]; // do not answer vgdb
+    size_t n_mute;
+    struct load *load;
+};
+
+// Keeps the first reason why the pass is not what it should be: a word of seep.confirm/1 and a sentence.
+void confirm_pass_fail(struct confirm_pass *p, const char *word, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// Starts valgrind with the target; false with the reason kept.
+bool confirm_pass_start(struct passing *s);
+
+// Waits up to 100 ms for output and looks at all limits. False when the pass is over: it ended, or passed a limit.
+bool confirm_pass_watch(struct passing *s, const char *doing);
+
+// Asks memcheck for all blocks of every process and reads the answers into p->sites as point `point`.
+void confirm_pass_look(struct passing *s, int point);
+
+#endif
