@@ -55,7 +55,8 @@ struct confirm {
     const char *reason_word, *reason; // NULL: nothing went wrong. "absent", "crashed", "memory", ...
     double for_s, scale, took_s;
     double peak_rss_bytes;
-    uint64_t requests; // driven under valgrind
+    uint64_t requests, offered; // driven under valgrind, and asked for by the schedule of the slowed load
+    double slow_down;           // CPU time of the target per request, over that of the run; NAN unknown
     size_t processes, looks;
     bool final_report;
     struct confirm_stack *stacks;

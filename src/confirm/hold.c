@@ -74,8 +74,9 @@ static const char *why_not_seen(const struct making *m, const struct confirm_sta
     if (isfinite(worth) && worth < 2 * block)
         return report_strf(m->arena, "Too short: %s under valgrind are worth %s of it, less than two of its blocks",
                            time, units_bytes(bytes, sizeof bytes, fmax(0, worth)));
-    return report_strf(m->arena, "Its call path did not allocate in %s under valgrind, though %s were to be expected",
-                       time, units_bytes(bytes, sizeof bytes, worth));
+    return report_strf(m->arena, "Its call path did not allocate in %s under valgrind, though %s were to be expected%s",
+                       time, units_bytes(bytes, sizeof bytes, worth),
+                       m->opt->profile->confirm.n_suppressions > 0 ? "; or a suppression of the profile hides it" : "");
 }
 
 // The newest point that has something of the stack: the final report, or the last look when the target freed all at its
@@ -94,6 +95,8 @@ static void decide(struct making *m, struct confirm_stack *s, const struct tally
 {
     char a[32], b[32];
     int at = last_point(m, t), looks = (int)m->pass.looks, end = looks > 0 ? looks - 1 : 0;
+    if (t->lost_blocks[end] > t->lost_blocks[at]) // of forked processes, which write no report of their own at the end
+        at = end;
     s->lost_bytes = t->lost_bytes[at];
     s->lost_blocks = t->lost_blocks[at];
     s->possible_bytes = t->possible[at];

@@ -44,8 +44,9 @@ static size_t find_pids(const struct confirm_pass *p, pid_t *pids)
 
 // A worker that gave up root's rights cannot open the pipes that valgrind made as root, nor signal a vgdb of root's,
 // which valgrind does to see whether it is still there. So the pipes become the worker's, and vgdb gets its real user.
-// Returns that user, or -1 when it is our own.
-static uid_t hand_over(const struct confirm_pass *p, pid_t pid)
+// False when it could not reach them all the same: woken by vgdb, valgrind would end it for that. *user stays -1 when
+// it is our own.
+static bool hand_over(const struct confirm_pass *p, pid_t pid, uid_t *user)
 {
     char path[32], of_pid[40];
     bool done = true;
@@ -53,7 +54,7 @@ static uid_t hand_over(const struct confirm_pass *p, pid_t pid)
     snprintf(path, sizeof path, "/proc/%d",
              (int)pid); // the directory is the effective user's; what is in it may not be
     if (geteuid() != 0 || stat(path, &st) || st.st_uid == 0)
-        return (uid_t)-1;
+        return true;
     int len = snprintf(of_pid, sizeof of_pid, "-%d-", (int)pid);
     DIR *d = fdopendir(openat(p->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     for (struct dirent *e; d && len > 0 && (e = readdir(d)) != NULL;)
@@ -61,7 +62,8 @@ static uid_t hand_over(const struct confirm_pass *p, pid_t pid)
             done &= fchownat(p->dir_fd, e->d_name, st.st_uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) == 0;
     if (d)
         closedir(d);
-    return done && fchmod(p->dir_fd, 0711) == 0 ? st.st_uid : (uid_t)-1;
+    *user = st.st_uid;
+    return p->reachable && done && fchmod(p->dir_fd, 0711) == 0;
 }
 
 // The child of a look: its output goes to a file of its own, of bounded size.
@@ -70,7 +72,9 @@ static pid_t spawn_vgdb(const struct confirm_pass *p, pid_t target, const char *
     char prefix[400], pid[40];
     snprintf(prefix, sizeof prefix, "--vgdb-prefix=%s/vgdb", p->dir);
     snprintf(pid, sizeof pid, "--pid=%d", (int)target);
-    uid_t user = hand_over(p, target);
+    uid_t user = (uid_t)-1;
+    if (!hand_over(p, target, &user))
+        return -1;
     pid_t child_pid = fork();
     if (child_pid != 0)
         return child_pid;

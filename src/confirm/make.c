@@ -15,15 +15,35 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OUTPUT_MAX = 256 << 20 };
+enum { OUTPUT_MAX = 256 << 20, OFFERED_MIN = 20, WORKED_MIN = 10 };
 
 // ---- a directory of its own, and nothing of it left -----------------------------------------------------------------
 
+// May any user pass through to it?
+static bool open_to_all(const char *path)
+{
+    char part[256];
+    struct stat st;
+    size_t n = strlen(path);
+    for (size_t i = 1; i <= n && n < sizeof part; i++) {
+        if (i < n && path[i] != '/')
+            continue;
+        snprintf(part, sizeof part, "%.*s", (int)i, path);
+        if (stat(part, &st) || !(st.st_mode & S_IXOTH))
+            return false;
+    }
+    return n > 0 && n < sizeof part;
+}
+
+// As root it is made where workers that give up root's rights can still reach their own pipes in it: see looks.c.
 static int make_dir(struct making *m, struct seep_err *err)
 {
     const char *tmp = getenv("TMPDIR"), *user = m->opt->profile->target.user;
     struct passwd *pw = user ? getpwnam(user) : NULL;
-    snprintf(m->dir, sizeof m->dir, "%.200s/seep-confirm-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
+    if (!tmp || *tmp != '/' || (geteuid() == 0 && !open_to_all(tmp)))
+        tmp = "/tmp";
+    m->reachable = open_to_all(tmp);
+    snprintf(m->dir, sizeof m->dir, "%.200s/seep-confirm-XXXXXX", tmp);
     if (!mkdtemp(m->dir))
         return seep_fail_errno(err, errno, "A directory '%.100s' for valgrind's files cannot be made", m->dir);
     m->dir_fd = open(m->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -35,9 +55,14 @@ static int make_dir(struct making *m, struct seep_err *err)
 static void remove_dir(struct making *m)
 {
     DIR *d = m->dir_fd < 0 ? NULL : fdopendir(m->dir_fd);
-    for (struct dirent *e; d && (e = readdir(d)) != NULL;)
-        if (e->d_name[0] != '.')
-            unlinkat(dirfd(d), e->d_name, 0);
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
+        char log[300];
+        snprintf(log, sizeof log, "%s/target.log", e->d_name); // of a dependency, which has a directory
+        if (e->d_name[0] != '.' && unlinkat(dirfd(d), e->d_name, 0)) {
+            unlinkat(dirfd(d), log, 0);
+            unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+        }
+    }
     if (d)
         closedir(d);
     rmdir(m->dir);
@@ -174,11 +199,30 @@ static void conclude_pass(struct making *m)
         reason(m, "crashed", report_strf(m->arena, "valgrind died of signal %d", WTERMSIG(status)));
     if (p->ended_itself && p->ready && m->opt->profile->target.life == LIFE_SERVICE)
         reason(m, "left_early", "The target ended by itself under valgrind, before its time was over");
+    if (p->ready && p->offered >= OFFERED_MIN && p->requests > 0 && p->requests < p->offered / 2)
+        reason(m, "too_slow",
+               report_strf(m->arena,
+                           "Too slow: under valgrind it got through %llu of the %llu requests that the load at 1/%g "
+                           "asked for; a larger --scale asks for less",
+                           (unsigned long long)p->requests, (unsigned long long)p->offered, m->c->scale));
     if (m->opt->profile->n_loads > 0 && p->ready && p->requests == 0 && !m->opt->profile->loads[0].exec.present)
         reason(m, "not_driven", "No request of the load came through under valgrind");
 }
 
 // ---- together -------------------------------------------------------------------------------------------------------
+
+// By how much a request costs the target more than it did in the run; NAN when one of them is unknown.
+static double slow_down_factor(const struct making *m)
+{
+    const struct report *r = m->opt->report;
+    double run_s = NAN;
+    for (size_t i = 0; i < r->n_measures; i++)
+        if (strcmp(r->measures[i].name, "cpu.per_request") == 0)
+            run_s = r->measures[i].measure.value;
+    if (!(run_s > 0) || m->pass.worked_requests < WORKED_MIN)
+        return NAN;
+    return m->pass.worked_cpu_s / (double)m->pass.worked_requests / run_s;
+}
 
 static int run_passes(struct making *m, struct seep_err *err)
 {
@@ -190,6 +234,7 @@ static int run_passes(struct making *m, struct seep_err *err)
                                     .tool = "memcheck",
                                     .dir = m->dir,
                                     .dir_fd = m->dir_fd,
+                                    .reachable = m->reachable,
                                     .for_s = m->c->for_s,
                                     .scale = m->c->scale,
                                     .within_s = within == PROFILE_AUTO ? 5 * m->c->for_s + 300 : within,
@@ -199,6 +244,8 @@ static int run_passes(struct making *m, struct seep_err *err)
                                     .sites = &m->sites};
     confirm_pass_run(&m->pass);
     m->c->requests = m->pass.requests;
+    m->c->offered = m->pass.offered;
+    m->c->slow_down = slow_down_factor(m);
     m->c->looks = m->pass.looks;
     m->c->processes = m->pass.processes;
     m->c->peak_rss_bytes = m->pass.peak_rss_bytes;
@@ -234,6 +281,7 @@ int confirm_make(const struct confirm_options *options, struct confirm **out, st
         free(m.c);
         return seep_fail(err, SEEP_E_SYSTEM, "memory ran out");
     }
+    m.c->slow_down = NAN;
     m.c->run = options->report->run;
     m.c->stacks_known = options->report->stacks_known;
     m.c->for_s = time_of(&m);

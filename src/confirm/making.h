@@ -14,6 +14,7 @@ struct making {
     size_t n_xml, n_whole;
     char dir[256];
     int dir_fd;
+    bool reachable; // other users can get to it
 };
 
 // hold.c: the growing stacks of the run as c->stacks, and afterwards each held against m->sites. 0 or -1.

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,9 +55,13 @@ static double written(const struct confirm_pass *p)
     DIR *d = fdopendir(openat(p->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     double sum = 0;
     struct stat st;
-    for (struct dirent *e; d && (e = readdir(d)) != NULL;)
-        if (fstatat(p->dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
+        char log[300];
+        snprintf(log, sizeof log, "%s/target.log", e->d_name);
+        bool dep = !strncmp(e->d_name, CONFIRM_DEP_DIR, strlen(CONFIRM_DEP_DIR));
+        if (fstatat(p->dir_fd, dep ? log : e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
             sum += (double)st.st_size;
+    }
     if (d)
         closedir(d);
     return sum;
@@ -70,6 +75,8 @@ static void watch_memory(struct passing *s)
     if (linux_tree_walk_from(s->proc_fd, s->pid, &tree, NULL) ||
         linux_tree_sample(s->proc_fd, &tree, 0, 0, &sample, NULL) || sample.rss_bytes == SEEP_UNKNOWN)
         return;
+    if (sample.utime_us != SEEP_UNKNOWN && sample.stime_us != SEEP_UNKNOWN)
+        s->cpu_s = (double)(sample.utime_us + sample.stime_us) / 1e6;
     if ((double)sample.rss_bytes > s->p->peak_rss_bytes)
         s->p->peak_rss_bytes = (double)sample.rss_bytes;
     if ((double)sample.rss_bytes > s->p->memory_bytes)
@@ -170,15 +177,32 @@ static void drive(struct passing *s)
         confirm_pass_fail(s->p, "error", "The load could not be begun: %s", err.text);
 }
 
+static uint64_t finished(const struct passing *s)
+{
+    const struct load_counts *all = s->load ? load_counts(s->load, LOAD_ALL) : NULL;
+    return all ? all->completed : 0;
+}
+
+// One part of the time under load. What it cost the target is counted without the looks, which cost far more.
+static void work_until(struct passing *s, int64_t end)
+{
+    double cpu_s = s->cpu_s;
+    uint64_t requests = finished(s);
+    while (clock_mono_ns() < end && confirm_pass_watch(s, "under load"))
+        ;
+    if (s->cpu_s > cpu_s && finished(s) > requests) {
+        s->p->worked_cpu_s += s->cpu_s - cpu_s;
+        s->p->worked_requests += finished(s) - requests;
+    }
+}
+
 // The time under load, in as many parts as there are looks; each look ends a part.
 static void work(struct passing *s)
 {
     int64_t began = clock_mono_ns();
     bool looks = s->p->sites != NULL;
     for (int point = 0; point < CONFIRM_LOOKS; point++) {
-        int64_t end = began + (int64_t)(s->p->for_s * 1e9 * (point + 1) / CONFIRM_LOOKS);
-        while (clock_mono_ns() < end && confirm_pass_watch(s, "under load"))
-            ;
+        work_until(s, began + (int64_t)(s->p->for_s * 1e9 * (point + 1) / CONFIRM_LOOKS));
         if (s->ended || s->p->word)
             break;
         if (looks)
@@ -201,6 +225,7 @@ static void end_load(struct passing *s)
         ;
     const struct load_counts *all = load_counts(s->load, LOAD_ALL);
     s->p->requests = all ? all->completed : 0;
+    s->p->offered = all ? all->offered : 0;
     load_free(s->load);
     s->load = NULL;
 }
@@ -227,7 +252,8 @@ void confirm_pass_run(struct confirm_pass *p)
     struct passing s = {.p = p, .out_fd = -1, .log_fd = -1, .began_ns = clock_mono_ns()};
     s.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     s.log_fd = openat(p->dir_fd, "target.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (confirm_pass_start(&s) && become_ready(&s)) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (confirm_deps_start(&s) && confirm_pass_start(&s) && become_ready(&s)) {
         drive(&s);
         if (!p->word)
             work(&s);
@@ -235,6 +261,7 @@ void confirm_pass_run(struct confirm_pass *p)
     end_load(&s);
     stop(&s);
     drain(&s);
+    confirm_deps_end(&s);
     proof_end_descendants();
     if (p->progress)
         fprintf(stderr, "\r\033[K");

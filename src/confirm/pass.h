@@ -14,6 +14,7 @@ struct confirm_pass {
     const char *tool;              // "memcheck" or "massif"
     const char *dir;               // a private directory of the pass
     int dir_fd;
+    bool reachable;                // other users can get to dir, when it lets them
     double for_s, scale, within_s; // within: the whole pass
     double memory_bytes;           // of all its processes together
     double output_bytes;           // of all files in dir
@@ -25,7 +26,9 @@ struct confirm_pass {
     const char *word; // why it is not what it should be: "absent", "not_ready", "memory", ...; NULL: all went well
     char why[400];    // and the sentence
     double driven_s, peak_rss_bytes;
-    uint64_t requests;
+    uint64_t requests, offered; // that the load saw finished, and that its schedule asked for
+    double worked_cpu_s;        // of the target while it was driven and not looked at
+    uint64_t worked_requests;   // in that time
     size_t looks, processes;
 };
 

@@ -16,7 +16,10 @@ struct passing {
     pid_t mute[CONFIRM_PIDS_MAX]; // do not answer vgdb
     size_t n_mute;
     struct load *load;
+    struct confirm_deps *deps; // NULL: the target has none
 };
+
+#define CONFIRM_DEP_DIR "dep." // of a dependency in the directory of the pass
 
 // Keeps the first reason why the pass is not what it should be: a word of seep.confirm/1 and a sentence.
 void confirm_pass_fail(struct confirm_pass *p, const char *word, const char *fmt, ...)
@@ -24,6 +27,13 @@ void confirm_pass_fail(struct confirm_pass *p, const char *word, const char *fmt
 
 // Starts valgrind with the target; false with the reason kept.
 bool confirm_pass_start(struct passing *s);
+
+// In a child before exec: the pairs of a profile, expanded; a pair without value is taken out.
+void confirm_set_env(const struct profile_pair *env, int n);
+
+// depend.c: proxies and dependencies, each ready before the next; false with the reason kept. End is harmless without.
+bool confirm_deps_start(struct passing *s);
+void confirm_deps_end(struct passing *s);
 
 // Waits up to 100 ms for output and looks at all limits. False when the pass is over: it ended, or passed a limit.
 bool confirm_pass_watch(struct passing *s, const char *doing);

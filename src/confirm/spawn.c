@@ -13,11 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 4200 };
+enum { ARGS_MAX = 4200, OWN_MAX = 2100 };
 
 struct words {
     const char *list[ARGS_MAX];
-    char *own[64];
+    char *own[OWN_MAX];
     int n, n_own;
 };
 
@@ -33,7 +33,7 @@ static void wordf(struct words *w, const char *fmt, ...)
     char *text = NULL;
     va_list ap;
     va_start(ap, fmt);
-    if (w->n_own < 64 && vasprintf(&text, fmt, ap) >= 0)
+    if (w->n_own < OWN_MAX && vasprintf(&text, fmt, ap) >= 0)
         word(w, w->own[w->n_own++] = text);
     va_end(ap);
 }
@@ -68,14 +68,20 @@ static void make_words(struct passing *s, struct words *w)
         word(w, "--time-unit=ms");
         word(w, "--vgdb=no");
     }
-    for (int i = 0; i < c->n_suppressions && i < 40; i++)
-        wordf(w, "--suppressions=%s", c->suppressions[i]);
+    for (int i = 0; i < c->n_suppressions; i++) {
+        char *path = realpath(c->suppressions[i], NULL); // the target may have a working directory of its own
+        if (!path || access(path, R_OK))
+            confirm_pass_fail(s->p, "error", "The suppressions '%.200s' cannot be read: %s", c->suppressions[i],
+                              strerror(errno));
+        wordf(w, "--suppressions=%s", path ? path : c->suppressions[i]);
+        free(path);
+    }
     for (int i = 0; i < c->n_args; i++)
         word(w, c->args[i]);
     word(w, "--");
     for (int i = 0; i < p->profile->target.argc; i++) {
         char *expanded = profile_expand_env(p->profile->target.argv[i], NULL);
-        if (expanded && w->n_own < 64 && strcmp(expanded, p->profile->target.argv[i]))
+        if (expanded && w->n_own < OWN_MAX && strcmp(expanded, p->profile->target.argv[i]))
             word(w, w->own[w->n_own++] = expanded);
         else
             word(w, p->profile->target.argv[i]), free(expanded);
@@ -95,16 +101,21 @@ static int become(const char *user)
     return initgroups(pw->pw_name, pw->pw_gid) || setgid(pw->pw_gid) || setuid(pw->pw_uid) ? -1 : 0;
 }
 
+void confirm_set_env(const struct profile_pair *env, int n)
+{
+    for (int i = 0; i < n; i++) {
+        char *value = env[i].value ? profile_expand_env(env[i].value, NULL) : NULL;
+        value ? setenv(env[i].key, value, 1) : unsetenv(env[i].key);
+    }
+}
+
 static _Noreturn void child(const struct passing *s, const struct words *w, int out, int err)
 {
     const struct profile_target *t = &s->p->profile->target;
     int in = open("/dev/null", O_RDONLY), code = 0;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setsid();
-    for (int i = 0; i < t->n_env; i++) {
-        char *value = t->env[i].value ? profile_expand_env(t->env[i].value, NULL) : NULL;
-        value ? setenv(t->env[i].key, value, 1) : unsetenv(t->env[i].key);
-    }
+    confirm_set_env(t->env, t->n_env);
     if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || (t->cwd && chdir(t->cwd)) || become(t->user))
         code = errno;
     if (!code) {
@@ -126,7 +137,14 @@ bool confirm_pass_start(struct passing *s)
         return false;
     }
     make_words(s, w);
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (s->p->word) { // a file of the profile is not there
+        free_words(w);
+        free(w);
+        for (int i = 0; i < 4; i++)
+            close(pipes[i]);
+        s->ended = true;
+        return false;
+    }
     fflush(NULL);
     s->pid = fork();
     if (s->pid == 0)

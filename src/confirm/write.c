@@ -73,9 +73,22 @@ static void put_massif(struct text *t, const struct confirm *c)
     text_end_line(t);
 }
 
+static void put_cost(struct text *t, const struct confirm *c)
+{
+    char took[32], rss[32], time[32], factor[60] = "";
+    if (isfinite(c->slow_down))
+        snprintf(factor, sizeof factor, " at %.3g times the CPU of the run", c->slow_down);
+    text_printf(t, TEXT_DIM,
+                "  %s, %s under load at 1/%g, %llu requests%s, %zu process%s, %zu looks, at most %s, %s in all",
+                c->tool ? c->tool : "no valgrind", units_duration(time, sizeof time, c->for_s), c->scale,
+                (unsigned long long)c->requests, factor, c->processes, c->processes == 1 ? "" : "es", c->looks,
+                units_bytes(rss, sizeof rss, c->peak_rss_bytes), units_duration(took, sizeof took, c->took_s));
+    text_end_line(t);
+}
+
 int confirm_text(const struct confirm *c, const struct report_style *style, struct seep_buf *out, struct seep_err *err)
 {
-    char line[160], took[32], rss[32], time[32];
+    char line[160];
     struct text t;
     text_init(&t, style, out);
     bool all = confirm_exit_code(c) == 0;
@@ -95,11 +108,7 @@ int confirm_text(const struct confirm *c, const struct report_style *style, stru
         put_stack(&t, &c->stacks[i]);
     put_elsewhere(&t, c);
     put_massif(&t, c);
-    text_printf(&t, TEXT_DIM, "  %s, %s under load at 1/%g, %llu requests, %zu looks, at most %s, %s in all",
-                c->tool ? c->tool : "no valgrind", units_duration(time, sizeof time, c->for_s), c->scale,
-                (unsigned long long)c->requests, c->looks, units_bytes(rss, sizeof rss, c->peak_rss_bytes),
-                units_duration(took, sizeof took, c->took_s));
-    text_end_line(&t);
+    put_cost(&t, c);
     return buf_check(out, "The text of the confirmation", err);
 }
 
@@ -166,6 +175,8 @@ int confirm_json(const struct confirm *c, struct seep_buf *out, struct seep_err 
     jsonw_double(&w, "took_s", c->took_s);
     jsonw_double(&w, "peak_rss_bytes", c->peak_rss_bytes > 0 ? c->peak_rss_bytes : NAN);
     jsonw_int(&w, "requests", (int64_t)c->requests);
+    jsonw_int(&w, "offered", (int64_t)c->offered);
+    jsonw_double(&w, "slow_down", c->slow_down);
     jsonw_int(&w, "looks", (int64_t)c->looks);
     jsonw_int(&w, "processes", (int64_t)c->processes);
     jsonw_string(&w, "final_report", c->final_report ? "whole" : "missing");
