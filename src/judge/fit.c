@@ -240,6 +240,24 @@ static double effective_n(size_t n, double rho)
     return fmax(8, (double)n * (1 - rho) / (1 + rho));
 }
 
+// How many independent points tell as much as the n residuals of a fit with p columns. Noise of two kinds, a slow
+// one beneath a fast one, remembers longer than its neighbours show; then means of 12 (or 4) points scatter more than
+// AR(1) allows, and their number counts. A factor of two is beyond the scatter of that number itself.
+static double remembering_n(const double *e, size_t n, size_t p)
+{
+    static const size_t blocks[] = {12, 4};
+    double w[JUDGE_POINTS_MAX], square = dot(e, e, n), ne = effective_n(n, judge_ar1(e, n, (double)p, 0, NULL));
+    for (size_t i = 0; i < n; i++)
+        w[i] = 1;
+    for (size_t k = 0; k < COUNT(blocks) && square > 0; k++) {
+        double sum = block_variance(e, w, n, p, blocks[k]); // of the sum of all errors
+        double far = sum > 0 ? (double)n * square / sum : ne;
+        if (far < ne / 2)
+            return fmax(8, far);
+    }
+    return ne;
+}
+
 void judge_fit_cycle(struct judge_scaled *s)
 {
     struct judge_model line = {.kind = JUDGE_L}, season = {.kind = JUDGE_L}, best = {.sse = INFINITY};
@@ -313,7 +331,7 @@ static void score_all(const struct judge_scaled *s, struct judge_model *models, 
     for (size_t i = 1; i < n; i++)
         closest = models[i].sse < models[closest].sse ? i : closest;
     judge_fit_residuals(s, &models[closest], e);
-    double rho = judge_ar1(e, s->n, (double)models[closest].parameters, 0, NULL), ne = effective_n(s->n, rho);
+    double ne = remembering_n(e, s->n, models[closest].parameters);
     out->ic_linear = out->ic_plateau = INFINITY;
     for (size_t i = 0; i < n; i++) {
         struct judge_model *m = &models[i];

@@ -82,16 +82,41 @@ static double level_at(const struct judge_scaled *s, double u, size_t q)
     return judge_round_median(s->z + from, q, scratch);
 }
 
-static bool rises_by_stairs(const struct judge_round *round)
+static bool rises_by_stairs(struct judge_round *round)
 {
     static const double at[] = {.03, .25, .5, .75, .97};
     const struct judge_scaled *s = &round->scaled;
-    double level[5];
+    double level[5], least;
+    round->stair_share = 0;
     if (s->n < JUDGE_ROUND_N_MIN || round->fit.best.kind == JUDGE_E || !(round->net > 1.5))
         return false;
     for (int i = 0; i < 5; i++)
         level[i] = level_at(s, at[i], judge_round_edge(s->n));
-    return level[2] - level[1] > .3 && level[3] - level[2] > .3 && level[4] - level[3] > .3;
+    least = fmin(level[2] - level[1], fmin(level[3] - level[2], level[4] - level[3]));
+    round->stair_share = least / round->net;
+    return least > .3;
+}
+
+// Does the series fall, and is its end higher than an earlier peak? Levels are medians of twentieths; the peak lies in
+// the first three fifths. What accelerates or sets in late does not fall.
+static void see_fall(struct judge_round *round)
+{
+    enum { PARTS = 20, EARLY = 12 };
+    const struct judge_scaled *s = &round->scaled;
+    double scratch[JUDGE_POINTS_MAX], high = -INFINITY, low = INFINITY, early = -INFINITY, end = 0, fall = 0;
+    round->fall = round->end_rise = 0;
+    for (size_t k = 0; k < PARTS && s->n >= PARTS; k++) {
+        size_t from = k * s->n / PARTS, to = (k + 1) * s->n / PARTS;
+        end = judge_round_median(s->z + from, to - from, scratch);
+        high = fmax(high, end);
+        low = fmin(low, end);
+        early = k < EARLY ? high : early;
+        fall = fmax(fall, high - end);
+    }
+    if (high > low) {
+        round->fall = fall / (high - low);
+        round->end_rise = (end - early) / (high - low);
+    }
 }
 
 void judge_round_ends(struct judge_round *round)
@@ -105,6 +130,7 @@ void judge_round_ends(struct judge_round *round)
     if (third >= 12)
         judge_line(s->u + s->n - third, s->z + s->n - third, third, &a, &round->tail, NULL, NULL);
     round->stair = rises_by_stairs(round);
+    see_fall(round);
 }
 
 // How much of the window a transient of the best model takes, in windows; 0 when there is none to cut, or too much.
@@ -113,6 +139,8 @@ static double transient_of(const struct judge_model *m)
     double cut = 0;
     if (m->kind == JUDGE_S)
         cut = m->param + .02 <= .34 ? m->param + .02 : 0;
+    else if (m->kind == JUDGE_H && m->beta[2] < 0) // filled at a steady rate up to a bound
+        cut = m->param + .02 <= .62 ? m->param + .02 : 0;
     else if (m->kind == JUDGE_E || m->kind == JUDGE_LE) {
         double c = fmax(fabs(m->beta[m->kind == JUDGE_E ? 1 : 2]), .4);
         cut = m->param * log(c / .4);

@@ -39,6 +39,9 @@ struct judge_round {
     double net;      // growth between the medians of both ends, in D
     double tail;     // slope of the last third, in budgets
     bool stair;
+    double stair_share; // the least of the last three quarters' rises, of net
+    double fall;        // the largest fall from an earlier level, of the range of levels
+    double end_rise;    // of the end over the levels of the first three fifths, of that range
     enum judge_view view;
     bool fitted;
     enum judge_cause cause;
@@ -57,7 +60,7 @@ void judge_round_points(const double *t, const double *y, size_t n, const struct
 // The competition on round->scaled; false when no model could be fitted or its rates are no numbers.
 bool judge_round_fit(struct judge_round *round);
 
-// Measures net, tail and stair of a fitted round.
+// Measures net, tail, the stairs and the falls of a fitted round.
 void judge_round_ends(struct judge_round *round);
 
 // The verdict of a fitted round, its cause in round. *cut > 0 asks for another round without that share of the window;

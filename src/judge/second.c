@@ -28,6 +28,7 @@ static const double wave_least = .6, wave_most = 2.9; // cycles in the window
 // Standard deviations of a walk that a PASS must survive.
 static const double caution_ordinary = 2, caution_spiky = 1.3, caution_slowing = 3;
 static const double unusual = 6, suspicious = 4;         // increments that make a jump, in standard deviations
+static const double least_quarter = .1;                  // of a staircase's growth
 static const double falls_by = .3, returns_within = .25; // of the range
 
 // The descriptions of one window, and how much better each is than the fine competition.
@@ -143,24 +144,6 @@ static bool view_as_steps(const struct judge_round *full, const struct judge_jum
     return fit_view(out);
 }
 
-// Does the series fall by some of its range, and is its end no higher than an earlier peak? Medians of twentieths; the
-// peak lies in the first three fifths. What accelerates or sets in late does neither.
-static void see_fall(const struct judge_scaled *s, struct views *v)
-{
-    enum { PARTS = 20, EARLY = 12 };
-    double scratch[JUDGE_POINTS_MAX], high = -INFINITY, low = INFINITY, early = -INFINITY, end = 0, fall = 0;
-    for (size_t k = 0; k < PARTS; k++) {
-        size_t from = k * s->n / PARTS, to = (k + 1) * s->n / PARTS;
-        end = judge_round_median(s->z + from, to - from, scratch);
-        high = fmax(high, end);
-        low = fmin(low, end);
-        early = k < EARLY ? high : early;
-        fall = fmax(fall, high - end);
-    }
-    v->falls = fall >= falls_by * (high - low);
-    v->returns = end - early <= returns_within * (high - low);
-}
-
 // How far the residuals of r would wander over the whole window if what drifts in them were a random walk: the growth
 // of their squared differences from a lag of a sixteenth to one of an eighth, carried on. 0 for noise that forgets.
 static double wander(const struct judge_round *r)
@@ -203,7 +186,8 @@ static bool take_views(const struct judge_round *full, struct views *v)
         return false;
     const struct judge_jumps *j = &v->jumps;
     v->stepwise = mostly_jumps(full, j);
-    see_fall(&full->scaled, v);
+    v->falls = full->fall >= falls_by;
+    v->returns = full->end_rise <= returns_within;
     v->fine_gain = gain_over(&v->fine, full);
     v->steps_gain = v->wave_gain = -INFINITY;
     if (v->stepwise && j->n <= JUMPS_FEW && view_as_steps(full, j, &v->steps))
@@ -354,6 +338,14 @@ static bool only_two_steps(const struct views *v)
     return v->jumps.n <= STEPS_ARE_FEW && v->hints.n <= STEPS_ARE_FEW && clearly_under(&v->steps.fit);
 }
 
+// Four medians of a wave can rise each time as those of a staircase do, and so can noise on what one great step or a
+// ramp has left. A staircase does not come down again (apart from a cycle that was found and taken out), and no quarter
+// of it is next to nothing beside the rest.
+static bool no_staircase(const struct views *v, const struct judge_round *round)
+{
+    return (v->falls && !v->fine.stair) || round->stair_share < least_quarter;
+}
+
 // A FAIL stands unless a better description of the whole window contradicts it. An early one, which would end the run,
 // also gives way to a plateau that merely beats the line.
 static int check_fail(const struct judge_round *full, const struct views *v, bool early, struct judge_round *round,
@@ -362,6 +354,8 @@ static int check_fail(const struct judge_round *full, const struct views *v, boo
     bool stairs = v->fine_gain > decisive ? v->fine.stair : round->stair;
     if (v->steps_gain > -plausible && (!full->stair || only_two_steps(v)) && v->steps.fit.lo <= 1)
         return doubt(round, JUDGE_BECAUSE_STEPPED, verdict);
+    if (round->cause == JUDGE_BECAUSE_STAIRS && no_staircase(v, round))
+        return doubt(round, v->falls ? JUDGE_BECAUSE_WAVE : JUDGE_BECAUSE_CONTRADICTED, verdict);
     if (may_be_wave(v, early))
         return doubt(round, JUDGE_BECAUSE_WAVE, verdict);
     if (early && beats_line(&v->fine.fit))

@@ -8,6 +8,8 @@
 
 static const double flat_rate = .1; // below a tenth of the budget, or not different from zero, is called flat
 
+static const double comes_down = .3; // of its range: no staircase
+
 static void name_model(const struct judge_round *round, char *out, size_t size)
 {
     static const char *const letters[] = {
@@ -39,15 +41,17 @@ static int falling(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-// Growth that happens in a few big steps: the largest twentieth of the increments makes up most of it.
+// Growth that happens in a few big steps: the largest tenth of the increments makes up most of it, beyond what the
+// tenth that falls most takes back. Noise has as many large increments one way as the other.
 static bool in_steps(const struct judge_scaled *s, double net)
 {
     double up[JUDGE_POINTS_MAX], sum = 0;
-    for (size_t i = 1; i < s->n; i++)
-        up[i - 1] = s->z[i] - s->z[i - 1];
-    qsort(up, s->n - 1, sizeof up[0], falling);
-    for (size_t i = 0; i < s->n / 20; i++)
-        sum += up[i];
+    size_t n = s->n - 1, few = s->n / 10;
+    for (size_t i = 0; i < n; i++)
+        up[i] = s->z[i + 1] - s->z[i];
+    qsort(up, n, sizeof up[0], falling);
+    for (size_t i = 0; i < few; i++)
+        sum += up[i] + fmin(up[n - 1 - i], 0);
     return sum > .6 * net;
 }
 
@@ -55,7 +59,8 @@ static enum judge_shape shape_of(const struct judge_round *round)
 {
     const struct judge_fit *f = &round->fit;
     const struct judge_model *m = &f->best;
-    if (round->stair && (round->cause == JUDGE_BECAUSE_STAIRS || in_steps(&round->scaled, round->net)))
+    bool climbs = round->fall < comes_down && in_steps(&round->scaled, round->net);
+    if (round->stair && (round->cause == JUDGE_BECAUSE_STAIRS || climbs))
         return JUDGE_SHAPE_STAIRCASE;
     if (round->cause == JUDGE_BECAUSE_BURSTS)
         return JUDGE_SHAPE_STAIRCASE;

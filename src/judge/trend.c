@@ -173,6 +173,8 @@ static int hear_second(const struct judge_window *w, size_t start, size_t *from,
     struct judge_series samples = {w->t + start, w->y + start, w->n - start};
     int second = judge_second(&samples, o, full, round, &out->verdict);
     out->withdrawn = second == JUDGE_SECOND_DOUBTS;
+    if (out->withdrawn && out->shape == JUDGE_SHAPE_STAIRCASE)
+        judge_shape_find(round, out); // by the new cause
     if (second == JUDGE_SECOND_OVERRULES) {
         *from = start;
         out->n_recuts = 0;

@@ -310,6 +310,37 @@ static void unmapped_heap(struct rng *r, const struct sim_set *set, struct sim_s
         s->rss[i] += rate * s->u[i];
 }
 
+// A cache filled at a steady rate up to its bound.
+static void bounded(struct rng *r, const struct sim_set *set, struct sim_series *s, double unused)
+{
+    double full = rng_between(r, .1, .55), high = draw(r, set->plateau_size);
+    (void)unused;
+    start(r, set, s);
+    for (size_t i = 0; i < s->n; i++)
+        both(s, i, high * fmin(s->u[i] / full, 1));
+}
+
+// The load rests for more than half of each period: the level falls, and comes back with the load.
+static void rests(struct rng *r, const struct sim_set *set, struct sim_series *s, double periods)
+{
+    double phase = rng_uniform(r), high = draw(r, set->plateau_size) / 2;
+    start(r, set, s);
+    for (size_t i = 0; i < s->n; i++) {
+        double at = fmod(s->u[i] * periods + phase, 1);
+        both(s, i, high * (at < .4 ? 1 : exp(-(at - .4) / .2)));
+    }
+}
+
+// A fast noise above the slow one.
+static void two_noises(struct rng *r, const struct sim_set *set, struct sim_series *s, double rate)
+{
+    double sd = draw_log(r, set->noise_sd);
+    start_with(r, set, s, sd, .95);
+    add_noise(r, s->rss, s->n, sd, 0);
+    add_noise(r, s->heap, s->n, sd * draw(r, set->heap_noise), 0);
+    add_line(s, rate);
+}
+
 const struct sim_kind sim_kinds[] = {
     {"flat", line, 0},
     {"AR .95", correlated, .95},
@@ -362,6 +393,10 @@ const struct sim_kind sim_kinds[] = {
     {"filling, tau 100 %", plateau, 1},
     {"filling, tau 200 %", plateau, 2},
     {"filling, tau 300 %", plateau, 3},
+    {"filled to a bound", bounded, 0}, // behind the others, so that their series stay what they were
+    {"load that rests", rests, 3},
+    {"two noises", two_noises, 0},
+    {"two noises + 2x", two_noises, 2},
     {NULL, NULL, 0},
 };
 
