@@ -54,6 +54,12 @@ static const char *probe_name(const struct gate_labels *l, int i, int of)
     return i < l->profile->n_probes ? l->profile->probes[i].name : NULL;
 }
 
+static const char *dependency_name(const struct gate_labels *l, int i, int of)
+{
+    (void)of;
+    return i < l->profile->n_dependencies ? l->profile->dependencies[i].name : NULL;
+}
+
 // What a label of `gate` may say. The metric's family decides what `name` is the name of.
 static struct names names_of(const struct gate_labels *l, const struct judge_gate *gate, const char *key)
 {
@@ -64,6 +70,7 @@ static struct names names_of(const struct gate_labels *l, const struct judge_gat
         {"metric.", "name", {.what = "metric", .name = metric_name}},
         {"fault.", "fault", {.what = "fault", .name = fault_name}},
         {"probe.", "name", {.what = "probe", .name = probe_name}},
+        {"dependency.", "name", {.what = "dependency", .name = dependency_name}},
         {"", "load", {.what = "load", .name = series_name, .of = LOAD_SERIES_LOAD}},
         {"", "scenario", {.what = "scenario", .name = series_name, .of = LOAD_SERIES_SCENARIO}},
         {"", "step", {.what = "step", .name = series_name, .of = LOAD_SERIES_STEP}},

@@ -3,6 +3,7 @@
 #include "cmd/gate_labels.h"
 #include "judge/gate.h"
 #include "report/scraped.h"
+#include "run/fault_condition.h"
 #include "scrape/expr.h"
 
 #include <stdbool.h>
@@ -54,11 +55,10 @@ static int check_one(const struct profile_gate *g, const struct known *known, st
 static int check_condition(const struct profile_fault *f, const char *text, const struct known *known,
                            struct seep_err *err)
 {
-    const struct judge_gate_text t = {.gate = text};
     struct judge_gate gate;
     struct judge_gate_where where = {.field = "gate", .column = 1};
     struct seep_err inner = {0};
-    if (judge_gate_parse(&t, NULL, 0, &gate, &where, &inner) == 0 &&
+    if (run_condition_parse(known->labels.profile, text, &gate, &where, &inner) == 0 &&
         gate_labels_check(&known->labels, &gate, text, &where.column, &inner) == 0)
         return 0;
     return seep_fail(err, SEEP_E_USAGE, "%s:%d:%d: A condition of the fault '%s': %s\n  %.120s\n  %*s^",

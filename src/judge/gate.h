@@ -127,6 +127,9 @@ struct judge_load {
 const struct judge_load *judge_load_find(const struct judge_gate *gate, const struct judge_load *loads, size_t n,
                                          bool *ambiguous);
 
+// Is the gauge one of those that a gate is about, by name and labels?
+bool judge_gauge_matches(const struct judge_gate *gate, const struct judge_gauge *gauge);
+
 // Quantile (0..1) of the merged latencies of rows [from, to), seconds, linear within its bucket; NaN without requests.
 double judge_load_quantile(const struct judge_load *load, size_t from, size_t to, double quantile);
 

@@ -13,8 +13,6 @@ void judge_eval_value(const struct judge_gate *gate, const struct judge_data *da
 
 // Gates on values that come one by one: gate_marks.c.
 void judge_eval_marks(const struct judge_gate *gate, const struct judge_data *data, struct judge_gate_result *out);
-// Is the gauge one of those that a gate is about, by name and labels?
-bool judge_gauge_matches(const struct judge_gate *gate, const struct judge_gauge *gauge);
 
 // The load entry a gate's labels name (the whole load without labels), or NULL.
 const struct judge_load *judge_load_of(const struct judge_gate *gate, const struct judge_data *data);

@@ -57,6 +57,7 @@ static void act_exited(struct keeper *k)
 
 static void act_spawn(struct keeper *k)
 {
+    keeper_undo_note_start();
     int sys_errno = keeper_spawn(k);
     if (sys_errno) {
         k->failed = (struct keeper_failed){.stage = KEEPER_STAGE_FORK, .sys_errno = sys_errno};
@@ -230,13 +231,16 @@ static int begin(struct keeper *k)
 // ----------------------------------------------------------------------------------------------------------
 
 #define PLACE_EVERY_NS 2000000000u // how often an empty keeper without a supervisor looks whether to go
+#define AGAIN_EVERY_NS 200000000u  // how often it looks whether what it is to start again is gone
 
 static int wait_ms(struct keeper *k)
 {
     int ms = keeper_region_timeout_ms(k);
     uint64_t now = keeper_now_ns();
     uint64_t due = 0;
-    if (k->stats_changed && keeper_ctl_master(k))
+    if (keeper_undo_pending(k))
+        due = now + AGAIN_EVERY_NS;
+    else if (k->stats_changed && keeper_ctl_master(k))
         due = k->stats_told_ns + 1000000000u;
     else if (k->absent_since_ns && (k->state == KEEPER_EMPTY || k->cfg->companion_pid))
         due = now + PLACE_EVERY_NS;
@@ -305,6 +309,7 @@ static void one_turn(struct keeper *k)
         keeper_ctl_accept(k);
     keeper_region_tick(k);
     check_absence(k);
+    keeper_undo_turn(k);
     keeper_ctl_push(k);
 }
 

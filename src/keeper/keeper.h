@@ -100,7 +100,11 @@ bool keeper_kill_everybody(struct keeper *k);                       // true: nob
 bool keeper_is_descendant(pid_t pid);
 
 // keeper_undo.c: what is done to the target for a while, and undone when the supervisor is gone.
-void keeper_undo_note_signal(int sig);                                  // of a signal sent to the whole target
+void keeper_undo_note_signal(const struct keeper_signal *s); // before it is sent
+void keeper_undo_note_start(void);                           // it was started (again)
+// A target that was ended for a while is to be started again by us. Until it is, nobody is told of its end.
+bool keeper_undo_pending(const struct keeper *k);
+void keeper_undo_turn(struct keeper *k);                                // at every turn
 int keeper_knob_set(struct keeper *k, const struct keeper_knob *asked); // 0 or errno
 void keeper_undo_all(struct keeper *k);
 bool keeper_companion_gone(const struct keeper *k);

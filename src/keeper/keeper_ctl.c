@@ -104,8 +104,7 @@ static int take_signal(struct keeper *k, const struct keeper_signal *s)
     }
     if (s->sig == SIGKILL && !k->has_exited)
         k->killed_by_us = true;
-    if (s->whom == KEEPER_WHOM_ALL)
-        keeper_undo_note_signal(s->sig);
+    keeper_undo_note_signal(s);
     return s->whom == KEEPER_WHOM_MAIN ? keeper_signal_main(k, s->sig)
                                        : keeper_signal_many(k, s->sig, s->whom == KEEPER_WHOM_GROUP);
 }
@@ -217,7 +216,7 @@ static void push_once(struct keeper *k, struct keeper_client *c, uint32_t flag, 
 void keeper_ctl_push(struct keeper *k)
 {
     struct keeper_client *c = keeper_ctl_master(k);
-    if (!c)
+    if (!c || keeper_undo_pending(k))
         return;
     bool started = k->state >= KEEPER_RUNNING && !k->has_failed && k->pid > 0;
     if (started && !(k->told & TOLD_STARTED))

@@ -2,7 +2,8 @@
 //
 // A fault of the profile stops the target or lowers a limit of its control group, and takes that back seconds later. A
 // supervisor that dies in between would leave the target stopped for ever. So the keeper does both: it remembers that
-// the target was stopped and what each limit was before, and undoes all of it as soon as nobody has control any more.
+// the target was stopped, ended, and what each limit was before, and undoes all of it as soon as nobody has control any
+// more. A target that was killed only for a while is started again.
 //
 // A companion (a dependency of the target) has a keeper of its own; that one ends it when both its supervisor and the
 // process that it goes with are gone, so that nothing is left behind for nobody.
@@ -22,14 +23,46 @@ static struct {
     struct keeper_knob knob;
 } knobs[KNOBS_MAX]; // knob.file[0] 0: free
 
-static bool stopped;
+#define LEFTOVERS_NS 1000000000u // children that outlive a target which is to be started again
 
-void keeper_undo_note_signal(int sig)
+static bool stopped;
+static bool again; // was ended for a while
+static bool alone; // and whoever did that is gone: the start is ours
+
+void keeper_undo_note_signal(const struct keeper_signal *s)
 {
-    if (sig == SIGSTOP)
+    bool all = s->whom == KEEPER_WHOM_ALL;
+    if (all && s->sig == SIGSTOP)
         stopped = true;
-    else if (sig == SIGCONT || sig == SIGKILL)
+    else if (all && (s->sig == SIGCONT || s->sig == SIGKILL))
         stopped = false;
+    if (s->flags & KEEPER_SIGNAL_STOP)
+        again = false; // it is to end for good
+    else if (s->flags & KEEPER_SIGNAL_AGAIN) {
+        again = true;
+        alone = false;
+    }
+}
+
+void keeper_undo_note_start(void)
+{
+    again = alone = stopped = false;
+}
+
+bool keeper_undo_pending(const struct keeper *k)
+{
+    return again && alone && (k->state == KEEPER_LINGERING || k->state == KEEPER_EMPTY);
+}
+
+// A target that ignores the request to end goes on as it is: nothing was taken from it.
+void keeper_undo_turn(struct keeper *k)
+{
+    if (!keeper_undo_pending(k))
+        return;
+    if (k->state == KEEPER_EMPTY)
+        keeper_happens(k, HAPPENS_START);
+    else if (keeper_now_ns() - k->exit.end_mono_ns > LEFTOVERS_NS)
+        keeper_signal_many(k, SIGKILL, false);
 }
 
 static int put(const char *dir, const char *file, const char *text)
@@ -100,6 +133,7 @@ void keeper_undo_all(struct keeper *k)
     if (stopped && (k->state == KEEPER_RUNNING || k->state == KEEPER_LINGERING))
         keeper_signal_many(k, SIGCONT, false);
     stopped = false;
+    alone = true;
 }
 
 bool keeper_companion_gone(const struct keeper *k)

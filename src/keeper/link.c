@@ -281,10 +281,10 @@ int keeper_begin(struct keeper_link *link, struct seep_err *err)
     return ask_simple(link, (struct keeper_msg){.type = KEEPER_MSG_START}, &reply, "start the target", err);
 }
 
-int keeper_signal(struct keeper_link *link, int sig, enum keeper_whom whom, bool is_stop, struct seep_err *err)
+int keeper_signal(struct keeper_link *link, int sig, enum keeper_whom whom, unsigned flags, struct seep_err *err)
 {
     struct keeper_msg reply, m = {.type = KEEPER_MSG_SIGNAL};
-    m.u.signal = (struct keeper_signal){.sig = sig, .whom = whom, .flags = is_stop ? KEEPER_SIGNAL_STOP : 0};
+    m.u.signal = (struct keeper_signal){.sig = sig, .whom = whom, .flags = flags};
     if (ask(link, &m, KEEPER_REPLY_MS, &reply, err) < 0)
         return -1;
     if (reply.result == ESRCH)

@@ -115,8 +115,10 @@ int keeper_knob(struct keeper_link *link, const char *file, const char *value, c
 // order: STARTED or START_FAILED follow as events.
 int keeper_begin(struct keeper_link *link, struct seep_err *err);
 
-// Sends sig. is_stop marks seep's own stop: what ends afterwards ended in order. SEEP_E_TARGET: nobody left to signal.
-int keeper_signal(struct keeper_link *link, int sig, enum keeper_whom whom, bool is_stop, struct seep_err *err);
+// Sends sig; flags are KEEPER_SIGNAL_*. STOP marks seep's own stop: what ends afterwards ended in order. AGAIN: whoever
+// ends by it is started again, by the keeper when there is no supervisor any more. SEEP_E_TARGET: nobody left to
+// signal.
+int keeper_signal(struct keeper_link *link, int sig, enum keeper_whom whom, unsigned flags, struct seep_err *err);
 
 // SIGKILLs every descendant, again and again until none is left or 5 s are over. *left gets 0 or 1 (something
 // unkillable). The keeper answers when it is done, so this waits up to KEEPER_REPLY_MS more than usual.

@@ -72,7 +72,8 @@ enum keeper_msg_type {
 // Who gets a signal.
 enum keeper_whom { KEEPER_WHOM_MAIN, KEEPER_WHOM_GROUP, KEEPER_WHOM_ALL };
 
-#define KEEPER_SIGNAL_STOP 1u // this is seep's stop: what ends from now on ended "after stop"
+#define KEEPER_SIGNAL_STOP  1u // this is seep's stop: what ends from now on ended "after stop"
+#define KEEPER_SIGNAL_AGAIN 2u // who ends by it is started again: by START, or by the keeper without a supervisor
 
 // At which step of starting the target an errno arose.
 enum keeper_stage {

@@ -70,7 +70,7 @@ struct profile_fault {
     double bytes;
     // How it is judged
     bool count_in_gates; // its time counts in fits and in gates on response times
-    char **recovered;    // conditions, as gates on http.*: good again
+    char **recovered;    // conditions, as gates on values of the moment: good again
     int n_recovered;
     double good_for_s, watch_s;
     char **spares; // conditions that must hold all the while

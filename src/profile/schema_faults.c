@@ -180,7 +180,8 @@ const struct schema_key schema_fault[] = {
      AT(struct profile_fault, recovered),
      COUNT(struct profile_fault, n_recovered),
      .type_name = "list of conditions",
-     .help = "what must hold again after it, as gates on http.*; without any, http.errors < 1% of a run with a load"},
+     .help = "what must hold again after it, as gates on values of the moment: http.*, metric.*, scraped and own "
+             "series; without any, http.errors < 1% of a run with a load"},
     DURATION("good_for", good_for_s, "how long that must hold to count as recovered", .def = "3s", ),
     DURATION("watch", watch_s, "not recovered after so long: it never will", .def = "120s", ),
     {.name = "spares",
@@ -188,7 +189,7 @@ const struct schema_key schema_fault[] = {
      AT(struct profile_fault, spares),
      COUNT(struct profile_fault, n_spares),
      .type_name = "list of conditions",
-     .help = "what must hold while it lasts, as gates on http.* of other loads and scenarios: it does not spread"},
+     .help = "what must hold while it lasts, e.g. http.* of other loads and scenarios: the fault does not spread"},
     END};
 
 const struct schema_key schema_probe[] = {

@@ -96,6 +96,8 @@ double build_phase_median(const struct build *b, const double *values, enum stor
 // build_events.c: events, exclusions, evidence.
 int build_events(struct build *b, struct seep_err *err);
 int build_evidence(struct build *b, struct seep_err *err);
+// build_faults.c: faults and recoveries, from the events.
+int build_faults(struct build *b, struct seep_err *err);
 
 // build_load.c: loads for gates, the load's summary.
 int build_load(struct build *b, struct seep_err *err);

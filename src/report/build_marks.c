@@ -107,9 +107,45 @@ static int add_scraped(struct build *b, const struct store_series_info *s, struc
     return 0;
 }
 
+// Dependencies are measured as the target is: within the measured time, CPU as a share of a core.
+static int add_dependency(struct build *b, const struct store_series_info *s, struct seep_err *err)
+{
+    static const struct {
+        const char *series;
+        enum judge_unit unit;
+        double quantum;
+    } of[] = {{S_DEP_RSS, JUDGE_U_BYTES, 4096},
+              {S_DEP_FD, JUDGE_U_COUNT, 1},
+              {S_DEP_THREADS, JUDGE_U_COUNT, 1},
+              {S_DEP_CPU, JUDGE_U_RATIO, 0}};
+    for (size_t k = 0; k < sizeof of / sizeof of[0]; k++) {
+        double *values = NULL;
+        const char *labels = report_strdup(b->arena, s->labels);
+        size_t before = b->n_gauges;
+        if (strcmp(s->name, of[k].series) != 0)
+            continue;
+        if (labels == NULL)
+            return build_no_memory(err);
+        if (build_values(b, s->name, s->labels, &values, err) != 0)
+            return -1;
+        if (values != NULL && s->kind == SERIES_COUNTER)
+            build_rates(b->r->t_s, values, b->ticks.n);
+        int rc = add(b, of[k].series, labels, of[k].unit, values, b->measure_first, b->measure_end, err);
+        if (rc == 0 && b->n_gauges > before) {
+            b->gauges[before].quantum = of[k].quantum;
+            b->gauges[before].baseline = values != NULL ? build_phase_median(b, values, PHASE_BASELINE) : NAN;
+        }
+        free(values);
+        return rc;
+    }
+    return 0;
+}
+
 int build_marks(struct build *b, struct seep_err *err)
 {
     int rc = 0;
+    for (size_t i = 0; i < b->n_series && rc == 0; i++)
+        rc = add_dependency(b, &b->series[i], err);
     for (size_t i = 0; i < b->n_series && rc == 0; i++)
         for (size_t k = 0; k < sizeof marks / sizeof marks[0] && rc == 0; k++)
             if (!strcmp(b->series[i].name, marks[k].series))

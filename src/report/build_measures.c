@@ -52,6 +52,47 @@ static struct report_measure *add(struct build *b, const char *name, const char 
     return m;
 }
 
+// ---- without the time of faults: as in gates, what a fault does is no figure of the program
+
+static bool is_cut(const struct judge_span *spans, size_t n, double from_s, double to_s)
+{
+    for (size_t i = 0; i < n; i++)
+        if (from_s < spans[i].to_s && to_s > spans[i].from_s)
+            return true;
+    return false;
+}
+
+// The rows that no fault touches, put together as if the time between them had not been. The same when there are none.
+static int uncut(const struct build *b, const struct judge_load *l, struct judge_load *out, struct seep_err *err)
+{
+    *out = *l;
+    if (b->n_cut == 0 || l->n == 0)
+        return 0;
+    double *t = report_alloc(b->arena, l->n, sizeof *t), at = b->r->measure_from_s, before = at;
+    uint64_t *requests = report_alloc(b->arena, l->n, sizeof *requests);
+    uint64_t *errors = report_alloc(b->arena, l->n, sizeof *errors);
+    uint64_t *bucket = report_alloc(b->arena, l->n * l->n_buckets, sizeof *bucket);
+    if (t == NULL || requests == NULL || errors == NULL || bucket == NULL)
+        return build_no_memory(err);
+    out->n = 0;
+    for (size_t i = 0; i < l->n; before = l->t_s[i++]) {
+        if (is_cut(b->cut, b->n_cut, before, l->t_s[i]))
+            continue;
+        at += l->t_s[i] - before;
+        t[out->n] = at;
+        requests[out->n] = l->requests[i];
+        errors[out->n] = l->errors != NULL ? l->errors[i] : 0;
+        memcpy(bucket + out->n * l->n_buckets, l->bucket + i * l->n_buckets, l->n_buckets * sizeof *bucket);
+        out->n++;
+    }
+    out->t_s = t;
+    out->requests = requests;
+    out->errors = errors;
+    out->bucket = bucket;
+    out->passes = NULL;
+    return 0;
+}
+
 static void level_of(const struct build *b, const struct build_gauge *g, struct judge_measure *out)
 {
     double from = b->r->measure_from_s + warmup_share * (b->r->measure_to_s - b->r->measure_from_s);
@@ -61,6 +102,16 @@ static void level_of(const struct build *b, const struct build_gauge *g, struct 
     struct judge_series s = {0};
     if (g != NULL && first < g->n)
         s = (struct judge_series){.t_s = g->t_s + first, .y = g->y + first, .n = g->n - first};
+    double *t = b->n_excluded > 0 ? report_alloc(b->arena, s.n, sizeof *t) : NULL;
+    double *y = t != NULL ? report_alloc(b->arena, s.n, sizeof *y) : NULL;
+    size_t n = 0;
+    for (size_t i = 0; y != NULL && i < s.n; i++)
+        if (!is_cut(b->excluded, b->n_excluded, s.t_s[i], s.t_s[i])) {
+            t[n] = s.t_s[i];
+            y[n++] = s.y[i];
+        }
+    if (y != NULL)
+        s = (struct judge_series){.t_s = t, .y = y, .n = n};
     judge_measure_level(&s, out);
 }
 
@@ -91,24 +142,31 @@ static void add_gauges(struct build *b)
     }
 }
 
-static void add_figure(struct build *b, size_t i, const char *name, const struct judge_load *rows,
-                       const struct judge_load *whole)
+static int add_figure(struct build *b, size_t i, const char *name, size_t load, struct seep_err *err)
 {
+    struct judge_load rows;
     struct report_measure *m = add(b, name, of_load[i].about, of_load[i].unit, of_load[i].better, of_load[i].floor);
-    judge_measure_load(of_load[i].kind, of_load[i].quantile, rows, whole, b->r->measure_from_s, &m->measure);
+    if (uncut(b, &b->loads[load], &rows, err) != 0)
+        return -1;
+    judge_measure_load(of_load[i].kind, of_load[i].quantile, &rows, b->n_cut == 0 ? &b->loads_whole[load] : NULL,
+                       b->r->measure_from_s, &m->measure);
+    return 0;
 }
 
 // CPU seconds a request, from the means of both; their relative errors add up as squares.
-static void add_cpu_per_request(struct build *b, const struct judge_load *rows)
+static int add_cpu_per_request(struct build *b, struct seep_err *err)
 {
     struct judge_measure cpu, rate;
+    struct judge_load rows;
     struct report_measure *m =
         add(b, "cpu.per_request", "CPU time per request", JUDGE_U_SECONDS, JUDGE_LESS_IS_BETTER, 1e-6);
+    if (uncut(b, &b->loads[0], &rows, err) != 0)
+        return -1;
     level_of(b, build_find_gauge(b, "cpu"), &cpu);
-    judge_measure_load(JUDGE_M_RATE, 0, rows, NULL, b->r->measure_from_s, &rate);
+    judge_measure_load(JUDGE_M_RATE, 0, &rows, NULL, b->r->measure_from_s, &rate);
     m->measure = isfinite(cpu.value) ? rate : cpu;
     if (!isfinite(cpu.value) || !(rate.value > 0))
-        return;
+        return 0;
     double value = cpu.value / rate.value;
     double se = hypot(cpu.se_lo / rate.value, value * rate.se_lo / rate.value);
     m->measure = (struct judge_measure){.value = value,
@@ -118,31 +176,104 @@ static void add_cpu_per_request(struct build *b, const struct judge_load *rows)
                                         .peak = NAN,
                                         .plain = NAN,
                                         .plain_se = NAN};
+    return 0;
+}
+
+// ---- the user's own: metrics of the load and scraped series
+
+// Whether less or more of it is better is known from a gate on it; false: there is none.
+static bool gated_way(const struct build *b, const char *name, enum judge_better *better)
+{
+    for (size_t i = 0; i < b->r->n_gates; i++) {
+        const struct judge_gate *g = &b->r->gates[i].gate;
+        if (strcmp(g->name, name) != 0)
+            continue;
+        *better = g->op == JUDGE_OP_LT || g->op == JUDGE_OP_LE ? JUDGE_LESS_IS_BETTER : JUDGE_MORE_IS_BETTER;
+        return true;
+    }
+    return false;
+}
+
+// A trend by its 95 % quantile (less is better unless a gate says otherwise); a rate when a gate says which way is
+// good.
+static int add_metric(struct build *b, size_t load, struct seep_err *err)
+{
+    const struct judge_load *l = &b->loads[load];
+    bool trend = b->loads_whole[load].n_buckets > 0;
+    const char *name = report_strf(b->arena, trend ? "metric.p95{%s}" : "metric.rate{%s}", l->labels);
+    enum judge_better better = JUDGE_LESS_IS_BETTER;
+    struct judge_load rows;
+    if (name == NULL || uncut(b, l, &rows, err) != 0)
+        return name == NULL ? build_no_memory(err) : -1;
+    bool gated = gated_way(b, name, &better);
+    if (!trend && !gated)
+        return 0;
+    enum judge_unit unit = trend ? JUDGE_U_COUNT : JUDGE_U_RATIO;
+    for (size_t i = 0; i < b->r->n_gates && trend; i++)
+        if (strcmp(b->r->gates[i].gate.name, name) == 0)
+            unit = b->r->gates[i].gate.unit;
+    struct report_measure *m = add(b, name, trend ? "95 % quantile of the user's own values" : "share of hits", unit,
+                                   better, trend ? 0 : 1e-3);
+    judge_measure_load(trend ? JUDGE_M_QUANTILE : JUDGE_M_ERRORS, .95, &rows,
+                       trend && b->n_cut == 0 ? &b->loads_whole[load] : NULL, b->r->measure_from_s, &m->measure);
+    return 0;
+}
+
+// A scraped series that a gate is about, by its mean.
+static void add_scraped(struct build *b, const struct report_gate *gate)
+{
+    const struct judge_gate *g = &gate->gate;
+    const struct build_gauge *found = NULL;
+    if (!g->scraped || g->kind != JUDGE_M_GAUGE)
+        return;
+    for (size_t i = 0; i < b->r->n_measures; i++)
+        if (strcmp(b->r->measures[i].name, g->name) == 0)
+            return; // two gates on one series
+    for (size_t i = 0; i < b->n_gauges; i++) {
+        const struct judge_gauge gauge = {.name = b->gauges[i].name, .labels = b->gauges[i].labels};
+        if (!judge_gauge_matches(g, &gauge))
+            continue;
+        if (found != NULL)
+            return; // the gate says so
+        found = &b->gauges[i];
+    }
+    enum judge_better better = JUDGE_LESS_IS_BETTER;
+    gated_way(b, g->name, &better);
+    struct report_measure *m = add(b, g->name, "mean of a scraped series", g->unit, better, 0);
+    level_of(b, found, &m->measure);
 }
 
 static int add_load(struct build *b, struct seep_err *err)
 {
     enum { P95 = 1 };
     for (size_t i = 0; i < sizeof of_load / sizeof of_load[0]; i++)
-        add_figure(b, i, of_load[i].name, &b->loads[0], &b->loads_whole[0]);
-    add_cpu_per_request(b, &b->loads[0]);
-    for (size_t l = 1; b->n_loads > 2 && l < b->n_loads; l++) {
-        if (strncmp(b->loads[l].labels, "name=", 5) == 0)
-            continue; // a metric of the user's own is no response time
+        if (add_figure(b, i, of_load[i].name, 0, err) != 0)
+            return -1;
+    if (add_cpu_per_request(b, err) != 0)
+        return -1;
+    for (size_t l = 1; l < b->n_loads; l++) {
+        bool metric = strncmp(b->loads[l].labels, "name=", 5) == 0;
+        if (metric && add_metric(b, l, err) != 0)
+            return -1;
+        if (metric || b->n_loads <= 2)
+            continue;
         const char *name = report_strf(b->arena, "%s{%s}", of_load[P95].name, b->loads[l].labels);
         if (name == NULL)
             return build_no_memory(err);
-        add_figure(b, P95, name, &b->loads[l], &b->loads_whole[l]);
+        if (add_figure(b, P95, name, l, err) != 0)
+            return -1;
     }
     return 0;
 }
 
 int build_measures(struct build *b, struct seep_err *err)
 {
-    size_t room = sizeof gauges / sizeof gauges[0] + OF_THE_LOAD + OF_A_SCENARIO * b->n_loads;
+    size_t room = sizeof gauges / sizeof gauges[0] + OF_THE_LOAD + OF_A_SCENARIO * b->n_loads + b->r->n_gates;
     b->r->measures = report_alloc(b->arena, room, sizeof *b->r->measures);
     if (b->r->measures == NULL)
         return build_no_memory(err);
     add_gauges(b);
+    for (size_t i = 0; i < b->r->n_gates; i++)
+        add_scraped(b, &b->r->gates[i]);
     return b->n_loads > 0 && b->loads[0].n > 0 ? add_load(b, err) : 0;
 }

@@ -50,7 +50,8 @@ void html_gates(const struct report *r, struct seep_buf *out);
 void html_growths(const struct report *r, struct seep_buf *out);
 void html_marks(const struct report *r, struct seep_buf *out); // nothing where none were marked
 void html_load(const struct report *r, struct seep_buf *out);
-void html_score(const struct report *r, struct seep_buf *out); // nothing without requirements
+void html_score(const struct report *r, struct seep_buf *out);  // nothing without requirements
+void html_faults(const struct report *r, struct seep_buf *out); // html_faults.c; nothing without faults
 void html_shutdown(const struct report *r, struct seep_buf *out);
 void html_evidence(const struct report *r, struct seep_buf *out);
 void html_events(const struct report *r, struct seep_buf *out);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POINTS_MAX = 1000, CHARTS_MAX = 12, STACK_LINES = 5 };
+enum { POINTS_MAX = 1000, CHARTS_MAX = 16, STACK_LINES = 5 };
 
 struct html_charts {
     const struct report *r;
@@ -50,6 +50,8 @@ static const struct chart_spec specs[] = {
     {"Latency", HTML_SECONDS, {{S_HTTP_P50, "p50"}, {S_HTTP_P95, "p95"}, {S_HTTP_P99, "p99"}, {S_HTTP_P999, "p99.9"}}},
     {"Allocations", HTML_RATE, {{S_HEAP_ALLOCS, "allocations"}}},
     {"Page faults", HTML_RATE, {{S_FAULTS_MINOR, "minor"}, {S_FAULTS_MAJOR, "major"}}},
+    {"Dependencies: resident memory", HTML_BYTES, {{S_DEP_RSS "*", NULL}}},
+    {"Dependencies: CPU, of one core", HTML_RATIO, {{S_DEP_CPU "*", NULL}}},
     {"Disk traffic", HTML_BYTES_RATE, {{S_IO_READ, "read"}, {S_IO_WRITE, "written"}}},
 };
 
@@ -268,7 +270,9 @@ void html_charts_draw(const struct html_charts *hc, struct seep_buf *out)
         return;
     buf_str(out, "<section aria-labelledby=\"h-charts\"><h2 id=\"h-charts\">Over time</h2>\n<p class=\"key\">"
                  "<span class=\"k idle\"></span>not measured <span class=\"k warm\"></span>warm-up "
-                 "<span class=\"k gap\"></span>gap or pause</p>\n<div class=\"charts\">\n");
+                 "<span class=\"k gap\"></span>gap or pause");
+    buf_str(out, hc->r->n_faults > 0 ? " <span class=\"k fault\"></span>fault</p>\n<div class=\"charts\">\n"
+                                     : "</p>\n<div class=\"charts\">\n");
     for (size_t i = 0; i < hc->n; i++) {
         buf_printf(out,
                    "<figure class=\"card chart\"><figcaption>%s</figcaption><div class=\"plot\" data-chart=\"%zu\">",
@@ -309,6 +313,14 @@ static void put_bands(const struct report *r, struct jsonw *w)
         jsonw_array(w, NULL);
         jsonw_double(w, NULL, e->from_s);
         jsonw_double(w, NULL, e->to_s);
+        jsonw_end_array(w);
+    }
+    jsonw_end_array(w);
+    jsonw_array(w, "faults");
+    for (size_t i = 0; i < r->n_faults && i < 500; i++) {
+        jsonw_array(w, NULL);
+        jsonw_double(w, NULL, r->faults[i].from_s);
+        jsonw_double(w, NULL, r->faults[i].to_s);
         jsonw_end_array(w);
     }
     jsonw_end_array(w);

@@ -415,6 +415,7 @@ int report_json(const struct report *r, const struct report_style *style, struct
         load_summary_json(&r->load, &w, "load");
     else
         jsonw_null(&w, "load");
+    report_json_faults(&w, r);
     put_evidence(&w, r);
     put_events(&w, r);
     jsonw_end_object(&w);

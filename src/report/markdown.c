@@ -216,6 +216,64 @@ static void put_load(struct md *m, const struct report *r)
     md_section(m, NULL);
 }
 
+// The user's own metrics: of a trend its quantiles, of a rate the share of hits, of a counter the sum.
+static void put_metric(struct md *m, const struct load_summary_metric *x)
+{
+    char total[32], p[3][48] = {"", "", ""}, value[48] = "";
+    enum seep_unit unit = x->metric.unit;
+    if (x->metric.kind == METRIC_TREND) {
+        units_value(p[0], sizeof p[0], x->values.p50_us, unit); // in the metric's unit whatever the name says
+        units_value(p[1], sizeof p[1], x->values.p95_us, unit);
+        units_value(p[2], sizeof p[2], x->values.p99_us, unit);
+    } else if (x->metric.kind == METRIC_RATE) {
+        units_value(value, sizeof value, x->ratio, UNIT_RATIO);
+    } else {
+        units_value(value, sizeof value, x->counts.sum, unit);
+    }
+    md_row(m);
+    buf_str(m->out, "| ");
+    md_foreign(m, load_summary_metric_name(x));
+    buf_printf(m->out, " | %s | %s | %s | %s | %s |\n", units_count(total, sizeof total, (double)x->counts.total),
+               value, p[0], p[1], p[2]);
+    md_row_end(m);
+}
+
+static void put_metrics(struct md *m, const struct report *r)
+{
+    if (!r->has_load || r->load.n_metrics == 0)
+        return;
+    md_section(m, "\n### Metrics\n\n| | values | share or sum | p50 | p95 | p99 |\n|---|---:|---:|---:|---:|---:|\n");
+    for (int i = 0; i < r->load.n_metrics; i++)
+        put_metric(m, &r->load.metric[i]);
+    md_section(m, NULL);
+}
+
+static void put_fault(struct md *m, const struct report_fault *f)
+{
+    char at[32], length[32], back[32];
+    md_row(m);
+    buf_str(m->out, "| ");
+    md_foreign(m, f->name);
+    buf_printf(m->out, " | %s%s | %s | %s | ", f->from_s < 0 ? "-" : "", units_clock(at, sizeof at, fabs(f->from_s)),
+               units_duration(length, sizeof length, f->to_s - f->from_s),
+               isfinite(f->recovery_s) ? units_duration(back, sizeof back, f->recovery_s)
+               : f->told               ? "**not recovered**"
+                                       : "not told");
+    md_foreign(m, f->what);
+    buf_str(m->out, " |\n");
+    md_row_end(m);
+}
+
+static void put_faults(struct md *m, const struct report *r)
+{
+    if (r->n_faults == 0)
+        return;
+    md_section(m, "\n### Faults\n\n| | at | for | recovered after | what |\n|---|---:|---:|---:|---|\n");
+    for (size_t i = 0; i < r->n_faults; i++)
+        put_fault(m, &r->faults[i]);
+    md_section(m, NULL);
+}
+
 // What casts doubt on figures; phases and processes that came and went do not.
 static bool is_news(const char *kind)
 {
@@ -269,6 +327,8 @@ int report_markdown(const struct report *r, const struct report_style *style, st
     put_growths(&m, r);
     put_marks(&m, r);
     put_load(&m, r);
+    put_metrics(&m, r);
+    put_faults(&m, r);
     put_ending(&m, r);
     md_end(&m);
     sheet_free(&s);

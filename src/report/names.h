@@ -83,6 +83,11 @@
 #define S_PROBE_RUNS     "probe.runs"     // count, counter
 #define S_PROBE_FAILURES "probe.failures" // count, counter
 #define S_PROBE_TIME     "probe.time"     // seconds, gauge: how long the last one took
+// Of each dependency of the profile, all of its processes together; labels "name=NAME".
+#define S_DEP_RSS     "dependency.rss"     // bytes, gauge
+#define S_DEP_CPU     "dependency.cpu"     // seconds, counter
+#define S_DEP_FD      "dependency.fd"      // count, gauge
+#define S_DEP_THREADS "dependency.threads" // count, gauge
 // What endpoints were asked for: this and the name of the metric or of the profile's own series; its labels as they are
 // exposed, sorted: code="200",path="/x".
 #define S_SCRAPED_PREFIX "scraped."
@@ -234,6 +239,10 @@
 #define M_HOLDER_PREFIX "holder."
 #define M_ENTRY_PREFIX  "entry."
 #define M_SCAN_CPU      "scan.cpu" // seconds of CPU that all scans took together
+
+// A fault under way, key M_FAULT_PREFIX + its name: "MONO REAL BOOT COUNT", when it began in ns and the how manieth
+// time; empty when it is over. Only a supervisor that takes over from one that died reads it.
+#define M_FAULT_PREFIX "fault.active."
 
 // ---- events: kind ------------------------------------------------------------------------------------------------
 #define E_GAP       "gap"       // from..to without samples; count = ticks missed

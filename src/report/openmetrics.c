@@ -247,6 +247,56 @@ static void put_transactions(struct om *m, const struct load_summary *l)
             put_durations(m, "seep_load_transaction_seconds", &l->row[i], &l->row[i].pass);
 }
 
+static bool has_kind(const struct load_summary *l, enum profile_metric_kind kind)
+{
+    for (int i = 0; i < l->n_metrics; i++)
+        if (l->metric[i].metric.kind == kind)
+            return true;
+    return false;
+}
+
+static void put_trend(struct om *m, const struct load_summary_metric *x)
+{
+    const struct hist_figures *h = &x->values; // in the metric's own unit
+    const struct {
+        const char *quantile;
+        double value;
+    } q[] = {{"0.5", h->p50_us}, {"0.9", h->p90_us}, {"0.95", h->p95_us}, {"0.99", h->p99_us}, {"0.999", h->p999_us}};
+    const struct label own[] = {{"name", load_summary_metric_name(x)}, {"unit", units_name(x->metric.unit)}, {0}};
+    for (size_t i = 0; i < sizeof q / sizeof q[0] && h->count > 0; i++) {
+        const struct label labels[] = {own[0], own[1], {"quantile", q[i].quantile}, {0}};
+        put_sample(m, "seep_metric_values", "", labels, q[i].value);
+    }
+    put_sample(m, "seep_metric_values", "_count", own, (double)x->counts.total);
+    put_sample(m, "seep_metric_values", "_sum", own, x->counts.sum);
+}
+
+// The user's own metrics: trends, rates and counters.
+static void put_metrics(struct om *m, const struct load_summary *l)
+{
+    if (has_kind(l, METRIC_TREND))
+        put_family(m, "seep_metric_values", "summary", NULL, "Values of a metric of the profile.");
+    for (int i = 0; i < l->n_metrics; i++)
+        if (l->metric[i].metric.kind == METRIC_TREND)
+            put_trend(m, &l->metric[i]);
+    if (has_kind(l, METRIC_RATE))
+        put_family(m, "seep_metric_rate_ratio", "gauge", "ratio", "Share of hits of a rate of the profile.");
+    for (int i = 0; i < l->n_metrics; i++)
+        if (l->metric[i].metric.kind == METRIC_RATE)
+            put_sample(m, "seep_metric_rate_ratio", "",
+                       (const struct label[]){{"name", load_summary_metric_name(&l->metric[i])}, {0}},
+                       l->metric[i].ratio);
+    if (has_kind(l, METRIC_COUNTER))
+        put_family(m, "seep_metric_count", "counter", NULL, "Sum of a counter of the profile.");
+    for (int i = 0; i < l->n_metrics; i++)
+        if (l->metric[i].metric.kind == METRIC_COUNTER)
+            put_sample(m, "seep_metric_count", "_total",
+                       (const struct label[]){{"name", load_summary_metric_name(&l->metric[i])},
+                                              {"unit", units_name(l->metric[i].metric.unit)},
+                                              {0}},
+                       l->metric[i].counts.sum);
+}
+
 // Scenario "" is the whole load.
 static void put_load(struct om *m, const struct report *r)
 {
@@ -254,6 +304,28 @@ static void put_load(struct om *m, const struct report *r)
         return;
     put_requests(m, &r->load);
     put_transactions(m, &r->load);
+    put_metrics(m, &r->load);
+}
+
+// Every occurrence of a fault, told apart by its number.
+static void put_faults(struct om *m, const struct report *r)
+{
+    if (r->n_faults == 0)
+        return;
+    put_family(m, "seep_fault_seconds", "gauge", "seconds", "How long a fault lasted.");
+    for (size_t pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < r->n_faults; i++) {
+            const struct report_fault *f = &r->faults[i];
+            char count[24];
+            snprintf(count, sizeof count, "%lld", (long long)f->count);
+            const struct label labels[] = {{"fault", f->name}, {"occurrence", count}, {0}};
+            put_sample(m, pass ? "seep_fault_recovery_seconds" : "seep_fault_seconds", "", labels,
+                       pass ? f->recovery_s : f->to_s - f->from_s);
+        }
+        if (pass == 0)
+            put_family(m, "seep_fault_recovery_seconds", "gauge", "seconds",
+                       "From the end of a fault until the target was well again; absent where it was not.");
+    }
 }
 
 static void put_evidence(struct om *m, const struct report *r)
@@ -287,6 +359,7 @@ int report_openmetrics(const struct report *r, const struct report_style *style,
                 "Growth of counts at the end of the run, with its 90 % interval.");
     put_stacks(&m, r);
     put_load(&m, r);
+    put_faults(&m, r);
     put_evidence(&m, r);
     buf_str(out, "# EOF\n");
     return buf_check(out, "The metrics", err);

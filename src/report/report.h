@@ -252,6 +252,17 @@ struct report_event {
     int64_t count;
 };
 
+// One occurrence of a fault of the profile.
+struct report_fault {
+    const char *name, *what; // "redis was paused"
+    double from_s, to_s;     // on the axis of the report
+    int64_t count;           // the how manieth time
+    bool cut;                // its time is not in growth fits nor in gates on the load
+    bool told;               // whether it recovered is known
+    double recovery_s;       // NaN: it did not, or is not known
+    const char *sentence;    // of the recovery; NULL: not told
+};
+
 struct report_evidence {
     size_t samples;         // taken in the measure phase
     int64_t expected;       // planned, or what the elapsed time allows; SEEP_UNKNOWN
@@ -353,6 +364,8 @@ struct report {
     double warmup_end_s; // of the decisive series; NAN unknown
     struct report_event *events;
     size_t n_events;
+    struct report_fault *faults; // in the order of time
+    size_t n_faults;
 };
 
 // Builds the report of the run in st. options may be NULL. On success *out is the caller's (report_free). A run without

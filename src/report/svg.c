@@ -119,6 +119,8 @@ static void put_bands(const struct report *r, const struct frame *f, struct seep
     put_band(f, "idle", r->measure_to_s, f->x1, out);
     if (isfinite(r->warmup_end_s))
         put_band(f, "warm", r->measure_from_s, r->warmup_end_s, out);
+    for (size_t i = 0; i < r->n_faults && i < 500; i++)
+        put_band(f, "fault", r->faults[i].from_s, r->faults[i].to_s, out);
     for (size_t i = 0; i < r->n_events && i < 500; i++) {
         const struct report_event *e = &r->events[i];
         if (strcmp(e->kind, E_GAP) == 0 || strcmp(e->kind, E_PAUSED) == 0 || strcmp(e->kind, E_SUSPENDED) == 0)

@@ -307,6 +307,27 @@ static void put_reload(struct text *t, const struct report_reload *l)
     text_end_line(t);
 }
 
+static void put_faults(struct text *t, const struct report *r)
+{
+    char line[256], longest[32] = "";
+    size_t back = 0, lost = 0;
+    double most = NAN;
+    for (size_t i = 0; i < r->n_faults; i++) {
+        back += isfinite(r->faults[i].recovery_s);
+        lost += r->faults[i].told && !isfinite(r->faults[i].recovery_s);
+        most = fmax(most, r->faults[i].recovery_s);
+    }
+    if (r->n_faults == 0)
+        return;
+    if (back > 0)
+        snprintf(longest, sizeof longest, ", the longest after %.1f s", most);
+    snprintf(line, sizeof line, "%zu: %zu recovered%s, %zu not recovered, %zu not told", r->n_faults, back, longest,
+             lost, r->n_faults - back - lost);
+    put_label(t, "faults");
+    text_wrapped(t, lost > 0 ? TEXT_BOLD : TEXT_PLAIN, line, LABEL_COLUMN);
+    text_end_line(t);
+}
+
 static void put_evidence(struct text *t, const struct report *r)
 {
     const struct report_evidence *e = &r->evidence;
@@ -353,6 +374,7 @@ int report_text(const struct report *r, const struct report_style *style, struct
     put_score(&t, &r->score);
     put_marks(&t, r);
     put_load(&t, r);
+    put_faults(&t, r);
     put_reload(&t, &r->reload);
     put_shutdown(&t, r);
     put_evidence(&t, r);

@@ -154,5 +154,5 @@ int run_setup_again(struct run *r, bool *alive, struct seep_err *err)
     read_progress(r);
     if (r->sampler.heap)
         heap_restore(r->sampler.heap, r->store);
-    return 0;
+    return run_faults_adopt(r, err);
 }

@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "fault/proxy.h"
 #include "linux/exe.h"
+#include "run/deps_priv.h"
 #include "run/state.h"
 
 #include <errno.h>
@@ -15,30 +16,6 @@
 #include <unistd.h>
 
 #define KILL_LEFT_S 5.0
-
-struct dep {
-    struct run *run;
-    const struct profile_dependency *want;
-    int dir_fd;
-    struct keeper_link link;
-    bool linked, polling, up, gone, expected;
-    uv_poll_t poll;
-    struct keeper_exit_record exit;
-    char **envp;
-    char *exec_path;
-    int32_t pid;
-};
-
-struct run_deps {
-    struct dep *dep;
-    int n;
-    struct fault_proxies proxies;
-    uv_work_t work;
-    struct run_ready ready;
-    bool busy;
-    char why[600];
-    void (*done)(struct run *r, const char *why);
-};
 
 static struct dep *find(const struct run *r, const char *name)
 {
@@ -334,12 +311,12 @@ struct fault_proxies *run_deps_proxies(struct run *r)
     return r->deps && r->deps->proxies.fd >= 0 ? &r->deps->proxies : NULL;
 }
 
-int run_deps_signal(struct run *r, const char *name, int sig, struct seep_err *err)
+int run_deps_signal(struct run *r, const char *name, int sig, unsigned flags, struct seep_err *err)
 {
     struct dep *d = find(r, name);
     if (!d || !d->linked)
         return seep_fail(err, SEEP_E_TARGET, "The dependency '%s' is gone", name);
-    return keeper_signal(&d->link, sig, sig == SIGTERM ? KEEPER_WHOM_MAIN : KEEPER_WHOM_ALL, false, err);
+    return keeper_signal(&d->link, sig, sig == SIGTERM ? KEEPER_WHOM_MAIN : KEEPER_WHOM_ALL, flags, err);
 }
 
 bool run_deps_gone(const struct run *r, const char *name)
@@ -380,8 +357,8 @@ void run_deps_stop(struct run *r)
         d->expected = true;
         if (!d->linked || d->gone)
             continue;
-        keeper_signal(&d->link, SIGCONT, KEEPER_WHOM_ALL, false, &err);
-        keeper_signal(&d->link, SIGTERM, KEEPER_WHOM_MAIN, true, &err);
+        keeper_signal(&d->link, SIGCONT, KEEPER_WHOM_ALL, 0, &err);
+        keeper_signal(&d->link, SIGTERM, KEEPER_WHOM_MAIN, KEEPER_SIGNAL_STOP, &err);
     }
 }
 
@@ -433,6 +410,7 @@ void run_deps_free(struct run *r)
         fault_proxies_leave(&all->proxies);
     else
         fault_proxies_end(&all->proxies);
+    free(all->tree);
     free(all->dep);
     free(all);
     r->deps = NULL;

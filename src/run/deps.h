@@ -26,7 +26,8 @@ void run_deps_cancel(struct run *r);     // the run is being stopped
 
 // Faults. The name is one of the profile's. kill ends it at once; restart asks it to end first. Both are followed by
 // run_deps_start() when it is gone: run_deps_gone() tells.
-int run_deps_signal(struct run *r, const char *name, int sig, struct seep_err *err);
+// flags: KEEPER_SIGNAL_*.
+int run_deps_signal(struct run *r, const char *name, int sig, unsigned flags, struct seep_err *err);
 bool run_deps_gone(const struct run *r, const char *name);
 int run_deps_start(struct run *r, const char *name, struct seep_err *err);
 // The end of it is on purpose for now: no warning.
@@ -35,6 +36,11 @@ void run_deps_expect(struct run *r, const char *name, bool end);
 bool run_deps_up(const struct run *r, const char *name);
 
 struct fault_proxies *run_deps_proxies(struct run *r); // NULL: there are none
+
+struct run_tick;
+// Memory, CPU time, descriptors and threads of each, all its processes together, into the tick: on the thread of the
+// sample job. Nothing without dependencies.
+void run_deps_sample(struct run *r, struct run_tick *t);
 
 // Asks all to end (TERM), without waiting; run_deps_free() waits for each, kills what stays, and ends the proxies. With
 // r->leave everything is left running.

@@ -1,12 +1,13 @@
-// Are the conditions of a fault good? Looked at twice a second, from the counters of the load as they come in, because
-// the run's own ticks may lie minutes apart.
+// Are the conditions of a fault good? Those on the load are looked at twice a second, from its counters as they come
+// in, because the run's own ticks may lie minutes apart; those on anything else tick by tick. Each kind is a channel
+// with windows of its own.
 //
 // While the fault lasts: in how many windows was one of `spares` broken? That share is fault.spread. Afterwards: when
-// did the stretch of good windows begin that lasted `good_for`? That time is fault.recovery; when there is none within
-// `watch`, the target has not recovered. A window without a finished request says nothing: it neither makes nor breaks
-// a stretch, but a stretch needs three windows that say something.
-#include "judge/gate.h"
-#include "load/series.h"
+// did the stretch of good windows begin that lasted `good_for`, in every channel? That time is fault.recovery; when
+// there is none within `watch`, the target has not recovered. A window in which nothing is known says nothing: it
+// neither makes nor breaks a stretch. A stretch needs three windows of the load that say something, or two ticks; it
+// begins with the first window of the load, and with the first good tick, because nobody looked between two of them.
+#include "run/fault_condition.h"
 #include "run/faults.h"
 #include "run/state.h"
 
@@ -15,57 +16,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPEAKING_WINDOWS  3
 #define DEFAULT_CONDITION "http.errors < 1%"
 
-struct condition {
-    struct judge_gate gate;
-    int series; // of the load; -1: not found yet
-    struct load_counts before;
-    struct load_hist *before_hist; // quantiles only
-};
-
 enum phase { WATCH_OFF, WATCH_DURING, WATCH_AFTER };
+enum channel_kind { OF_LOAD, OF_TICKS, CHANNELS };
+static const int speaking_windows[CHANNELS] = {3, 2};
+
+struct channel {
+    bool recovers;                // has conditions of `recovered`
+    int64_t report_ns, before_ns; // this window's end and begin
+    int64_t good_since_ns;        // 0: no stretch
+    int speaking;                 // windows of the stretch that said something
+};
 
 struct run_watch {
     const struct profile_fault *fault;
-    struct condition *recovered, *spares;
+    struct run_condition *recovered, *spares;
     int n_recovered, n_spares;
     struct load_hist *scratch;
     enum phase phase;
-    struct seep_time over;        // the fault's end
-    int64_t report_ns, before_ns; // of the load's reports: this window's end and begin
-    int64_t good_since_ns;        // 0: no stretch
-    int speaking;                 // windows of the stretch with requests
+    struct seep_time began, over; // of the fault
+    struct channel channel[CHANNELS];
     int64_t windows, bad;
 };
 
 // ---- making one
 
-static int parse(const char *text, struct condition *c, struct seep_err *err)
-{
-    struct judge_gate_text t = {.gate = text};
-    *c = (struct condition){.series = -1};
-    if (judge_gate_parse(&t, NULL, 0, &c->gate, NULL, err))
-        return -1;
-    bool quantile = c->gate.kind == JUDGE_M_QUANTILE;
-    if (strncmp(c->gate.metric, "http.", 5) != 0 ||
-        (!quantile && c->gate.kind != JUDGE_M_ERRORS && c->gate.kind != JUDGE_M_RATE))
-        return seep_fail(err, SEEP_E_USAGE,
-                         "A fault's condition is about http.p50 to http.p999, http.errors or http.rate, "
-                         "not about '%s'",
-                         c->gate.metric);
-    c->before_hist = quantile ? calloc(1, sizeof *c->before_hist) : NULL;
-    return quantile && !c->before_hist ? seep_fail(err, SEEP_E_SYSTEM, "There is no memory for a condition") : 0;
-}
-
-static int parse_all(char *const *texts, int n, struct condition **out, int *n_out, struct seep_err *err)
+static int open_all(struct run *r, char *const *texts, int n, struct run_condition **out, int *n_out,
+                    struct seep_err *err)
 {
     *out = calloc((size_t)n + 1, sizeof **out);
     if (!*out)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for conditions");
     for (*n_out = 0; *n_out < n; (*n_out)++)
-        if (parse(texts[*n_out], &(*out)[*n_out], err))
+        if (run_condition_open(r->profile, texts[*n_out], &(*out)[*n_out], err))
             return -1;
     return 0;
 }
@@ -74,13 +58,10 @@ int run_watch_new(struct run *r, const struct profile_fault *f, struct run_watch
 {
     static char fallback[] = DEFAULT_CONDITION;
     char *only[] = {fallback};
+    bool own = f->n_recovered > 0, load = r->profile->n_loads > 0;
     *out = NULL;
-    if (r->profile->n_loads == 0) {
-        if (f->n_recovered || f->n_spares)
-            return seep_fail(err, SEEP_E_USAGE, "The fault '%s' has conditions, and there is no load to tell by",
-                             f->name);
+    if (!own && f->n_spares == 0 && !load)
         return 0;
-    }
     struct run_watch *w = calloc(1, sizeof *w);
     if (!w || !(w->scratch = calloc(1, sizeof *w->scratch))) {
         free(w);
@@ -88,16 +69,18 @@ int run_watch_new(struct run *r, const struct profile_fault *f, struct run_watch
     }
     w->fault = f;
     *out = w;
-    if (parse_all(f->n_recovered ? f->recovered : only, f->n_recovered ? f->n_recovered : 1, &w->recovered,
-                  &w->n_recovered, err))
+    if (open_all(r, own ? f->recovered : only, own ? f->n_recovered : load, &w->recovered, &w->n_recovered, err) ||
+        open_all(r, f->spares, f->n_spares, &w->spares, &w->n_spares, err))
         return -1;
-    return parse_all(f->spares, f->n_spares, &w->spares, &w->n_spares, err);
+    for (int i = 0; i < w->n_recovered; i++)
+        w->channel[w->recovered[i].ticked ? OF_TICKS : OF_LOAD].recovers = true;
+    return 0;
 }
 
-static void free_conditions(struct condition *c, int n)
+static void close_all(struct run_condition *c, int n)
 {
     for (int i = 0; c && i <= n; i++)
-        free(c[i].before_hist);
+        run_condition_close(&c[i]);
     free(c);
 }
 
@@ -105,101 +88,32 @@ void run_watch_free(struct run_watch *w)
 {
     if (!w)
         return;
-    free_conditions(w->recovered, w->n_recovered);
-    free_conditions(w->spares, w->n_spares);
+    close_all(w->recovered, w->n_recovered);
+    close_all(w->spares, w->n_spares);
     free(w->scratch);
     free(w);
 }
 
 // ---- windows
 
-// Does "load=a,scenario=b" hold "scenario=b"?
-static bool has_label(const char *labels, const struct judge_label *l)
-{
-    char want[2 * JUDGE_LABEL_MAX + 2];
-    size_t len = (size_t)snprintf(want, sizeof want, "%s=%s", l->key, l->value);
-    for (const char *at = labels; at; at = strchr(at, ','), at = at ? at + 1 : NULL)
-        if (!strncmp(at, want, len) && (at[len] == ',' || !at[len]))
-            return true;
-    return false;
-}
-
-// The widest row that carries all labels of the condition: parents stand before their children.
-static int find_series(const struct run *r, const struct judge_gate *g)
-{
-    const struct load_series_table *t = load_series_of(r->load);
-    for (int i = 0; i < t->n; i++) {
-        bool all = t->row[i].kind != LOAD_SERIES_TRANSACTION;
-        for (size_t k = 0; k < g->n_labels && all; k++)
-            all = has_label(t->row[i].labels, &g->label[k]);
-        if (all)
-            return i;
-    }
-    return -1;
-}
-
-static bool holds(const struct judge_gate *g, double value)
-{
-    switch (g->op) {
-    case JUDGE_OP_LT:
-        return value < g->limit;
-    case JUDGE_OP_LE:
-        return value <= g->limit;
-    case JUDGE_OP_GT:
-        return value > g->limit;
-    default:
-        return value >= g->limit;
-    }
-}
-
-enum answer { ANSWER_NONE, ANSWER_GOOD, ANSWER_BAD };
-
-static void remember(struct run *r, struct condition *c)
-{
-    if (c->series < 0)
-        c->series = find_series(r, &c->gate);
-    if (c->series < 0)
-        return;
-    c->before = *load_counts(r->load, c->series);
-    const struct load_hist *h = c->before_hist ? load_hist(r->load, c->series, LOAD_LATENCY) : NULL;
-    if (h)
-        *c->before_hist = *h;
-}
-
-static double quantile_since(struct run *r, struct run_watch *w, const struct condition *c)
-{
-    struct seep_err err;
-    const struct load_hist *h = load_hist(r->load, c->series, LOAD_LATENCY);
-    if (!h)
-        return NAN;
-    *w->scratch = *h;
-    return hist_subtract(w->scratch, c->before_hist, &err) ? NAN : hist_quantile(w->scratch, c->gate.quantile) / 1e6;
-}
-
-static enum answer ask(struct run *r, struct run_watch *w, const struct condition *c, double seconds)
-{
-    if (c->series < 0)
-        return ANSWER_NONE;
-    const struct load_counts *now = load_counts(r->load, c->series);
-    double requests = (double)(now->completed - c->before.completed);
-    double value = NAN;
-    if (c->gate.kind == JUDGE_M_RATE)
-        value = requests / seconds;
-    else if (requests > 0 && c->gate.kind == JUDGE_M_ERRORS)
-        value = (double)(load_errors(now) - load_errors(&c->before)) / requests;
-    else if (requests > 0)
-        value = quantile_since(r, w, c);
-    return isnan(value) ? ANSWER_NONE : holds(&c->gate, value) ? ANSWER_GOOD : ANSWER_BAD;
-}
-
 // One bad condition makes the window bad; it is good when one at least is good and none is bad.
-static enum answer window(struct run *r, struct run_watch *w, struct condition *c, int n, double seconds)
+static enum run_answer load_window(struct run *r, struct run_watch *w, struct run_condition *c, int n, double seconds)
 {
-    enum answer all = ANSWER_NONE;
+    enum run_answer all = RUN_ANSWER_NONE;
     for (int i = 0; i < n; i++) {
-        enum answer one = ask(r, w, &c[i], seconds);
+        enum run_answer one = run_condition_ask(r, &c[i], w->scratch, seconds);
         all = one > all ? one : all;
-        remember(r, &c[i]);
+        run_condition_remember(r, &c[i]);
+    }
+    return all;
+}
+
+static enum run_answer tick_window(struct run_condition *c, int n, const struct run_tick *t)
+{
+    enum run_answer all = RUN_ANSWER_NONE;
+    for (int i = 0; i < n; i++) {
+        enum run_answer one = c[i].ticked ? run_condition_tick(&c[i], t) : RUN_ANSWER_NONE;
+        all = one > all ? one : all;
     }
     return all;
 }
@@ -211,11 +125,11 @@ static void labels_of(const struct run_watch *w, char *out, size_t size)
     snprintf(out, size, "fault=%.63s", w->fault->name);
 }
 
-static void recovered(struct run *r, struct run_watch *w)
+static void recovered(struct run *r, struct run_watch *w, int64_t since_ns)
 {
     char labels[80], text[160];
     struct seep_time back = w->over;
-    int64_t took = w->good_since_ns > w->over.mono_ns ? w->good_since_ns - w->over.mono_ns : 0;
+    int64_t took = since_ns > w->over.mono_ns ? since_ns - w->over.mono_ns : 0;
     labels_of(w, labels, sizeof labels);
     back.mono_ns += took, back.real_ns += took, back.boot_ns += took;
     snprintf(text, sizeof text, "%.63s: recovered %.1f s after it was over.", w->fault->name, (double)took / 1e9);
@@ -250,84 +164,121 @@ static void tell_spread(struct run *r, struct run_watch *w)
                        w->fault->name, (long long)w->bad, (long long)w->windows);
 }
 
-static void look_during(struct run *r, struct run_watch *w, double seconds)
+static void count_spared(struct run_watch *w, enum run_answer a)
 {
-    enum answer a = window(r, w, w->spares, w->n_spares, seconds);
-    w->windows += a != ANSWER_NONE;
-    w->bad += a == ANSWER_BAD;
+    w->windows += a != RUN_ANSWER_NONE;
+    w->bad += a == RUN_ANSWER_BAD;
 }
 
-static void look_after(struct run *r, struct run_watch *w, double seconds)
+static void extend(struct channel *c, enum run_answer a, int64_t begin_ns)
 {
-    enum answer a = window(r, w, w->recovered, w->n_recovered, seconds);
-    if (a == ANSWER_BAD) {
-        w->good_since_ns = 0;
-        w->speaking = 0;
+    if (a == RUN_ANSWER_BAD) {
+        c->good_since_ns = 0;
+        c->speaking = 0;
     }
-    if (a == ANSWER_GOOD && !w->good_since_ns)
-        w->good_since_ns = w->before_ns;
-    w->speaking += a == ANSWER_GOOD;
-    if (w->good_since_ns && w->speaking >= SPEAKING_WINDOWS &&
-        w->report_ns - w->good_since_ns >= (int64_t)(w->fault->good_for_s * 1e9))
-        recovered(r, w);
-    else if (w->report_ns - w->over.mono_ns > (int64_t)(w->fault->watch_s * 1e9))
+    if (a == RUN_ANSWER_GOOD && !c->good_since_ns)
+        c->good_since_ns = begin_ns;
+    c->speaking += a == RUN_ANSWER_GOOD;
+}
+
+// After every window: is it well by now in each channel, or too late?
+static void conclude(struct run *r, struct run_watch *w)
+{
+    bool good = true, late = true;
+    int64_t since = 0, until = INT64_MAX;
+    for (int k = 0; k < CHANNELS; k++) {
+        const struct channel *c = &w->channel[k];
+        if (!c->recovers)
+            continue;
+        good &= c->good_since_ns && c->speaking >= speaking_windows[k];
+        late &= c->report_ns - w->over.mono_ns > (int64_t)(w->fault->watch_s * 1e9);
+        since = c->good_since_ns > since ? c->good_since_ns : since;
+        until = c->report_ns < until ? c->report_ns : until;
+    }
+    if (good && until - since >= (int64_t)(w->fault->good_for_s * 1e9))
+        recovered(r, w, since);
+    else if (late)
         not_recovered(r, w, "and it was not watched for longer");
 }
 
 // ---- the outside
-
-static void remember_all(struct run *r, struct run_watch *w)
-{
-    for (int i = 0; i < w->n_recovered; i++)
-        remember(r, &w->recovered[i]);
-    for (int i = 0; i < w->n_spares; i++)
-        remember(r, &w->spares[i]);
-    w->before_ns = w->report_ns = load_generator(r->load)->at_ns;
-}
 
 bool run_watch_busy(const struct run_watch *w)
 {
     return w->phase != WATCH_OFF;
 }
 
+static void start_windows(struct run *r, struct run_watch *w)
+{
+    if (r->load) {
+        load_poll(r->load);
+        for (int i = 0; i < w->n_recovered; i++)
+            run_condition_remember(r, &w->recovered[i]);
+        for (int i = 0; i < w->n_spares; i++)
+            run_condition_remember(r, &w->spares[i]);
+    }
+    int64_t now = clock_mono_ns();
+    for (int k = 0; k < CHANNELS; k++) {
+        struct channel *c = &w->channel[k];
+        c->good_since_ns = 0;
+        c->speaking = 0;
+        c->before_ns = c->report_ns = k == OF_LOAD && r->load ? load_generator(r->load)->at_ns : now;
+    }
+}
+
 void run_watch_begin(struct run *r, struct run_watch *w)
 {
-    if (!r->load)
-        return;
-    load_poll(r->load);
     w->phase = WATCH_DURING;
+    w->began = clock_read();
     w->windows = w->bad = 0;
-    remember_all(r, w);
+    start_windows(r, w);
 }
 
 void run_watch_over(struct run *r, struct run_watch *w)
 {
-    if (!r->load || w->phase != WATCH_DURING)
+    if (w->phase != WATCH_DURING)
         return;
     tell_spread(r, w);
-    w->phase = WATCH_AFTER;
+    w->phase = w->n_recovered > 0 ? WATCH_AFTER : WATCH_OFF;
     w->over = clock_read();
-    w->good_since_ns = 0;
-    w->speaking = 0;
-    load_poll(r->load);
-    remember_all(r, w);
+    start_windows(r, w);
 }
 
 void run_watch_look(struct run *r, struct run_watch *w)
 {
+    struct channel *c = &w->channel[OF_LOAD];
     if (!r->load)
         return;
     load_poll(r->load);
     int64_t at = load_generator(r->load)->at_ns;
-    if (at <= w->report_ns)
+    if (at <= c->report_ns)
         return; // no news from the generator yet
-    w->before_ns = w->report_ns;
-    w->report_ns = at;
-    double seconds = fmax(1e-3, (double)(at - w->before_ns) / 1e9);
+    c->before_ns = c->report_ns;
+    c->report_ns = at;
+    double seconds = fmax(1e-3, (double)(at - c->before_ns) / 1e9);
     if (w->phase == WATCH_DURING)
-        look_during(r, w, seconds);
-    else if (w->phase == WATCH_AFTER)
-        look_after(r, w, seconds);
+        count_spared(w, load_window(r, w, w->spares, w->n_spares, seconds));
+    if (w->phase != WATCH_AFTER)
+        return;
+    extend(c, load_window(r, w, w->recovered, w->n_recovered, seconds), c->before_ns);
+    conclude(r, w);
+}
+
+// Ticks that began before the present phase are of the time before it, but their counters are remembered.
+void run_watch_tick(struct run *r, struct run_watch *w, const struct run_tick *t)
+{
+    struct channel *c = &w->channel[OF_TICKS];
+    enum run_answer spared = tick_window(w->spares, w->n_spares, t);
+    enum run_answer good = tick_window(w->recovered, w->n_recovered, t);
+    int64_t at = t->time.mono_ns;
+    if (w->phase == WATCH_DURING && at > w->began.mono_ns)
+        count_spared(w, spared);
+    if (w->phase != WATCH_AFTER || at <= w->over.mono_ns)
+        return;
+    c->report_ns = at;
+    extend(c, good, at);
+    if (c->recovers)
+        conclude(r, w);
 }
 
 void run_watch_give_up(struct run *r, struct run_watch *w, bool run_over)

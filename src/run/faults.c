@@ -4,8 +4,8 @@
 // going (told to end, or killed), down (nobody is left; until the fault is over), rising (started again). A crash of a
 // target that is to be restarted is handled as a fault without a name.
 #include "run/faults.h"
-#include "fault/proxy.h"
 #include "run/deps.h"
+#include "run/fault_effect.h"
 #include "run/state.h"
 
 #include <math.h>
@@ -42,129 +42,37 @@ struct run_faults {
     bool timers;
     // The target's lives
     int restarts, short_lives;
+    int stored_pid;  // of a run that is taken over: the process there was; 0: none
     enum step crash; // STEP_GOING..STEP_RISING: a crash is being followed by a start
     int64_t crash_due_ns, crash_exit_ns, life_began_ns;
     struct seep_time ended; // the last life
     char obituary[300];
 };
 
-static bool is_target(const char *name)
-{
-    return !strcmp(name, PROFILE_TARGET);
-}
-
-static const char *whom(const struct profile_fault *f)
-{
-    return f->pause ? f->pause : f->kill ? f->kill : f->restart ? f->restart : PROFILE_TARGET;
-}
-
 static bool ends_process(const struct fault *f)
 {
     return f->want->kind == FAULT_KILL || f->want->kind == FAULT_RESTART;
 }
 
-// ---- what a fault does
-
-static int signal_whom(struct run *r, const char *name, int sig, struct seep_err *err)
-{
-    if (!is_target(name))
-        return run_deps_signal(r, name, sig, err);
-    bool asked = sig != SIGSTOP && sig != SIGCONT && sig != SIGKILL;
-    bool tree = !asked || r->profile->target.life == LIFE_TREE;
-    return keeper_signal(&r->link, sig, tree ? KEEPER_WHOM_ALL : KEEPER_WHOM_MAIN, false, err);
-}
-
-static int knob_of(struct run *r, const struct profile_fault *f, struct linux_cgroup_knob *knob, struct seep_err *err)
-{
-    return f->kind == FAULT_CPU ? linux_cgroup_cpu_knob(&r->cgroup, f->cpu, knob, err)
-                                : linux_cgroup_memory_knob(&r->cgroup, f->memory_bytes, knob, err);
-}
-
-static int set_knob(struct run *r, const struct profile_fault *f, bool on, struct seep_err *err)
-{
-    struct linux_cgroup_knob knob;
-    if (knob_of(r, f, &knob, err))
-        return -1;
-    return keeper_knob(&r->link, knob.file, on ? knob.value : knob.undo, on ? knob.undo : "", err);
-}
-
-static int set_toxic(struct run *r, const struct fault *f, bool on, struct seep_err *err)
-{
-    struct fault_toxic toxic = on ? fault_toxic_of(f->want) : (struct fault_toxic){.kind = TOXIC_NONE};
-    struct fault_proxies *p = run_deps_proxies(r);
-    if (!p)
-        return seep_fail(err, SEEP_E_SYSTEM, "The process of the proxies is gone");
-    return fault_proxy_toxic(p, f->want->proxy, f->slot, &toxic, err);
-}
-
-static int apply(struct run *r, const struct fault *f, bool on, struct seep_err *err)
-{
-    switch (f->want->kind) {
-    case FAULT_PAUSE:
-        return signal_whom(r, f->want->pause, on ? SIGSTOP : SIGCONT, err);
-    case FAULT_MEMORY:
-    case FAULT_CPU:
-        return set_knob(r, f->want, on, err);
-    case FAULT_TOXIC:
-        return set_toxic(r, f, on, err);
-    case FAULT_KILL:
-        return on ? signal_whom(r, f->want->kill, SIGKILL, err) : 0;
-    case FAULT_RESTART:
-        if (!on)
-            return 0;
-        return signal_whom(r, f->want->restart, is_target(f->want->restart) ? r->profile->shutdown.signal : SIGTERM,
-                           err);
-    }
-    return 0;
-}
-
-static bool gone(struct run *r, const char *name)
-{
-    return is_target(name) ? r->tree_empty : run_deps_gone(r, name);
-}
-
-static bool up(struct run *r, const char *name)
-{
-    return is_target(name) ? r->target_alive : run_deps_up(r, name);
-}
-
-static int start_again(struct run *r, const char *name, struct seep_err *err)
-{
-    return is_target(name) ? keeper_begin(&r->link, err) : run_deps_start(r, name, err);
-}
-
 // ---- begin and end of one occurrence
 
-static void describe(const struct profile_fault *f, char *text, size_t size)
+// For a successor of this process, which must know what time to cut.
+static void remember(struct run *r, const struct fault *f, bool active)
 {
-    char a[40];
-    switch (f->kind) {
-    case FAULT_PAUSE:
-        snprintf(text, size, "%.60s was paused", f->pause);
-        break;
-    case FAULT_KILL:
-        snprintf(text, size, "%.60s was killed", f->kill);
-        break;
-    case FAULT_RESTART:
-        snprintf(text, size, "%.60s was restarted", f->restart);
-        break;
-    case FAULT_MEMORY:
-        units_value(a, sizeof a, f->memory_bytes, UNIT_BYTES);
-        snprintf(text, size, "the target's memory was limited to %s", a);
-        break;
-    case FAULT_CPU:
-        snprintf(text, size, "the target's CPU time was limited to %g cores", f->cpu);
-        break;
-    case FAULT_TOXIC:
-        snprintf(text, size, "the proxy %.60s was disturbed", f->proxy);
-        break;
-    }
+    char key[96];
+    snprintf(key, sizeof key, M_FAULT_PREFIX "%.63s", f->want->name);
+    if (active)
+        run_meta_f(r, key, "%lld %lld %lld %d", (long long)f->began.mono_ns, (long long)f->began.real_ns,
+                   (long long)f->began.boot_ns, f->begun);
+    else
+        run_meta(r, key, "");
 }
 
 static void fault_failed(struct run *r, struct fault *f, const char *why)
 {
     f->failed = true;
     f->step = STEP_IDLE;
+    remember(r, f, false);
     run_event_note(r, E_DEGRADED, "The fault '%s' could not be done: %.300s.", f->want->name, why);
     if (f->watch)
         run_watch_give_up(r, f->watch, true);
@@ -183,10 +91,11 @@ static void finish(struct run *r, struct fault *f)
 {
     char what[160], text[256];
     struct seep_time now = clock_read();
-    describe(f->want, what, sizeof what);
+    fault_effect_describe(f->want, what, sizeof what);
     snprintf(text, sizeof text, "%.63s: %s.", f->want->name, what);
     run_event_span(r, E_FAULT, f->began, now, f->begun, text);
     f->step = STEP_IDLE;
+    remember(r, f, false);
     if (f->watch)
         run_watch_over(r, f->watch);
 }
@@ -205,12 +114,13 @@ static void begin(struct run *r, struct fault *f)
     f->exit_seen_ns = 0;
     plan_next(r, f);
     if (ends_process(f))
-        run_deps_expect(r, whom(w), true);
+        run_deps_expect(r, fault_effect_whom(w), true);
     f->step = ends_process(f) ? STEP_GOING : STEP_ACTIVE; // before: its end may be told while the order is given
-    if (apply(r, f, true, &err)) {
+    if (fault_effect_set(r, f->want, f->slot, true, &err)) {
         fault_failed(r, f, err.text);
         return;
     }
+    remember(r, f, true);
     if (f->watch)
         run_watch_begin(r, f->watch);
     run_show(r);
@@ -219,7 +129,7 @@ static void begin(struct run *r, struct fault *f)
 static void end(struct run *r, struct fault *f)
 {
     struct seep_err err = {0};
-    if (apply(r, f, false, &err) && r->state < RUN_STOPPING)
+    if (fault_effect_set(r, f->want, f->slot, false, &err) && r->state < RUN_STOPPING)
         run_event_note(r, E_WARNING, "The fault '%s' could not be undone: %.300s.", f->want->name, err.text);
     finish(r, f);
 }
@@ -231,25 +141,25 @@ static void press(struct run *r, struct fault *f, int64_t now)
 {
     struct seep_err err;
     int left = 0;
-    const char *name = whom(f->want);
-    if (!up(r, name) && !f->exit_seen_ns)
+    const char *name = fault_effect_whom(f->want);
+    if (!fault_effect_up(r, name) && !f->exit_seen_ns)
         f->exit_seen_ns = now;
     bool leftovers = f->exit_seen_ns && now - f->exit_seen_ns > LEFTOVERS_NS;
     if (now < f->patience_ns && !leftovers)
         return;
     f->patience_ns = NEVER;
     f->exit_seen_ns = 0;
-    if (is_target(name))
+    if (fault_effect_on_target(name))
         keeper_kill_all(&r->link, &left, &err);
     else
-        run_deps_signal(r, name, SIGKILL, &err);
+        run_deps_signal(r, name, SIGKILL, KEEPER_SIGNAL_AGAIN, &err);
 }
 
 static void rise(struct run *r, struct fault *f)
 {
     struct seep_err err;
     f->step = STEP_RISING;
-    if (start_again(r, whom(f->want), &err))
+    if (fault_effect_start_again(r, fault_effect_whom(f->want), &err))
         fault_failed(r, f, err.text);
 }
 
@@ -259,14 +169,14 @@ static void turn_one(struct run *r, struct fault *f, int64_t now)
         begin(r, f);
     if (f->step == STEP_ACTIVE && now >= f->end_ns)
         end(r, f);
-    if (f->step == STEP_GOING && gone(r, whom(f->want)))
+    if (f->step == STEP_GOING && fault_effect_gone(r, fault_effect_whom(f->want)))
         f->step = STEP_DOWN;
     if (f->step == STEP_GOING)
         press(r, f, now);
     if (f->step == STEP_DOWN && now >= f->end_ns)
         rise(r, f);
-    if (f->step == STEP_RISING && up(r, whom(f->want))) {
-        run_deps_expect(r, whom(f->want), false);
+    if (f->step == STEP_RISING && fault_effect_up(r, fault_effect_whom(f->want))) {
+        run_deps_expect(r, fault_effect_whom(f->want), false);
         finish(r, f);
     }
 }
@@ -296,7 +206,7 @@ static void turn_crash(struct run *r, int64_t now)
 static bool by_fault(const struct run_faults *all)
 {
     for (int i = 0; i < all->n; i++)
-        if (all->fault[i].step >= STEP_GOING && is_target(whom(all->fault[i].want)))
+        if (all->fault[i].step >= STEP_GOING && fault_effect_on_target(fault_effect_whom(all->fault[i].want)))
             return true;
     return false;
 }
@@ -335,12 +245,31 @@ bool run_faults_target_emptied(struct run *r)
     return true;
 }
 
+// A fault had ended the target when the supervisor died, and the keeper started it again.
+static void started_meanwhile(struct run *r)
+{
+    char text[200];
+    struct run_faults *all = r->faults;
+    struct seep_time now = clock_read();
+    all->restarts++;
+    snprintf(text, sizeof text,
+             "The target was ended by a fault whose supervisor was lost, and started again as process %d.",
+             r->target_pid);
+    run_event_span(r, E_RESTART, r->has_last_stored ? r->last_stored : now, now, all->restarts, text);
+    run_point(r, S_RESTARTS, "", UNIT_NONE, SERIES_COUNTER, all->restarts);
+}
+
 bool run_faults_target_started(struct run *r)
 {
     struct run_faults *all = r->faults;
     if (!all)
         return false;
     all->life_began_ns = clock_mono_ns();
+    if (all->stored_pid && all->stored_pid != r->target_pid) {
+        all->stored_pid = 0;
+        started_meanwhile(r);
+        return true;
+    }
     if (!all->crash && !by_fault(all))
         return false;
     char text[400];
@@ -379,6 +308,13 @@ static void on_look(uv_timer_t *timer)
     }
     if (!busy)
         uv_timer_stop(timer);
+}
+
+void run_faults_tick(struct run *r, const struct run_tick *t)
+{
+    for (int i = 0; r->faults && i < r->faults->n; i++)
+        if (r->faults->fault[i].watch)
+            run_watch_tick(r, r->faults->fault[i].watch, t);
 }
 
 static int64_t next_of(const struct run *r, const struct fault *f)
@@ -433,19 +369,6 @@ void run_faults_turn(struct run *r)
 
 // ---- the life of it all
 
-static int check_one(struct run *r, const struct profile_fault *f, struct seep_err *err)
-{
-    struct linux_cgroup_knob knob;
-    struct seep_err why = {0};
-    bool target = f->kind != FAULT_TOXIC && is_target(whom(f));
-    if (r->attached && target)
-        return seep_fail(err, SEEP_E_USAGE,
-                         "The fault '%s' is for a target that seep starts itself, not for an attached one", f->name);
-    if ((f->kind == FAULT_MEMORY || f->kind == FAULT_CPU) && knob_of(r, f, &knob, &why))
-        return seep_fail(err, SEEP_E_USAGE, "The fault '%s' cannot be done on this machine: %.300s", f->name, why.text);
-    return 0;
-}
-
 int run_faults_setup(struct run *r, struct seep_err *err)
 {
     const struct profile *p = r->profile;
@@ -459,9 +382,46 @@ int run_faults_setup(struct run *r, struct seep_err *err)
     for (int i = 0; i < p->n_faults; i++) {
         struct fault *f = &r->faults->fault[r->faults->n++];
         *f = (struct fault){.want = &p->faults[i], .slot = (unsigned)i, .next_s = p->faults[i].at_s};
-        if (check_one(r, f->want, err) || run_watch_new(r, f->want, &f->watch, err))
+        if (fault_effect_check(r, f->want, err) || run_watch_new(r, f->want, &f->watch, err))
             return -1;
     }
+    return 0;
+}
+
+static void adopt_fault(struct run *r, struct fault *f)
+{
+    char key[96], text[320], what[160], *stored = NULL;
+    long long mono, real, boot;
+    int begun;
+    snprintf(key, sizeof key, M_FAULT_PREFIX "%.63s", f->want->name);
+    if (store_get_meta(r->store, key, &stored, NULL) == 0 && stored &&
+        sscanf(stored, "%lld %lld %lld %d", &mono, &real, &boot, &begun) == 4) {
+        fault_effect_describe(f->want, what, sizeof what);
+        snprintf(text, sizeof text, "%.63s: %s; the supervisor was lost, and it was undone.", f->want->name, what);
+        f->began = (struct seep_time){.mono_ns = mono, .real_ns = real, .boot_ns = boot};
+        run_event_span(r, E_FAULT, f->began, clock_read(), begun, text);
+        remember(r, f, false);
+    }
+    free(stored);
+}
+
+int run_faults_adopt(struct run *r, struct seep_err *err)
+{
+    struct run_faults *all = r->faults;
+    struct store_event_row *rows = NULL;
+    char *pid = NULL;
+    size_t n = 0;
+    if (!all)
+        return 0;
+    if (store_read_events(r->store, &rows, &n, err) || store_get_meta(r->store, M_TARGET_PID, &pid, err))
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        all->restarts += !strcmp(rows[i].kind, E_RESTART);
+    store_free_events(rows, n);
+    all->stored_pid = pid ? (int)strtol(pid, NULL, 10) : 0;
+    free(pid);
+    for (int i = 0; i < all->n; i++)
+        adopt_fault(r, &all->fault[i]);
     return 0;
 }
 

@@ -11,15 +11,20 @@
 
 struct run;
 struct run_faults;
+struct run_tick;
 
 // Before anything runs: can this machine do what the profile asks for? r->faults stays NULL when there is neither a
 // fault nor target.restart. The control group is made by then.
 int run_faults_setup(struct run *r, struct seep_err *err);
+// After a supervisor that was lost: what was under way then has been undone by now, and its time is known to the
+// report.
+int run_faults_adopt(struct run *r, struct seep_err *err);
 // The measured time begins (or goes on, after a resume: what would have begun by now is left out).
 void run_faults_begin(struct run *r);
 // It is over, or the run is being stopped: everything is undone, at once.
 void run_faults_end(struct run *r);
 void run_faults_turn(struct run *r);
+void run_faults_tick(struct run *r, const struct run_tick *t); // a tick is whole, on its way to the store
 void run_faults_free(struct run *r);
 
 // What is known of the target's end: is it going to be started again? Then its end is none for the machine.
@@ -37,7 +42,8 @@ void run_watch_free(struct run_watch *w);
 void run_watch_begin(struct run *r, struct run_watch *w); // the fault begins
 void run_watch_over(struct run *r, struct run_watch *w);  // the fault is over: how long until all is good?
 bool run_watch_busy(const struct run_watch *w);
-void run_watch_look(struct run *r, struct run_watch *w); // twice a second
+void run_watch_look(struct run *r, struct run_watch *w);                           // twice a second
+void run_watch_tick(struct run *r, struct run_watch *w, const struct run_tick *t); // a tick is whole
 void run_watch_give_up(struct run *r, struct run_watch *w, bool run_over);
 
 #endif

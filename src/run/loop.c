@@ -26,6 +26,7 @@ static void sample_job(uv_work_t *req)
 {
     struct run *r = req->data;
     sampler_take(&r->sampler);
+    run_deps_sample(r, r->sampler.tick);
     r->identity_anew = identity_changed(&r->identity, r->sampler.proc_fd, r->target_pid);
     if (!r->identity_anew)
         return;
@@ -99,6 +100,7 @@ static void start_writing(struct run *r)
 
 void run_store_tick(struct run *r, struct run_tick *t)
 {
+    run_faults_tick(r, t);
     writer_put(&r->writer, t);
     start_writing(r);
 }

@@ -86,7 +86,7 @@ void run_act_stop(struct run *r)
     enum keeper_whom whom = r->profile->target.life == LIFE_TREE ? KEEPER_WHOM_ALL : KEEPER_WHOM_MAIN;
     r->shutdown.sent_at = clock_read();
     r->shutdown.after_s = NAN;
-    if (r->keeper_lost || keeper_signal(&r->link, want->signal, whom, true, &err)) {
+    if (r->keeper_lost || keeper_signal(&r->link, want->signal, whom, KEEPER_SIGNAL_STOP, &err)) {
         snprintf(r->shutdown.skipped, sizeof r->shutdown.skipped, "The stop signal could not be sent.");
         run_patience(r, 0.01);
         return;
@@ -94,7 +94,7 @@ void run_act_stop(struct run *r)
     r->shutdown.sent = true;
     r->shutdown.signal = want->signal;
     if (want->signal != SIGKILL)
-        keeper_signal(&r->link, SIGCONT, whom, false, &err);
+        keeper_signal(&r->link, SIGCONT, whom, 0, &err);
     run_patience(r, want->within_s);
     run_keeper_events(r);
 }

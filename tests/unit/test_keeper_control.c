@@ -116,7 +116,7 @@ static void one_master_many_watchers(void **state)
     rig_ok(&r, keeper_status(&second, &stats, &r.err));
     assert_int_equal(stats.state, KEEPER_RUNNING);
     assert_int_equal(stats.target_pid, r.started.pid);
-    assert_int_equal(keeper_signal(&second, SIGKILL, KEEPER_WHOM_MAIN, false, &r.err), -1);
+    assert_int_equal(keeper_signal(&second, SIGKILL, KEEPER_WHOM_MAIN, 0, &r.err), -1);
     assert_int_equal(kill(r.started.pid, 0), 0);
     assert_int_equal(keeper_shutdown(&r.link, &r.err), -1); // somebody lives
     assert_int_equal(r.err.code, SEEP_E_LIMIT);
@@ -214,7 +214,7 @@ static void daemon_is_followed(void **state)
     assert_false(r.has_empty);
     rig_ok(&r, keeper_status(&r.link, &stats, &r.err));
     assert_int_equal(stats.state, KEEPER_LINGERING);
-    rig_ok(&r, keeper_signal(&r.link, SIGTERM, KEEPER_WHOM_ALL, true, &r.err));
+    rig_ok(&r, keeper_signal(&r.link, SIGTERM, KEEPER_WHOM_ALL, KEEPER_SIGNAL_STOP, &r.err));
     rig_until(&r, &r.has_empty);
     rig_ok(&r, keeper_status(&r.link, &stats, &r.err));
     assert_int_equal(stats.reaped, 3);

@@ -85,14 +85,14 @@ static void stop_is_told_from_leaving_early(void **state)
     rig_prepare(&r, "/bin/sleep", "1000");
     rig_run(&r);
     rig_until(&r, &r.has_started);
-    rig_ok(&r, keeper_signal(&r.link, SIGTERM, KEEPER_WHOM_MAIN, true, &r.err));
+    rig_ok(&r, keeper_signal(&r.link, SIGTERM, KEEPER_WHOM_MAIN, KEEPER_SIGNAL_STOP, &r.err));
     rig_until(&r, &r.has_empty);
     assert_int_equal(r.exit.how, KEEPER_HOW_SIGNALLED);
     assert_int_equal(r.exit.status, SIGTERM);
     assert_true(r.exit.after_stop);
     assert_int_equal(r.exit.stop_signal, SIGTERM);
     assert_true(r.exit.stop_mono_ns >= r.exit.start_mono_ns && r.exit.stop_mono_ns <= r.exit.end_mono_ns);
-    assert_int_equal(keeper_signal(&r.link, SIGTERM, KEEPER_WHOM_MAIN, true, &r.err), -1);
+    assert_int_equal(keeper_signal(&r.link, SIGTERM, KEEPER_WHOM_MAIN, KEEPER_SIGNAL_STOP, &r.err), -1);
     assert_int_equal(r.err.code, SEEP_E_TARGET);
     rig_close(&r);
 }

@@ -166,7 +166,7 @@ static void nothing(struct rig *r)
 
 static void stop_all(struct rig *r)
 {
-    rig_ok(r, keeper_signal(&r->link, SIGSTOP, KEEPER_WHOM_ALL, false, &r->err));
+    rig_ok(r, keeper_signal(&r->link, SIGSTOP, KEEPER_WHOM_ALL, 0, &r->err));
 }
 
 static void stopped_target_goes_on(void **state)
@@ -180,6 +180,57 @@ static void stopped_target_goes_on(void **state)
     until_state(r.started.pid, 'T', false);
     assert_int_not_equal(state_of(r.started.pid), '-');
     end_foreign(&r);
+}
+
+static void kill_for_a_while(struct rig *r)
+{
+    rig_ok(r, keeper_signal(&r->link, SIGKILL, KEEPER_WHOM_ALL, KEEPER_SIGNAL_AGAIN, &r->err));
+}
+
+static void kill_for_good(struct rig *r)
+{
+    rig_ok(r, keeper_signal(&r->link, SIGKILL, KEEPER_WHOM_ALL, 0, &r->err));
+}
+
+// A target that a fault had killed when the supervisor died is started again by the keeper, and who takes over learns of
+// that life and of no end.
+static void killed_target_is_started_again(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_prepare(&r, "term_ignore", NULL);
+    killed_supervisor(&r, kill_for_a_while);
+    pid_t first = r.started.pid;
+    until_state(first, '-', true);
+    kill_supervisor(&r);
+    for (int64_t deadline = rig_now_ms() + RIG_LIMIT_MS; keeper_attach(r.dir_fd, true, &r.link, &r.err);)
+        assert_true(rig_now_ms() < deadline);
+    r.has_started = r.has_exited = r.has_empty = false;
+    rig_until(&r, &r.has_started);
+    assert_int_not_equal(r.started.pid, first);
+    assert_false(r.has_exited);
+    keeper_close(&r.link);
+    until_state(r.started.pid, 'T', false);
+    assert_int_not_equal(state_of(r.started.pid), '-');
+    end_foreign(&r);
+}
+
+static void target_killed_for_good_stays_dead(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_prepare(&r, "term_ignore", NULL);
+    killed_supervisor(&r, kill_for_good);
+    until_state(r.started.pid, '-', true);
+    kill_supervisor(&r);
+    for (int64_t deadline = rig_now_ms() + RIG_LIMIT_MS; keeper_attach(r.dir_fd, true, &r.link, &r.err);)
+        assert_true(rig_now_ms() < deadline);
+    r.has_started = r.has_exited = r.has_empty = false;
+    rig_until(&r, &r.has_empty);
+    assert_true(r.has_exited);
+    rig_ok(&r, keeper_shutdown(&r.link, &r.err));
+    reap_adopted();
+    rig_remove_dir(&r);
 }
 
 // One that stopped itself is nobody's to continue: its supervisor only went away.
@@ -297,6 +348,8 @@ int main(void)
         cmocka_unit_test(log_of_many_lives_is_bounded),
         cmocka_unit_test(not_while_somebody_lives),
         cmocka_unit_test(stopped_target_goes_on),
+        cmocka_unit_test(killed_target_is_started_again),
+        cmocka_unit_test(target_killed_for_good_stays_dead),
         cmocka_unit_test(own_stop_is_left_alone),
         cmocka_unit_test(limits_are_lifted),
         cmocka_unit_test(knob_taken_back_is_forgotten),

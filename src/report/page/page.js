@@ -62,6 +62,7 @@
     band(start, b.from, color("--idle"));
     band(b.to, end, color("--idle"));
     if (b.warm !== null) band(b.from, b.warm, color("--warm"));
+    b.faults.forEach(([from, to]) => band(from, to, color("--fault")));
     b.gaps.forEach(([from, to]) => band(from, to, color("--gap")));
     ctx.restore();
   };
