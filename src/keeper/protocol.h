@@ -49,7 +49,7 @@ enum keeper_state {
     KEEPER_STATES
 };
 
-// Types below 64 go to the keeper, the others come from it. Every request is answered by KEEPER_MSG_REPLY with its seq.
+// Types below 64 go to the keeper, the others come from it. A request is answered by KEEPER_MSG_REPLY with its seq.
 enum keeper_msg_type {
     KEEPER_MSG_HELLO = 1,      // u.hello; the reply carries u.stats; then everything not yet gone is pushed again
     KEEPER_MSG_START,          // run the target now, or once more when all of it is gone

@@ -117,6 +117,13 @@ static void on_lost(struct run *r)
 {
     run_unwatch_keeper(r);
     r->keeper_lost = true;
+    if (r->state == RUN_STARTING) { // nobody is left to start it, and no event would ever come
+        struct seep_err err;
+        seep_fail(&err, SEEP_E_SYSTEM, "seep-keeper ended before it had started the target");
+        r->tree_empty = true;
+        run_error(r, &err);
+        return;
+    }
     run_event_note(r, E_DEGRADED, "seep-keeper is gone; the target runs on, its exit status may stay unknown.");
 }
 

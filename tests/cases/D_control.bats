@@ -128,3 +128,26 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
     [ "$status" -eq 5 ]
     verdict ig 'v["shutdown"]["status"] == "fail"'
 }
+
+@test "D09 the keeper dies while it starts the target: exit 6 at once, not a wait without end" {
+    mkdir -p tree/bin
+    cp "$SEEP" tree/bin/seep
+    cp -r "$SEEP_BUILD/lib" tree/lib
+    cat >tree/bin/seep-keeper <<'PY'
+#!/usr/bin/env python3
+# Speaks the protocol of src/keeper/protocol.h until it is told to start, and dies of it.
+import socket, struct
+link = socket.socket(fileno=4)
+told = 0
+while told != 2:
+    magic, version, told, seq = struct.unpack_from("<IHHI", link.recv(256))
+    link.send(struct.pack("<IHHIi", magic, version, 64, seq, 0) + bytes(240))
+PY
+    chmod +x tree/bin/seep-keeper
+    run timeout 30 tree/bin/seep run --name k --duration 2s -- "$TARGETS/leak_c" 1000
+    echo "$output"
+    [ "$status" -eq 6 ]
+    [[ "$output" == *"seep-keeper ended before it had started the target"* ]]
+    [[ "$output" != *"could not be killed"* ]]
+    valid_verdict k
+}
