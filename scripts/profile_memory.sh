@@ -6,7 +6,7 @@
 #   profile_memory.sh comparison RUN_A RUN_B                  of two runs that are there already
 #   profile_memory.sh cleanup [OPTION]... [-- CMD ARG...]     does memory come back after the load, within 10 MB, and does it shut down well
 #   profile_memory.sh profiler [OPTION]... [-- CMD ARG...]    where memory grows: ranked call stacks, flame graph, pprof
-#   profile_memory.sh monitor PID FILE.csv [OPTION]...        memory of a process that runs already, as a table (seep attach; 10 minutes)
+#   profile_memory.sh monitor PID FILE.csv [OPTION]...        memory of a process that runs already, as a table that grows (seep attach; 10 minutes)
 #   profile_memory.sh report [SECTION=RUN]...                 the performance report of these runs, or of all that are there
 # OPTION is any option of `seep run`, e.g. -p ours.yaml, -d 2m, -o key=value, --name ID. Exit status: that of seep.
 set -euo pipefail
@@ -56,9 +56,17 @@ profiler() {
 
 monitor() {
     if [ $# -lt 2 ] || [[ ! $1 =~ ^[0-9]+$ ]]; then refuse "monitor needs the id of a process and a file"; fi
-    local pid=$1 file=$2 name=monitor-$stamp code=0
+    local pid=$1 file=$2 name=monitor-$stamp code=0 watcher
     shift 2
-    "$SEEP" attach -q --name "$name" -d 10m -o attribution.mode=off "$@" "$pid" >/dev/null || code=$?
+    "$SEEP" attach -q --name "$name" -d 10m -o attribution.mode=off "$@" "$pid" >/dev/null &
+    watcher=$!
+    trap 'kill -TERM "$watcher" 2>/dev/null || true' INT TERM
+    while kill -0 "$watcher" 2>/dev/null; do # FILE is replaced as a whole: whoever looks finds a whole table (tail -F)
+        sleep "${SEEP_MONITOR_S:-2}"
+        "$SEEP" report "$name" -f csv -O "$file" 2>/dev/null || true
+    done
+    wait "$watcher" || code=$?
+    trap - INT TERM
     case $code in 2 | 6) return "$code" ;; esac
     "$SEEP" report "$name" -f csv -O "$file" # the table; what it comes to is another command's business
 }

@@ -97,6 +97,23 @@ static int take(const char *results, const char *base, const char *name, struct 
                : 0;
 }
 
+static bool same_run(const struct report *a, const struct report *b)
+{
+    return a->run && b->run && strcmp(a->run, b->run) == 0;
+}
+
+// Said twice of the same section, with the same base, it is still one run.
+static bool is_there(const struct dossier *d, enum dossier_section section, const struct taken *t)
+{
+    for (size_t i = 0; i < d->section[section].n; i++) {
+        const struct dossier_run *other = &d->section[section].runs[i];
+        if (same_run(other->report, t->report) && (other->since != NULL) == (t->since != NULL) &&
+            (!t->since || same_run(other->since->base, t->since->base)))
+            return true;
+    }
+    return false;
+}
+
 static int add(struct dossier *d, const char *results, const char *word, struct taken *t, struct seep_err *err)
 {
     char copy[WORD_MAX];
@@ -125,6 +142,8 @@ static int add(struct dossier *d, const char *results, const char *word, struct 
         return -1;
     if (section == DOSSIER_SECTIONS)
         section = dossier_place(t->report);
+    if (is_there(d, section, t))
+        return 0;
     d->section[section].runs[d->section[section].n++] = (struct dossier_run){t->report, t->since};
     return 0;
 }

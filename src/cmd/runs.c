@@ -300,7 +300,7 @@ static int remove_run(int results_fd, const char *id, bool dry_run, double *byte
     return 0;
 }
 
-// What a run's own profile says about it wins.
+// What a run's own profile says about it wins; "forever" is larger than any age.
 static bool too_old(const struct entry *e, double keep_s)
 {
     double limit = e->keep_s != PROFILE_AUTO ? e->keep_s : keep_s;
@@ -326,7 +326,7 @@ static int prune(int results_fd, const struct entry *list, size_t n, const struc
     char size[32];
     int status = CMD_PASS;
     for (size_t i = 0; i < n; i++) {
-        kept += list[i].kept;
+        kept += list[i].kept || isinf(list[i].keep_s);
         if (!too_old(&list[i], o->keep_s) || !still_too_old(results_fd, list[i].id, o->keep_s))
             continue;
         if (remove_run(results_fd, list[i].id, o->dry_run, &bytes, &err)) {
@@ -338,7 +338,7 @@ static int prune(int results_fd, const struct entry *list, size_t n, const struc
         removed++;
         freed += bytes;
     }
-    printf("%zu of %zu runs %s, %s; %zu kept for ever as baseline or evidence\n", removed, n,
+    printf("%zu of %zu runs %s, %s; %zu kept for ever as baseline or evidence, or as they say\n", removed, n,
            o->dry_run ? "would be removed" : "removed", units_bytes(size, sizeof size, freed), kept);
     return status;
 }

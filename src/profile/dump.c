@@ -3,6 +3,7 @@
 #include "profile/runtext.h"
 #include "profile/schema.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +57,10 @@ void schema_write_text(struct jsonw *w, const char *key, const char *name, const
 
 static void write_number(struct jsonw *w, const struct schema_key *key, double value)
 {
-    if (value == PROFILE_AUTO && (key->flags & (KEY_AUTO | KEY_OFF | KEY_FOREVER)))
-        jsonw_string(w, key->name, key->flags & KEY_AUTO ? "auto" : key->flags & KEY_OFF ? "off" : "forever");
+    if (value == PROFILE_AUTO && (key->flags & (KEY_AUTO | KEY_OFF)))
+        jsonw_string(w, key->name, key->flags & KEY_AUTO ? "auto" : "off");
+    else if (isinf(value) && (key->flags & KEY_FOREVER))
+        jsonw_string(w, key->name, "forever");
     else
         schema_quantity(w, key->name, value, key->unit);
 }

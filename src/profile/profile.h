@@ -48,7 +48,7 @@ struct profile_run {
     double period_s;   // declared load period, 0: none
     bool early_stop;
     bool reload;     // after drain run the load once more and tell retention from leak
-    double keep_s;   // how long runs are kept by prune; PROFILE_AUTO: for ever
+    double keep_s;   // how long runs are kept by prune; PROFILE_AUTO: as prune says; INFINITY: for ever
     char *on_finish; // command run with the verdict's path; NULL: none
     double on_finish_within_s;
 };

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +117,7 @@ static int read_number(const struct load_context *ctx, const struct schema_key *
     if (!text)
         return -1;
     if (is_word(key, text)) {
-        *field = PROFILE_AUTO;
+        *field = strcmp(text, "forever") ? PROFILE_AUTO : INFINITY;
         return 0;
     }
     double v;

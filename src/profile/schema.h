@@ -26,7 +26,7 @@ enum {
     KEY_AUTO = 1,     // numbers: "auto" is PROFILE_AUTO
     KEY_OFF = 2,      // numbers: "off" is PROFILE_AUTO
     KEY_POSITIVE = 4, // numbers: more than zero
-    KEY_FOREVER = 8,  // numbers: "forever" is PROFILE_AUTO
+    KEY_FOREVER = 8,  // numbers: "forever" is INFINITY
     KEY_NULLS = 16,   // pairs: null is kept as a NULL value
     KEY_REQUIRED = 32,
     KEY_UNSET_IS_NULL = 64,  // texts: a NULL array when nothing was given (else an empty one)

@@ -101,8 +101,8 @@ static void put_summary(struct doc *doc, const struct dossier *d)
     size_t all, passed = count_verdict(d, JUDGE_FINAL_PASS, &all),
                 open = count_verdict(d, JUDGE_FINAL_INCONCLUSIVE, &all);
     doc_heading(doc, 2, "1. Executive summary");
-    doc_text(doc, "Of %zu runs %zu passed every gate, %zu could not be decided, and %zu failed.", all, passed, open,
-             all - passed - open);
+    doc_text(doc, "Of %zu run%s %zu passed every gate, %zu could not be decided, and %zu failed.", all,
+             all == 1 ? "" : "s", passed, open, all - passed - open);
     doc_table(doc, "section|verdict|what decided|against its base|evidence (run)");
     each(d, doc, false, summary_row);
     doc_table_end(doc);

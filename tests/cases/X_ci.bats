@@ -107,6 +107,7 @@ PY
     short sealed &
     short baseline &
     short patient -o run.keep=30d &
+    short forever -o run.keep=forever &
     wait
     "$SEEP" run -q --name running --detach --duration 60s -- sleep 60
     mkdir results/foreign && echo mine >results/foreign/notes.txt
@@ -125,9 +126,9 @@ PY
     run "$SEEP" runs --prune --keep 1s
     echo "$output"
     [ "$status" -eq 0 ]
-    [[ "$output" == *"removed plain ("*B")"* && "$output" == *" runs removed, "*"2 kept for ever as baseline or evidence" ]]
+    [[ "$output" == *"removed plain ("*B")"* && "$output" == *" runs removed, "*"3 kept for ever as baseline or evidence, or as they say" ]]
     [ ! -d results/plain ] && [ ! -d results/hasty ]
-    for name in sealed baseline patient running; do [ -e "results/$name/run.db" ]; done
+    for name in sealed baseline patient forever running; do [ -e "results/$name/run.db" ]; done
     [ -e results/foreign/notes.txt ]
     "$SEEP" stop running
     "$SEEP" wait running || true
@@ -214,7 +215,12 @@ PY
     "$memory" short -q -d 4s --name short -o 'gates=[cpu < 900%]' -- sleep 60 >short.out
     sleep 300 &
     pid=$!
-    run "$memory" monitor "$pid" memory.csv -d 4s --interval 250ms
+    SEEP_MONITOR_S=0.5 "$memory" monitor "$pid" memory.csv -d 5s --interval 250ms >monitor.out 2>&1 3>&- &
+    local monitor=$! status=0
+    wait_for 20 test -s memory.csv
+    kill -0 "$monitor" # the table is there before the end
+    wait "$monitor" || status=$?
+    output=$(cat monitor.out)
     kill "$pid"
     echo "$output"
     [ "$status" -eq 0 ]

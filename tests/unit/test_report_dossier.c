@@ -103,7 +103,7 @@ static void a_failed_run_stops_the_rollout(void **state)
     d.section[DOSSIER_MEMORY].runs = &again;
     d.section[DOSSIER_LOAD].n = d.section[DOSSIER_MEMORY].n = 1;
     char *text = write_as(&d, false);
-    assert_non_null(strstr(text, "Of 1 runs 0 passed")); // the same run in two sections is one run
+    assert_non_null(strstr(text, "Of 1 run 0 passed")); // the same run in two sections is one run
     assert_non_null(strstr(text, "No rollout before every run passes"));
     assert_non_null(strstr(text, "memory of session\\_new grows by 3.2"));
     free(text);

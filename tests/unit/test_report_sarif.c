@@ -31,6 +31,7 @@ static void growing_stacks_stand_at_their_lines(void **state)
 
 static void sources_below_the_root_are_relative(void **state)
 {
+    need_reader(*state, "sarif");
     struct synth s = hour_run();
     const struct report_style style = {.root = "/srv/app/"};
     char path[300];
@@ -88,6 +89,7 @@ static void compare_as(struct rig *rig, const struct report *base, const struct 
 
 static void states_against_a_base(void **state)
 {
+    need_reader(*state, "sarif");
     struct synth fixed = hour_run(), leaks = hour_run(), steep = hour_run();
     fixed.leak_per_s = 0;
     steep.leak_per_s = 9000;
