@@ -19,6 +19,7 @@ struct known {
 
 struct slot {
     bool used;
+    bool split; // it may have units whose debug information stands in files of their own
     uint32_t known;
     uint64_t last_use;
 };
@@ -73,11 +74,16 @@ int files_next_debug(const struct resolve *r, const struct resolve_module *m, co
 // The alternative (dwz) file that a debug file names, or -1.
 int files_alt(const struct resolve *r, const struct proto_loaded *debug_file);
 
+// The next candidate for the file of a split unit, as above.
+int files_next_split(const struct resolve *r, const struct resolve_module *m, const struct proto_split *split,
+                     int *step);
+
 // ---- load.c: files into slots ----
 
 struct load {
     bool ok;
     bool transient; // worth another try later
+    bool split;     // see struct slot
     uint32_t flags; // RESOLVE_F_CHANGED
     uint32_t slot;
     char reason[PROTO_REASON_MAX];
@@ -89,6 +95,10 @@ uint32_t load_known(struct resolve *r, const struct resolve_module *m, int *fd, 
 
 // Puts the module's file, with its debug files, into a slot unless it is in one already. Closes fd (-1: none yet).
 void load_module(struct resolve *r, const struct resolve_module *m, uint32_t known, int fd, struct load *out);
+
+// Finds the files of split units that cover these pcs (at most PROTO_BATCH, in the wire's form) and offers them.
+enum ask load_split(struct resolve *r, const struct resolve_module *m, uint32_t slot, const struct proto_pc *pcs,
+                    uint32_t n);
 
 // ---- cache.c: answers remembered as the bytes of the reply ----
 

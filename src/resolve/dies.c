@@ -5,6 +5,7 @@
 // function the tree is descended along inlined calls whose ranges hold the address. Everything is bounded, because the
 // tree is hostile: siblings can form loops, ranges can be endless.
 #include "resolve/dies.h"
+#include "resolve/sandbox.h"
 
 #include <dwarf.h>
 #include <stdio.h>
@@ -31,7 +32,9 @@ struct ranges {
 };
 
 struct unit {
-    Dwarf_Die die;
+    Dwarf_Die die;  // of the program's own DWARF
+    Dwarf_Die full; // with the functions; the same, or in a file of its own
+    bool wants_split, asked;
     struct ranges function_ranges;
     Dwarf_Die *functions;
     size_t n_functions, cap_functions;
@@ -107,14 +110,15 @@ static struct cu_index *index_units(struct elf_file *f)
     if (!x->dwarf)
         return x;
     Dwarf_CU *cu = NULL;
-    Dwarf_Die die, sub;
+    Dwarf_Die die;
     uint8_t type;
-    while (dwarf_get_units(x->dwarf, cu, &cu, NULL, &type, &die, &sub) == 0) {
+    while (dwarf_get_units(x->dwarf, cu, &cu, NULL, &type, &die, NULL) == 0) { // no sub-DIE: it would be looked for
+
         if (type == DW_UT_type || type == DW_UT_split_type || dwarf_tag(&die) == DW_TAG_partial_unit)
             continue;
         if (!grow((void **)&x->units, &x->cap_units, x->n_units, sizeof *x->units, UNITS_MAX))
             break;
-        x->units[x->n_units] = (struct unit){.die = die};
+        x->units[x->n_units] = (struct unit){.die = die, .full = die, .wants_split = type == DW_UT_skeleton};
         add_ranges(&x->ranges, &die, (uint32_t)x->n_units++);
     }
     qsort(x->ranges.at, x->ranges.n, sizeof *x->ranges.at, by_start);
@@ -167,7 +171,7 @@ static Dwarf_Die *function_at(struct unit *u, uint64_t addr)
     if (!u->indexed) {
         size_t budget = DIES_MAX;
         u->indexed = true;
-        index_functions(u, &u->die, 0, &budget);
+        index_functions(u, &u->full, 0, &budget);
         qsort(u->function_ranges.at, u->function_ranges.n, sizeof *u->function_ranges.at, by_start);
     }
     const struct range *r = find_range(&u->function_ranges, addr);
@@ -239,7 +243,7 @@ static void name_frame(struct unit *u, Dwarf_Die *die, struct dies_frame *out)
         name = dwarf_formstring(&attr);
     out->linkage = name != NULL;
     out->name = name ? name : dwarf_diename(die);
-    if (out->name && !name && scoped_language(&u->die))
+    if (out->name && !name && scoped_language(&u->full))
         out->scope = scope_of(die);
 }
 
@@ -254,7 +258,7 @@ static void call_site(struct unit *u, Dwarf_Die *die, const char **file, uint32_
     Dwarf_Files *files;
     size_t n;
     if (dwarf_formudata(dwarf_attr(die, DW_AT_call_file, &attr), &value) == 0 &&
-        dwarf_getsrcfiles(&u->die, &files, &n) == 0 && value < n)
+        dwarf_getsrcfiles(&u->full, &files, &n) == 0 && value < n)
         *file = dwarf_filesrc(files, (size_t)value, NULL, NULL);
 }
 
@@ -284,18 +288,24 @@ static size_t inlined_path(const Dwarf_Die *function, uint64_t addr, Dwarf_Die *
     return n;
 }
 
-size_t dies_lookup(struct elf_file *f, uint64_t addr, struct dies_frame *out)
+// The unit that covers *addr, which becomes an address of the DWARF's own; NULL: there is none.
+static struct unit *unit_at(struct elf_file *f, uint64_t *addr)
 {
-    out[0] = (struct dies_frame){0};
     if (!f->cus)
         f->cus = index_units(f);
     if (!f->cus || !f->cus->dwarf)
+        return NULL;
+    *addr -= f->cus->bias;
+    const struct range *r = find_range(&f->cus->ranges, *addr);
+    return r ? &f->cus->units[r->index] : NULL;
+}
+
+size_t dies_lookup(struct elf_file *f, uint64_t addr, struct dies_frame *out)
+{
+    out[0] = (struct dies_frame){0};
+    struct unit *u = unit_at(f, &addr);
+    if (!u)
         return 0;
-    addr -= f->cus->bias;
-    const struct range *r = find_range(&f->cus->ranges, addr);
-    if (!r)
-        return 0;
-    struct unit *u = &f->cus->units[r->index];
     const char *file = NULL;
     int line = 0;
     Dwarf_Line *row = dwarf_getsrc_die(&u->die, addr);
@@ -318,6 +328,73 @@ size_t dies_lookup(struct elf_file *f, uint64_t addr, struct dies_frame *out)
     }
     name_frame(u, function, &out[k]);
     return k + 1;
+}
+
+// ---- split units
+
+static bool copy_attribute(Dwarf_Die *die, unsigned name, char out[PROTO_SPLIT_NAME])
+{
+    Dwarf_Attribute attr;
+    const char *text = dwarf_formstring(dwarf_attr(die, name, &attr));
+    size_t n = text ? strnlen(text, PROTO_SPLIT_NAME) : 0;
+    if (n == 0 || n == PROTO_SPLIT_NAME)
+        return false;
+    memcpy(out, text, n + 1);
+    return true;
+}
+
+bool dies_wants_split(struct elf_file *f, uint64_t addr, struct proto_split *out)
+{
+    struct unit *u = unit_at(f, &addr);
+    if (!u || !u->wants_split || u->asked)
+        return false;
+    u->asked = true;
+    *out = (struct proto_split){.unit = (uint32_t)(u - f->cus->units)};
+    copy_attribute(&u->die, DW_AT_comp_dir, out->dir);
+    return copy_attribute(&u->die, DW_AT_dwo_name, out->name) || copy_attribute(&u->die, DW_AT_GNU_dwo_name, out->name);
+}
+
+static bool id_of(Dwarf_Die *die, uint64_t *id)
+{
+    return dwarf_cu_info(die->cu, NULL, NULL, NULL, NULL, id, NULL, NULL) == 0;
+}
+
+// libdw looks once and never again: it gets to see only a file that will do.
+static bool holds_unit(int fd, uint64_t wanted)
+{
+    Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+    Dwarf *dwarf = elf && elf_kind(elf) == ELF_K_ELF ? dwarf_begin_elf(elf, DWARF_C_READ, NULL) : NULL;
+    Dwarf_CU *cu = NULL;
+    uint8_t type;
+    Dwarf_Die die;
+    uint64_t id;
+    bool found = false;
+    for (size_t i = 0; dwarf && !found && i < UNITS_MAX; i++) {
+        if (dwarf_get_units(dwarf, cu, &cu, NULL, &type, &die, NULL) != 0)
+            break;
+        found = type == DW_UT_split_compile && id_of(&die, &id) && id == wanted;
+    }
+    if (dwarf)
+        dwarf_end(dwarf);
+    elf_end(elf);
+    return found;
+}
+
+bool dies_add_split(struct elf_file *f, uint32_t unit, int fd)
+{
+    struct unit *u = f->cus && unit < f->cus->n_units ? &f->cus->units[unit] : NULL;
+    Dwarf_Die full = {0};
+    uint64_t id;
+    if (!u || !u->wants_split || u->indexed || !id_of(&u->die, &id) || !holds_unit(fd, id))
+        return false;
+    sandbox_offer(fd);
+    int failed = dwarf_cu_info(u->die.cu, NULL, NULL, NULL, &full, NULL, NULL, NULL);
+    sandbox_offer(-1);
+    if (failed || !full.addr)
+        return false;
+    u->full = full;
+    u->wants_split = false;
+    return true;
 }
 
 void dies_free(struct cu_index *index)

@@ -17,6 +17,12 @@ struct dies_frame {
 // as f, except scope. out has room for RESOLVE_INLINE_MAX.
 size_t dies_lookup(struct elf_file *f, uint64_t addr, struct dies_frame *out);
 
+// Split DWARF: the unit that covers addr, if its functions stand in a file that nobody has asked for yet. Each unit is
+// told once.
+bool dies_wants_split(struct elf_file *f, uint64_t addr, struct proto_split *out);
+// Whether the file holds that unit, by the id both carry; then it is part of it from now on. fd stays the caller's.
+bool dies_add_split(struct elf_file *f, uint32_t unit, int fd);
+
 void dies_free(struct cu_index *index);
 
 #endif

@@ -118,11 +118,18 @@ static void read_alt_link(Elf *elf, struct proto_loaded *reply)
     reply->alt_id_len = (uint32_t)id_len;
 }
 
+// Units that stand elsewhere have their addresses here.
+static bool may_be_split(Elf *elf)
+{
+    return elf_section(elf, ".debug_addr", NULL) != NULL;
+}
+
 static void describe(struct elf_file *f, struct proto_loaded *reply)
 {
     reply->build_id_len = (uint32_t)f->build_id_len;
     memcpy(reply->build_id, f->build_id, sizeof reply->build_id);
     reply->has_dwarf = elf_section(f->elf, ".debug_info", NULL) || elf_section(f->elf, ".zdebug_info", NULL);
+    reply->has_split = may_be_split(f->elf);
     GElf_Word crc;
     const char *link = dwelf_elf_gnu_debuglink(f->elf, &crc);
     if (link && strlen(link) < sizeof reply->link) {
@@ -228,8 +235,21 @@ static bool debug_belongs(const struct elf_file *f, const struct proto_load *req
     return req->use_crc && crc32_of_file(fd) == req->crc;
 }
 
+static void add_split(struct elf_file *f, const struct proto_load *req, int fd, struct proto_loaded *reply)
+{
+    if (f->used && f->mod && dies_add_split(f, req->unit, fd))
+        reply->status = PROTO_OK;
+    else
+        refuse(reply, PROTO_REFUSED, "The file does not hold what the program says of it.");
+    close_fd(&fd);
+}
+
 void elf_file_add(struct elf_file *f, const struct proto_load *req, int fd, struct proto_loaded *reply)
 {
+    if (req->part == PROTO_PART_SPLIT) {
+        add_split(f, req, fd, reply);
+        return;
+    }
     int *place = req->part == PROTO_PART_ALT ? &f->alt_fd : &f->debug_fd;
     Elf *elf = f->used && f->mod && *place < 0 ? elf_begin(fd, ELF_C_READ_MMAP, NULL) : NULL;
     if (elf && elf_kind(elf) == ELF_K_ELF && debug_belongs(f, req, elf, fd)) {
@@ -237,6 +257,7 @@ void elf_file_add(struct elf_file *f, const struct proto_load *req, int fd, stru
         fd = -1;
         reply->status = PROTO_OK;
         reply->has_dwarf = elf_section(elf, ".debug_info", NULL) || elf_section(elf, ".zdebug_info", NULL);
+        reply->has_split = may_be_split(elf);
         read_alt_link(elf, reply);
     } else {
         refuse(reply, PROTO_REFUSED, "The debug file does not belong to this program.");

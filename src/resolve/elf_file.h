@@ -35,7 +35,8 @@ struct elf_file {
 void elf_file_open(struct elf_file *f, const struct proto_load *req, int fd, struct proto_loaded *reply);
 
 // Takes fd as separate debug file or alternative (dwz) file when it belongs to this one: the same build-id, or the CRC
-// of the debug link. Otherwise closes it and says PROTO_REFUSED.
+// of the debug link; or as the split file of a unit, when it holds the unit's id. Otherwise closes it and says
+// PROTO_REFUSED.
 void elf_file_add(struct elf_file *f, const struct proto_load *req, int fd, struct proto_loaded *reply);
 
 void elf_file_close(struct elf_file *f);

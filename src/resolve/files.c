@@ -207,3 +207,38 @@ int files_alt(const struct resolve *r, const struct proto_loaded *debug_file)
     }
     return r->debuginfod ? from_debuginfod(debug_file->alt_id, debug_file->alt_id_len) : -1;
 }
+
+static int open_joined(const char *root, const char *dir, size_t dir_len, const char *name)
+{
+    char path[RESOLVE_PATH_MAX], why[8];
+    int n = snprintf(path, sizeof path, "%s%.*s%s%s", root, (int)dir_len, dir, dir_len ? "/" : "", name);
+    return n > 0 && (size_t)n < sizeof path && path[0] == '/' ? open_checked(path, root[0] != '\0', why, sizeof why)
+                                                              : -1;
+}
+
+// Where the compiler wrote it; then beside the program, under its full relative name and its last part: build trees are
+// moved, and installed programs carry their split files along; then the first below each root.
+int files_next_split(const struct resolve *r, const struct resolve_module *m, const struct proto_split *split,
+                     int *step)
+{
+    const char *path = m->path ? m->path : "", *slash = strrchr(path, '/'), *last = strrchr(split->name, '/');
+    size_t beside = slash ? (size_t)(slash - path) : 0, dir = strlen(split->dir);
+    bool absolute = split->name[0] == '/';
+    for (;;) {
+        int i = (*step)++, fd = -1;
+        if (i == 0)
+            fd = open_joined("", split->dir, absolute ? 0 : dir, split->name);
+        else if (i == 1 && slash && !absolute)
+            fd = open_joined("", path, beside, split->name);
+        else if (i == 2 && slash && last)
+            fd = open_joined("", path, beside, last + 1);
+        else if (i >= 3 && (size_t)i < 3 + r->n_debug_roots)
+            fd = open_joined(r->debug_roots[i - 3], split->dir, absolute ? 0 : dir, split->name);
+        else if (i >= 3) {
+            *step = -1;
+            return -1;
+        }
+        if (fd >= 0)
+            return fd;
+    }
+}

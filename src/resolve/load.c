@@ -112,7 +112,7 @@ static enum ask add_alt(struct resolve *r, uint32_t slot, const struct proto_loa
 
 // Offers every candidate for a separate debug file until the resolver accepts one.
 static enum ask add_debug(struct resolve *r, const struct resolve_module *m, uint32_t slot,
-                          const struct proto_loaded *main_file)
+                          const struct proto_loaded *main_file, bool *split)
 {
     int step = 0, fd;
     while ((fd = files_next_debug(r, m, main_file, &step)) >= 0) {
@@ -123,8 +123,10 @@ static enum ask add_debug(struct resolve *r, const struct resolve_module *m, uin
         close(fd);
         if (outcome != ASK_OK)
             return outcome;
-        if (reply.status == PROTO_OK)
+        if (reply.status == PROTO_OK) {
+            *split = reply.has_split;
             return add_alt(r, slot, &reply);
+        }
     }
     return ASK_OK;
 }
@@ -147,8 +149,9 @@ static enum ask fill_slot(struct resolve *r, const struct resolve_module *m, uin
     }
     memcpy(r->known[known].build_id, reply.build_id, reply.build_id_len);
     r->known[known].build_id_len = reply.build_id_len;
+    out->split = reply.has_split;
     if (m->kind == RESOLVE_ELF && !reply.has_dwarf)
-        outcome = add_debug(r, m, out->slot, &reply);
+        outcome = add_debug(r, m, out->slot, &reply, &out->split);
     else if (m->kind == RESOLVE_ELF)
         outcome = add_alt(r, out->slot, &reply);
     out->ok = outcome == ASK_OK;
@@ -182,7 +185,7 @@ static void load_from(struct resolve *r, const struct resolve_module *m, uint32_
         client_strike(r, known, outcome);
         snprintf(out->reason, sizeof out->reason, "%s", client_ask_reason(outcome));
     } else if (out->ok) {
-        r->slots[out->slot] = (struct slot){.used = true, .known = known, .last_use = r->use};
+        r->slots[out->slot] = (struct slot){.used = true, .split = out->split, .known = known, .last_use = r->use};
     }
 }
 
@@ -201,4 +204,43 @@ void load_module(struct resolve *r, const struct resolve_module *m, uint32_t kno
     }
     if (fd >= 0)
         close(fd);
+}
+
+// One unit: candidates until the resolver takes one.
+static enum ask offer_split(struct resolve *r, const struct resolve_module *m, uint32_t slot,
+                            const struct proto_split *split)
+{
+    int step = 0, fd;
+    while ((fd = files_next_split(r, m, split, &step)) >= 0) {
+        struct proto_load req = {.slot = slot, .part = PROTO_PART_SPLIT, .unit = split->unit};
+        struct proto_loaded reply;
+        enum ask outcome = ask_load(r, &req, fd, &reply);
+        close(fd);
+        if (outcome != ASK_OK || reply.status == PROTO_OK)
+            return outcome;
+    }
+    return ASK_OK;
+}
+
+enum ask load_split(struct resolve *r, const struct resolve_module *m, uint32_t slot, const struct proto_pc *pcs,
+                    uint32_t n)
+{
+    struct proto_names head = {.slot = slot, .n = n};
+    buf_clear(&r->out);
+    buf_add(&r->out, &head, sizeof head);
+    buf_add(&r->out, pcs, n * sizeof *pcs);
+    enum ask outcome = client_ask(r, PROTO_SPLIT, -1);
+    if (outcome != ASK_OK || r->in.len == 0)
+        return outcome;
+    size_t wanted = r->in.len / sizeof(struct proto_split);
+    struct proto_split *list = malloc(r->in.len);
+    if (!list)
+        return ASK_OK;                               // names without them
+    memcpy(list, r->in.data, wanted * sizeof *list); // the buffer is that of the next answer, too
+    for (size_t i = 0; i < wanted && i < n && outcome == ASK_OK; i++) {
+        list[i].name[PROTO_SPLIT_NAME - 1] = list[i].dir[PROTO_SPLIT_NAME - 1] = '\0';
+        outcome = offer_split(r, m, slot, &list[i]);
+    }
+    free(list);
+    return outcome;
 }

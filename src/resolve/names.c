@@ -149,6 +149,25 @@ static void lookup_perf(struct elf_file *f, uint64_t addr, struct seep_buf *out)
     put(out, &a);
 }
 
+// The link-time address a pc stands for; false: no segment holds it.
+static bool address_of(struct elf_file *f, const struct proto_pc *pc, uint64_t *addr)
+{
+    *addr = pc->offset;
+    if ((pc->flags & RESOLVE_PC_FILE_OFFSET) && f->elf && !elf_file_offset_to_vaddr(f, *addr, addr))
+        return false;
+    if (pc->flags & RESOLVE_PC_RETURN)
+        (*addr)--;
+    return true;
+}
+
+void names_split(struct elf_file *f, const struct proto_pc *pc, struct seep_buf *out)
+{
+    uint64_t addr;
+    struct proto_split split;
+    if (f->used && f->status == PROTO_OK && !f->perf && address_of(f, pc, &addr) && dies_wants_split(f, addr, &split))
+        buf_add(out, &split, sizeof split);
+}
+
 void names_lookup(struct elf_file *f, const struct proto_pc *pc, struct seep_buf *out)
 {
     if (!f->used || f->status != PROTO_OK) {
@@ -156,13 +175,11 @@ void names_lookup(struct elf_file *f, const struct proto_pc *pc, struct seep_buf
                     f->used ? f->reason : "The file was not loaded.");
         return;
     }
-    uint64_t addr = pc->offset;
-    if ((pc->flags & RESOLVE_PC_FILE_OFFSET) && f->elf && !elf_file_offset_to_vaddr(f, addr, &addr)) {
+    uint64_t addr;
+    if (!address_of(f, pc, &addr)) {
         put_unnamed(out, 0, "No loaded segment of the file covers this offset.");
         return;
     }
-    if (pc->flags & RESOLVE_PC_RETURN)
-        addr--;
     if (f->perf)
         lookup_perf(f, addr, out);
     else

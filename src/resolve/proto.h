@@ -21,8 +21,8 @@ enum {
     PROTO_PERF_MAP_MAX_BYTES = 64 * 1024 * 1024 // larger perf maps are read up to here
 };
 
-enum proto_type { PROTO_LOAD = 1, PROTO_NAMES, PROTO_UNWIND, PROTO_FIND };
-enum proto_part { PROTO_PART_MAIN, PROTO_PART_DEBUG, PROTO_PART_ALT };
+enum proto_type { PROTO_LOAD = 1, PROTO_NAMES, PROTO_UNWIND, PROTO_FIND, PROTO_SPLIT };
+enum proto_part { PROTO_PART_MAIN, PROTO_PART_DEBUG, PROTO_PART_ALT, PROTO_PART_SPLIT };
 enum proto_status { PROTO_OK, PROTO_CHANGED, PROTO_REFUSED };
 
 struct proto_head {
@@ -39,11 +39,13 @@ struct proto_load {
     uint32_t build_id_len; // 0: any
     uint8_t build_id[RESOLVE_BUILD_ID_MAX];
     uint32_t use_crc, crc; // a debug file found by debug link without build-id
+    uint32_t unit;         // whose split file this may be, as PROTO_SPLIT numbered it
 };
 
 struct proto_loaded {
     uint32_t status; // enum proto_status
     uint32_t has_dwarf;
+    uint32_t has_split; // it may have units whose debug information stands in files of their own
     uint32_t build_id_len;
     uint8_t build_id[RESOLVE_BUILD_ID_MAX];
     uint32_t link_crc;
@@ -66,6 +68,15 @@ struct proto_pc {
 struct proto_frame {
     uint32_t flags, line;
     uint32_t function_len, raw_len, file_len, reason_len;
+};
+
+// PROTO_SPLIT: as PROTO_NAMES, of a file with has_split. The reply: n struct proto_split, the units that cover those
+// addresses and want a file of their own that was not asked for before.
+enum { PROTO_SPLIT_NAME = 1024 };
+struct proto_split {
+    uint32_t unit, pad;
+    char name[PROTO_SPLIT_NAME]; // of the file, perhaps relative to dir
+    char dir[PROTO_SPLIT_NAME];  // where it was compiled, or empty
 };
 
 // PROTO_UNWIND: head, then n_maps struct proto_map, then stack_len bytes. The reply: struct proto_unwound, then n

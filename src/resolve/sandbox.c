@@ -3,7 +3,7 @@
 // Method: everything the process will ever need arrives as a descriptor, so it may read, map memory and talk to its
 // socket, nothing else. A forbidden call returns EPERM instead of killing: libdw tries to open alternative files and
 // goes on without them, which is what we want. Executable memory cannot be made, other processes, the network and the
-// file system cannot be reached.
+// file system cannot be reached. open() is answered by us instead of the kernel, see sandbox_offer().
 #include "resolve/sandbox.h"
 
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -36,6 +37,7 @@
 #define LOAD(field)    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define RETURN(action) BPF_STMT(BPF_RET | BPF_K, (action))
 #define ALLOW(name)    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##name, 0, 1), RETURN(SECCOMP_RET_ALLOW)
+#define TRAP(name)     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##name, 0, 1), RETURN(SECCOMP_RET_TRAP)
 // Allowed only when the low half of the third argument has no PROT_EXEC.
 #define ALLOW_NOEXEC(name)                                                                                             \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##name, 0, 4), LOAD(args[2]),                                             \
@@ -88,10 +90,48 @@ static const struct sock_filter filter[] = {
     ALLOW(rt_sigaction),
     ALLOW(prctl),
 #endif
+    TRAP(openat),
+#ifdef __NR_open
+    TRAP(open),
+#endif
+#ifdef __NR_readlink
+    // libdw asks where its file lies, and looks for no relative name beside it when it is not told: no path has links.
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_readlink, 0, 1),
+    RETURN(SECCOMP_RET_ERRNO | EINVAL),
+#endif
     ALLOW_NOEXEC(mmap),
     ALLOW_NOEXEC(mprotect),
     RETURN(SECCOMP_RET_ERRNO | EPERM),
 };
+
+// ---- the one file that may be opened
+
+static int offered = -1;
+
+void sandbox_offer(int fd)
+{
+    offered = fd;
+}
+
+static void on_forbidden(int sig, siginfo_t *info, void *context)
+{
+    ucontext_t *u = context;
+    long answer = -EPERM;
+    (void)sig, (void)info;
+    if (offered >= 0)
+        answer = dup(offered);
+#if defined(__x86_64__)
+    u->uc_mcontext.gregs[REG_RAX] = answer;
+#else
+    u->uc_mcontext.regs[0] = (unsigned long long)answer;
+#endif
+}
+
+static int answer_for_the_kernel(void)
+{
+    struct sigaction a = {.sa_sigaction = on_forbidden, .sa_flags = SA_SIGINFO};
+    return sigaction(SIGSYS, &a, NULL);
+}
 
 static int limit(int what, rlim_t value)
 {
@@ -114,7 +154,7 @@ int sandbox_limits(void)
 int sandbox_enter(void)
 {
     // Undumpable: a taken-over resolver cannot be used to read our memory through a core, nor the user's ptrace.
-    if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    if (answer_for_the_kernel() != 0 || prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -1;
     struct sock_fprog program = {.len = sizeof filter / sizeof filter[0],
                                  .filter = (struct sock_filter *)(uintptr_t)filter};

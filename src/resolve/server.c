@@ -59,6 +59,20 @@ static bool serve_names(struct server *s, struct proto_cursor *c)
     return true;
 }
 
+static bool serve_split(struct server *s, struct proto_cursor *c)
+{
+    struct proto_names req;
+    if (!proto_take(c, &req, sizeof req) || req.slot >= PROTO_SLOTS || req.n > PROTO_BATCH)
+        return false;
+    for (uint32_t i = 0; i < req.n; i++) {
+        struct proto_pc pc;
+        if (!proto_take(c, &pc, sizeof pc))
+            return false;
+        names_split(&s->files[req.slot], &pc, &s->out);
+    }
+    return true;
+}
+
 static bool serve_unwind(struct server *s, struct proto_cursor *c)
 {
     struct proto_unwind req;
@@ -119,6 +133,8 @@ static bool serve(struct server *s, const struct proto_head *head, int *fd)
         return serve_load(s, &c, fd);
     case PROTO_NAMES:
         return serve_names(s, &c);
+    case PROTO_SPLIT:
+        return serve_split(s, &c);
     case PROTO_UNWIND:
         return serve_unwind(s, &c);
     case PROTO_FIND:

@@ -206,6 +206,14 @@ static uint32_t take_reply(struct job *j, const uint32_t *todo, uint32_t asked)
 
 static enum ask ask_names(struct job *j, uint32_t slot, const uint32_t *todo, uint32_t n)
 {
+    if (j->r->slots[slot].split) {
+        struct proto_pc pcs[PROTO_BATCH];
+        for (uint32_t i = 0; i < n; i++)
+            pcs[i] = to_wire(&j->pcs[todo[i]]);
+        enum ask outcome = load_split(j->r, j->module, slot, pcs, n);
+        if (outcome != ASK_OK)
+            return outcome;
+    }
     struct proto_names head = {.slot = slot, .n = n};
     buf_clear(&j->r->out);
     buf_add(&j->r->out, &head, sizeof head);

@@ -28,7 +28,7 @@ zoo() { # zoo RUN-NAME PROGRAM[:ARGUMENT]...: all in one run, then each site of 
 }
 
 @test "L02 C: split debug information, a separate file by debug link, frame pointers without PIE" {
-    zoo split zoo_c_split zoo_c_link zoo_c_pointers
+    zoo split zoo_c_split zoo_inline_split zoo_c_link zoo_c_pointers
 }
 
 @test "L03 inlined frames at -O3 with link-time optimisation, C++ with exceptions, Rust, C called from Go" {

@@ -7,12 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 
-// The inlined frame is only known where the debug information can be read; seep does not read separate .dwo files.
-#ifdef WITHOUT_DWO
-#define MAIN "main"
-#else
 #define MAIN "zoo_live~;main"
-#endif
 #ifndef FIRST
 #define FIRST 3000
 #endif

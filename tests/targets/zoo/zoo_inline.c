@@ -2,7 +2,10 @@
 #include "zoo_inline.h"
 #include "zoo.h"
 
-enum { WITHIN = 3101, ACROSS };
+#ifndef WITHIN_FIRST
+#define WITHIN_FIRST 3101
+#endif
+enum { WITHIN = WITHIN_FIRST, ACROSS };
 
 ZOO_INLINE void *inner(size_t size)
 {
