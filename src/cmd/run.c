@@ -175,6 +175,38 @@ static int read_baseline(const struct run_opts *o, const struct profile *profile
     return rc;
 }
 
+// An option that says nothing without --variant, or with it, is a mistake and no matter to pass over; NULL: none.
+static const char *idle_option(const struct run_opts *o)
+{
+    const struct cmd_variants *v = &o->variants;
+    if (v->variants.n > 0)
+        return o->detach                  ? "--detach"
+               : o->confirm               ? "--confirm"
+               : o->baseline              ? "--baseline"
+               : strcmp(o->output, "log") ? "--output"
+                                          : NULL;
+    return v->gates.n > 0              ? "--gate"
+           : v->instances.n > 0        ? "--instances"
+           : v->rounds != 1            ? "--rounds"
+           : v->at_once                ? "--at-once"
+           : v->output                 ? "--comparison"
+           : strcmp(v->format, "text") ? "--format"
+                                       : NULL;
+}
+
+static int refuse_idle(const struct run_opts *o, const char *option)
+{
+    if (o->variants.variants.n > 0)
+        return cmd_usage_error("run", "%s does not go with --variant", option);
+    if (!strcmp(option, "--gate"))
+        return cmd_usage_error("run", "--gate is for gates across variants (--variant); a gate of the run itself is a "
+                                      "key of the profile, such as -o 'gates=[heap.growth < 1MB/h]'");
+    if (!strcmp(option, "--format"))
+        return cmd_usage_error("run",
+                               "--format is for the comparison of variants (--variant); for a run see seep report");
+    return cmd_usage_error("run", "%s goes with --variant only", option);
+}
+
 static int run(int argc, char **argv, void *opts)
 {
     const struct run_opts *o = opts;
@@ -183,6 +215,9 @@ static int run(int argc, char **argv, void *opts)
     char *baseline = NULL;
     if (o->confirm && o->detach)
         return cmd_usage_error("run", "--confirm waits for the run's end, and --detach does not: see seep confirm");
+    const char *idle = idle_option(o);
+    if (idle)
+        return refuse_idle(o, idle);
     if (o->variants.variants.n > 0)
         return cmd_run_variants(&o->variants, &o->profile, o->results, o->name, argc, argv);
     if (cmd_load_run_profile(&o->profile, (const char *const *)argv, argc, &profile, &err) ||

@@ -129,18 +129,22 @@ void live_tick(struct run_live *l, const struct run_tick *t, double elapsed_s)
     }
 }
 
-// "+3.21 MB/h [3.05, 3.38]": both ends in the unit of the slope.
+// "+3.21 [3.05, 3.38] MB/h" would be exact; people read "+3.21 MB/h [3.05, 3.38]": all three in one unit, that of the
+// largest, so that a slope of a few bytes with an interval of megabytes is not written in bytes.
 static void add_growth(const struct run_live *l, struct seep_buf *b)
 {
-    char slope[40], budget[40];
+    char largest[40], budget[40], *unit;
+    double slope = l->growth.slope_per_s, lo = l->growth.lo_per_s, hi = l->growth.hi_per_s;
     if (!l->has_growth)
         return;
-    units_rate_per_h(slope, sizeof slope, l->growth.slope_per_s);
-    double shown = strtod(slope, NULL), factor = shown != 0 ? shown / l->growth.slope_per_s : 0;
-    buf_printf(b, "  %s%s", l->growth.slope_per_s >= 0 ? "+" : "", slope);
-    int decimals = fabs(shown) >= 100 ? 0 : fabs(shown) >= 10 ? 1 : 2;
-    if (factor > 0)
-        buf_printf(b, " [%.*f, %.*f]", decimals, l->growth.lo_per_s * factor, decimals, l->growth.hi_per_s * factor);
+    bool ends = isfinite(lo) && isfinite(hi);
+    double most = ends ? fmax(fabs(slope), fmax(fabs(lo), fabs(hi))) : fabs(slope);
+    double shown = strtod(units_rate_per_h(largest, sizeof largest, most), &unit);
+    double factor = shown > 0 ? 3600 / pow(1000, round(log10(most * 3600 / shown) / 3)) : 3600;
+    int decimals = shown >= 100 ? 0 : shown >= 10 ? 1 : 2;
+    buf_printf(b, "  %+.*f%s", decimals, slope * factor, unit);
+    if (ends)
+        buf_printf(b, " [%.*f, %.*f]", decimals, lo * factor, decimals, hi * factor);
     if (isfinite(l->budget_per_s))
         buf_printf(b, "  budget %s", units_rate_per_h(budget, sizeof budget, l->budget_per_s));
 }

@@ -132,3 +132,29 @@ teardown() { seep_teardown; }
     "$SEEP" report one -f csv >/dev/null
     "$SEEP" report one -f html -O page.html && grep -q '<html' page.html
 }
+
+@test "A17 an option that would say nothing here is refused, not passed over: exit 2" {
+    local words
+    while IFS= read -r words; do
+        # shellcheck disable=SC2086
+        run "$SEEP" run $words -- true
+        [ "$status" -eq 2 ] || { echo "$words: $status $output"; return 1; }
+        [[ "$output" == *"--variant"* ]] || { echo "$words: $output"; return 1; }
+    done <<'TABLE'
+--gate heap.growth<1MB/h
+--rounds 2
+--at-once
+--instances a=2
+--format json
+--comparison out.html
+--detach --variant a=./a.yaml --variant b=./b.yaml
+--confirm --variant a=./a.yaml --variant b=./b.yaml
+--baseline last --variant a=./a.yaml --variant b=./b.yaml
+--output tee --variant a=./a.yaml --variant b=./b.yaml
+TABLE
+    [ ! -d "$SEEP_RESULTS" ]
+    run "$SEEP" run --gate 'heap.growth < 1MB/h' -- true
+    [[ "$output" == *"-o 'gates=[heap.growth < 1MB/h]'"* ]]
+    run "$SEEP" run -q --duration 1s -o 'gates=[heap.growth < 1MB/h]' -- true # the way that is named
+    [ "$status" -eq 3 ]
+}
