@@ -92,7 +92,7 @@ static void print_json(const struct run_look *look, const char *dir)
     static const char *const states[] = {
         [RUN_ALIVE] = "running", [RUN_ORPHANED] = "orphaned", [RUN_ENDED] = "ended", [RUN_BROKEN] = "broken"};
     struct load_minute hour[LOAD_MINUTES];
-    int n = look->alive == RUN_ALIVE ? run_look_hour(dir, hour) : 0;
+    int n = look->alive == RUN_ALIVE || look->alive == RUN_ENDED ? run_look_hour(dir, hour) : 0;
     struct seep_buf b;
     struct jsonw w;
     buf_init(&b, 1024 * 1024);

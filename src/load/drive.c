@@ -79,11 +79,10 @@ int drive_open(struct drive *d, struct engine *e, int index, struct seep_err *er
         plan_read(&d->plan, e->profile, index, e->tally, d->share.index, d->share.of, err) < 0)
         return -1;
     count_places(d);
-    struct transport_setup setup = {.loop = e->loop, .connections = d->n_slots, .done = flow_done};
-    if (d->load->http == PROFILE_HTTP_2)
-        setup.streams = d->load->streams;
-    if (d->load->engine != PROFILE_ENGINE_AUTO)
-        setup.only = (d->load->engine == PROFILE_ENGINE_OWN ? &transport_net : &transport_curl)->name;
+    struct transport_setup setup = plan_setup(d->load);
+    setup.loop = e->loop;
+    setup.connections = d->n_slots;
+    setup.done = flow_done;
     return plan_connect(&d->plan, &setup, err) < 0 ? -1 : open_flows(d, err);
 }
 

@@ -80,7 +80,7 @@ void net_reply_fill(struct net_call *call)
         return;
     if (call->plan->http) {
         const struct http1_reply *http = &call->conn->reply.http;
-        r->status = http->status;
+        r->status = http->status >= 100 ? http->status : 0; // it may have been cut short
         r->header_bytes = http->head_bytes;
         r->body_bytes = http->body_bytes;
     } else {

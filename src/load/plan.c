@@ -282,43 +282,80 @@ static int write_constant(struct load_plan *p, struct step_plan *s, bool wants_w
                : seep_fail(err, SEEP_E_USAGE, "The request of the step %s cannot be written: %s.", s->step->name, why);
 }
 
-static int connect_step(struct load_plan *p, struct step_plan *s, const struct transport_setup *setup,
-                        struct seep_err *err)
+static const struct transport_ops *kind_of(const struct step_plan *s, const struct transport_setup *setup,
+                                           struct seep_err *err)
 {
     struct transport_setup any = *setup;
     if (s->spec.protocol == EXCHANGE_RAW) // there is but one that can
         any.only = NULL;
     const struct transport_ops *kind = transport_for(&s->spec, &any);
     if (!kind)
-        return seep_fail(err, SEEP_E_UNSUPPORTED, "There is no way to send the request of the step %s%s.",
-                         s->step->name, any.only ? " by the engine that the load names" : "");
-    s->transport_index = transport_of(p, kind, setup, err);
+        seep_fail(err, SEEP_E_UNSUPPORTED, "There is no way to send the request of the step %s%s.", s->step->name,
+                  any.only ? " by the engine that the load names" : "");
+    return kind;
+}
+
+static int connect_step(struct load_plan *p, struct step_plan *s, const struct transport_setup *setup,
+                        struct seep_err *err)
+{
+    const struct transport_ops *kind = kind_of(s, setup, err);
+    s->transport_index = kind ? transport_of(p, kind, setup, err) : -1;
     if (s->transport_index < 0 || write_constant(p, s, kind->wants_wire, err) < 0)
         return -1;
     s->transport = p->transport[s->transport_index];
     return kind->prepare(s->transport, &s->spec, err);
 }
 
-static int connect_steps(struct load_plan *p, struct steps_plan *steps, const struct transport_setup *setup,
-                         struct seep_err *err)
+static int of_steps(struct load_plan *p, struct steps_plan *steps, const struct transport_setup *setup,
+                    int (*act)(struct load_plan *, struct step_plan *, const struct transport_setup *,
+                               struct seep_err *),
+                    struct seep_err *err)
 {
     for (int i = 0; i < steps->n; i++) {
-        if (connect_step(p, &steps->step[i], setup, err) < 0)
+        if (act(p, &steps->step[i], setup, err) < 0)
             return -1;
     }
     return 0;
 }
 
-int plan_connect(struct load_plan *p, const struct transport_setup *setup, struct seep_err *err)
+static int of_all_steps(struct load_plan *p, const struct transport_setup *setup,
+                        int (*act)(struct load_plan *, struct step_plan *, const struct transport_setup *,
+                                   struct seep_err *),
+                        struct seep_err *err)
 {
     for (int i = 0; i < p->load->n_scenarios; i++) {
-        if (connect_steps(p, &p->scenario[i].steps, setup, err) < 0)
+        if (of_steps(p, &p->scenario[i].steps, setup, act, err) < 0)
             return -1;
     }
-    return connect_steps(p, &p->setup, setup, err) < 0 || connect_steps(p, &p->user_setup, setup, err) < 0 ||
-                   connect_steps(p, &p->teardown, setup, err) < 0
+    return of_steps(p, &p->setup, setup, act, err) < 0 || of_steps(p, &p->user_setup, setup, act, err) < 0 ||
+                   of_steps(p, &p->teardown, setup, act, err) < 0
                ? -1
                : 0;
+}
+
+struct transport_setup plan_setup(const struct profile_load *l)
+{
+    struct transport_setup setup = {.connections = 1, .streams = l->http == PROFILE_HTTP_2 ? l->streams : 0};
+    if (l->engine != PROFILE_ENGINE_AUTO)
+        setup.only = (l->engine == PROFILE_ENGINE_OWN ? &transport_net : &transport_curl)->name;
+    return setup;
+}
+
+int plan_connect(struct load_plan *p, const struct transport_setup *setup, struct seep_err *err)
+{
+    return of_all_steps(p, setup, connect_step, err);
+}
+
+static int try_step(struct load_plan *p, struct step_plan *s, const struct transport_setup *setup, struct seep_err *err)
+{
+    const struct transport_ops *kind = kind_of(s, setup, err);
+    return kind ? write_constant(p, s, kind->wants_wire, err) : -1;
+}
+
+int plan_try(struct load_plan *p, struct seep_err *err)
+{
+    const struct transport_setup setup = plan_setup(p->load);
+    return of_all_steps(p, &setup, try_step, err);
 }
 
 void plan_disconnect(struct load_plan *p)

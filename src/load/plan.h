@@ -72,6 +72,10 @@ struct load_plan {
 // plan_free(), which may follow in any case.
 int plan_read(struct load_plan *p, const struct profile *profile, int index, const struct load_tally *tally,
               int process, int processes, struct seep_err *err);
+// What the load wants of transports; the loop, the number of connections and done() are the caller's to fill in.
+struct transport_setup plan_setup(const struct profile_load *l);
+// Whether every step can be sent, without opening anything. For a plan that is thrown away.
+int plan_try(struct load_plan *p, struct seep_err *err);
 // Opens the transports that its steps need, and prepares the steps.
 int plan_connect(struct load_plan *p, const struct transport_setup *setup, struct seep_err *err);
 void plan_disconnect(struct load_plan *p); // nothing is under way, all sessions left

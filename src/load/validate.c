@@ -31,6 +31,8 @@ static int check_one(const struct profile *p, int index, const struct load_tally
         check_file("tls.key", tls->key, err))
         return -1;
     int failed = plan_read(&plan, p, index, tally, 0, 1, err);
+    if (!failed)
+        failed = plan_try(&plan, err);
     plan_free(&plan);
     return failed;
 }

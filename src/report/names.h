@@ -227,6 +227,7 @@
 #define M_SHUTDOWN_FILES         "shutdown.files"      // socket files left behind, "" for none; absent: not looked
 // The levels before the signal are found from the ticks: PHASE_BASELINE against PHASE_CLOSE.
 
+#define M_LOAD_HOUR "load.hour" // the last hour of the load, a line a minute (run/hour.c)
 #define M_LOAD_SATURATED                                                                                               \
     "load.saturated" // a sentence, when the generator was the bottleneck: http gates then decide nothing
 

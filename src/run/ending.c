@@ -3,6 +3,7 @@
 // and the directory.
 #include "load/summary.h"
 #include "run/attach.h"
+#include "run/hour.h"
 #include "run/on_finish.h"
 #include "run/state.h"
 
@@ -204,6 +205,7 @@ static void write_load(struct run *r)
     for (int i = 0; i < metrics->n; i++)
         if (metrics->row[i].kind == METRIC_TREND)
             write_histogram(r, H_METRIC_VALUES, metrics->row[i].labels, load_metric_hist(r->load, i));
+    run_keep_hour(r);
     if (load_summary(r->load, &summary, &err) == 0) {
         if (summary.saturated)
             run_meta(r, M_LOAD_SATURATED, summary.why_saturated);

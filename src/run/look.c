@@ -6,6 +6,7 @@
 #include "report/names.h"
 #include "run/attach.h"
 #include "run/control.h"
+#include "run/hour.h"
 #include "run/machine.h"
 #include "run/run.h"
 #include "store/store.h"
@@ -115,6 +116,17 @@ int run_look(const char *dir, struct run_look *out, struct seep_err *err)
     return rc;
 }
 
+static int kept_hour(int dir_fd, struct load_minute *out)
+{
+    struct seep_err none;
+    struct store *st = NULL;
+    if (store_open_read(dir_fd, &st, &none))
+        return 0;
+    int n = run_read_hour(st, out);
+    store_close(st);
+    return n;
+}
+
 int run_look_hour(const char *dir, struct load_minute *out)
 {
     struct seep_err none;
@@ -122,9 +134,14 @@ int run_look_hour(const char *dir, struct load_minute *out)
     int dir_fd = fs_open_dir(dir, false, &none);
     if (dir_fd < 0)
         return 0;
-    int n = control_ask_hour(dir_fd, ASK_MS, &hour, &none) ? 0 : hour.n;
+    int n = 0;
+    if (control_ask_hour(dir_fd, ASK_MS, &hour, &none)) {
+        n = kept_hour(dir_fd, out);
+    } else {
+        n = hour.n;
+        memcpy(out, hour.minute, (size_t)n * sizeof *out);
+    }
     close(dir_fd);
-    memcpy(out, hour.minute, (size_t)n * sizeof *out);
     return n;
 }
 

@@ -66,8 +66,8 @@ struct run_look {
 // Never waits longer than two seconds.
 int run_look(const char *dir, struct run_look *out, struct seep_err *err);
 
-// The last hour of the load of a run that goes on, by minutes in order of time: `out` has room for LOAD_MINUTES.
-// Returns how many were filled; 0 also without a load or a supervisor. Never waits longer than two seconds.
+// The last hour of the load, of a run that goes on or has ended, by minutes in order of time: `out` has room for
+// LOAD_MINUTES. Returns how many were filled; 0 also without a load. Never waits longer than two seconds.
 int run_look_hour(const char *dir, struct load_minute *out);
 
 // Waits until the run has ended; timeout_s < 0: for ever. Returns 0 with the run's exit code, -1 with SEEP_E_LIMIT when

@@ -175,6 +175,6 @@ YAML
     "$SEEP" wait looked || true
     run "$SEEP" status looked -f json
     echo "$output" >status.json
-    said status.json seep.status.1.json "d['state'] == 'ended' and d['exit_code'] == $status and d['lastHour'] == [] and d['target_pid'] is None"
+    said status.json seep.status.1.json "d['state'] == 'ended' and d['exit_code'] == $status and d['target_pid'] is None and len(d['lastHour']) == 1 and d['lastHour'][0]['requests']['total'] > 20"
     unserve
 }

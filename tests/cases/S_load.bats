@@ -243,7 +243,7 @@ PY
     printf '\xef\xbb\xbfname,word\r\n"a,b","say ""hi"""\r\n"two\nlines",\xc3\xa9\r\n' >good.csv
     printf 'name,word\na,b\nc\n' >bad.csv
     local more
-    for more in "data: { d: bad.csv }" "data: { d: none.csv }" "tls: { ca: none.pem }" 'headers: { A: "${env:S09_NOT_SET}" }' \
+    for more in "engine: own, http: 2" "data: { d: bad.csv }" "data: { d: none.csv }" "tls: { ca: none.pem }" 'headers: { A: "${env:S09_NOT_SET}" }' \
         'data: { d: good.csv }, variables: { x: "${data:d.nothing}" }'; do
         cat >p.yaml <<<"{ version: 1, name: t, target: { command: [touch, marker] }, run: { duration: 1s }, load: { rate: 1/s, $more, scenarios: [{ request: 'http://127.0.0.1:1/' }] } }"
         run "$SEEP" run -p p.yaml
