@@ -204,6 +204,123 @@ PY
     [ "$status" -eq 0 ]
 }
 
+# A repository as the jobs expect one: a Makefile that builds ./server, and ci/ from the shipped examples: service DIR
+service() {
+    local dir=$1 port
+    port=$(free_port)
+    mkdir -p "$dir/src"
+    cp -r "$SEEP_SOURCE/scripts/ci/examples/ci" "$dir/ci"
+    sed -i "s/127.0.0.1:8080/127.0.0.1:$port/" "$dir/ci/seep.yaml"
+    cat >"$dir/src/server.c" <<'C'
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static char *remember(const char *request) { return strdup(request); }
+static void *serve(void *arg)
+{
+    static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
+    int fd = (int)(long)arg;
+    char text[4096];
+    for (ssize_t n; (n = read(fd, text, sizeof text - 1)) > 0;) {
+        text[n] = '\0';
+        char *kept = remember(text);
+        if (!LEAK) free(kept);
+        if (write(fd, reply, sizeof reply - 1) < 0) break;
+    }
+    close(fd);
+    return NULL;
+}
+int main(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 64)) return 1;
+    for (;;) {
+        pthread_t t;
+        int fd = accept(listener, NULL, NULL);
+        if (fd >= 0 && pthread_create(&t, NULL, serve, (void *)(long)fd) == 0) pthread_detach(t);
+    }
+}
+C
+    printf 'server: src/server.c\n\tcc -g -O0 -pthread -DLEAK=0 -DPORT=%s -o server src/server.c\n' "$port" >"$dir/Makefile"
+    git -C "$dir" init -q -b main .
+    git -C "$dir" config user.name t && git -C "$dir" config user.email t@example.org
+    git -C "$dir" add -A && git -C "$dir" commit -qm fixed && git -C "$dir" tag fixed
+}
+
+# What the jobs install is there already; days become seconds. Everything else is theirs, word for word.
+stubs() {
+    mkdir -p stubs seep/scripts
+    printf '#!/bin/sh\nexit 0\n' | tee stubs/apt-get stubs/cmake seep/scripts/setup >seep/scripts/build
+    ln -s "$SEEP_SOURCE/scripts/ci" seep/scripts/ci
+    ln -s "$SEEP_BUILD/bin/seep" stubs/seep
+    cat >stubs/brief <<'SH'
+#!/bin/bash
+# The run itself with -o options that make it short, put last.
+words=() end=0
+for word; do
+    if [ "$word" = -- ] && [ $end = 0 ]; then
+        end=1
+        words+=(-o run.duration="${BRIEF:-3s}" -o run.interval=100ms -o run.drain=500ms)
+        [ -n "${GATED:-}" ] || words+=(-o 'gates=[cpu < 900%]')
+    fi
+    words+=("$word")
+done
+exec seep "${words[@]}"
+SH
+    chmod +x stubs/* seep/scripts/setup seep/scripts/build
+    export PATH="$WORK/stubs:$PATH" HOME=$WORK SEEP=$WORK/stubs/brief
+}
+
+workflow() { # workflow NAME OPTION...: of the repository of that name, in a directory of that name
+    local name=$1
+    shift
+    /usr/bin/python3 "$SEEP_SOURCE/tests/lib/run_workflow.py" "$SEEP_SOURCE/scripts/ci/github/$name.yml" \
+        --project "$WORK/$name.git" --seep "$WORK/seep" --work "$WORK/$name" "$@" >"$name.out" 2>&1
+}
+
+@test "X07 every step of the shipped workflows runs in a repository that has copied them and their examples" {
+    /usr/bin/python3 -c 'import yaml' 2>/dev/null || skip "python3-yaml is not installed"
+    local name jobs=() job bad=0
+    stubs
+    for name in pull-request weekly monthly manual; do service "$name.git"; done
+    git -C pull-request.git checkout -q -b change
+    sed -i 's/LEAK=0/LEAK=1/' pull-request.git/Makefile
+    git -C pull-request.git commit -qam leak
+    # The files as they are shipped, merged as the jobs merge them, gates and all.
+    for name in "" -load -bench -stress; do
+        (cd weekly.git && "$SEEP_BUILD/bin/seep" profiles show pr-10m ci/seep.yaml ${name:+ci/seep$name.yaml} >/dev/null)
+    done
+    BRIEF=6s GATED=yes workflow pull-request --env GITHUB_BASE_REF=main 3>&- & jobs+=($!)
+    workflow weekly 3>&- & jobs+=($!)
+    for job in "${jobs[@]}"; do wait "$job" || bad=$((bad + 1)); done
+    workflow monthly --job today --job stress --job report --env GITHUB_EVENT_NAME=workflow_dispatch 3>&- &
+    job=$!
+    workflow manual --input duration=3s --input profile=ci/seep-load.yaml --input 'base=' 3>&- || bad=$((bad + 10))
+    wait "$job" || bad=$((bad + 10))
+    cat ./*.out
+    [ "$bad" -eq 1 ] # the change that leaks, and nothing else
+    # Of the change: the soak said no, the comment names the new stack, and all was kept for the steps after it.
+    grep -q '^quick: Soak base and head: exit 1$' pull-request.out
+    grep -q '^## Regression: ' pull-request/artifacts/seep-quick/comment.md
+    grep -q '\*\*new\*\* .*remember' pull-request/artifacts/seep-quick/comment.md
+    grep -q '^    ::error file=src/server.c,line=6,' pull-request.out
+    grep -q 'remember' pull-request/quick.github_step_summary
+    for name in memory load bench; do
+        [ -s "weekly/artifacts/seep-$name/$name/index.json" ] && [ -s "weekly/artifacts/report/$name/junit.xml" ]
+    done
+    [ "$(grep -c 'PASS' weekly/artifacts/report/summary.md)" -ge 3 ]
+    [ -s weekly/report.github_step_summary ]
+    grep -q '^go=yes$' monthly/today.github_output
+    [ -s monthly/artifacts/report/stress/report.html ]
+    [ -s manual/artifacts/seep-manual/run/verdict.json ]
+    # The directory of a change's own tree is as it was.
+    [ "$(git -C pull-request/jobs/quick worktree list | wc -l)" -eq 1 ]
+}
+
 @test "X06 the seven commands of the memory worker, and the performance report of what they ran" {
     local memory=$SEEP_SOURCE/scripts/profile_memory.sh pid
     export SEEP
