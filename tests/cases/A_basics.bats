@@ -114,7 +114,11 @@ teardown() { seep_teardown; }
     for p in "$SEEP_SOURCE"/profiles/*.yaml; do
         p=$(basename "$p" .yaml)
         "$SEEP" profiles | grep -q "^ *$p "
-        "$SEEP" profiles check "$p" -o vars.base_url=http://127.0.0.1:1
+        local own=()
+        case "$p" in fault-*) # the dependency and its proxy are the user's
+            own=(-o 'dependencies={"backend": {"command": ["sleep", "9"]}}' -o 'proxies={"backend": {"listen": "127.0.0.1:2", "to": "127.0.0.1:1"}}') ;;
+        esac
+        "$SEEP" profiles check "$p" -o vars.base_url=http://127.0.0.1:1 "${own[@]}"
     done
 }
 

@@ -109,3 +109,62 @@ assert "pass" not in [g["status"] for g in out["gates"]], out["gates"]'
     verdict shop '{g["name"]: g["status"] for g in v["gates"]}["metric.rate{name=payment_success}"] in ("pass", "inconclusive")'
     [ -z "$(grep -rlaF "$secret" "$SEEP_RESULTS" out.txt)" ]
 }
+
+# Minutes become seconds, and what a fault lasts a sixtieth; everything else is as shipped.
+shorten() { python3 - "$SEEP_SOURCE/profiles/$1.yaml" "$1.short.yaml" <<'PY'
+import re, sys
+lines = open(sys.argv[1]).read().splitlines()
+def short(line):
+    if "duration:" in line:
+        return re.sub(r"(\d+)m\b", lambda m: m[1] + "s", line)
+    if line.lstrip().startswith("- { name:"):
+        line = re.sub(r"\bat: (\d+)m", r"at: \1s", line)
+        line = re.sub(r"\bfor: (\d+)s", lambda m: "for: %dms" % max(400, int(m[1]) * 1000 // 60), line)
+        return line.replace(" }", ", good_for: 500ms }")
+    return line
+open(sys.argv[2], "w").write("\n".join(map(short, lines)).replace("name: fault", "name: short-fault"))
+PY
+}
+
+@test "I05 every shipped profile of faults runs, shortened, and the demo service behind nginx recovers" {
+    command -v nginx >/dev/null || skip "nginx is not installed"
+    local profile name n=0 front mid back
+    for profile in "$SEEP_SOURCE"/profiles/fault-*.yaml; do
+        name=$(basename "$profile" .yaml)
+        front=$(free_port) mid=$(free_port) back=$(free_port)
+        mkdir "$name"
+        cat >"$name/nginx.conf" <<CONF
+daemon off; worker_processes 1; pid $WORK/$name/pid; error_log $WORK/$name/err;
+events { worker_connections 256; }
+http {
+    access_log off; client_body_temp_path $WORK/$name/b; proxy_temp_path $WORK/$name/p; fastcgi_temp_path $WORK/$name/f;
+    uwsgi_temp_path $WORK/$name/u; scgi_temp_path $WORK/$name/s;
+    server { listen 127.0.0.1:$front; location / { proxy_pass http://127.0.0.1:$mid; proxy_connect_timeout 1s; proxy_read_timeout 1s; } }
+}
+CONF
+        cat >"$name/ours.yaml" <<YAML
+version: 1
+target: { command: [nginx, -c, $WORK/$name/nginx.conf], ready: { http: "http://127.0.0.1:$front/health", within: 20s } }
+dependencies: { backend: { command: [$TARGETS/demo_service, --port, "$back"], ready: { tcp: "127.0.0.1:$back", within: 20s } } }
+proxies: { backend: { listen: "127.0.0.1:$mid", to: "127.0.0.1:$back" } }
+run: { interval: 100ms, drain: 300ms }
+attribution: off
+load: { rate: 40/s, scenarios: [ { name: app, request: "http://127.0.0.1:$front/health" } ] }
+YAML
+        shorten "$name"
+        "$SEEP" run -q --name "$name" -p "./$name.short.yaml" -p "./$name/ours.yaml" >"$name/out" 2>&1 &
+        n=$((n + 1))
+    done
+    [ "$n" -ge 4 ]
+    wait
+    for profile in "$SEEP_SOURCE"/profiles/fault-*.yaml; do
+        name=$(basename "$profile" .yaml)
+        if [ ! -s "$SEEP_RESULTS/$name/verdict.json" ]; then
+            grep -q "cannot be done on this machine" "$name/out" || { cat "$name/out"; return 1; }
+            continue # no control group here
+        fi
+        # Every fault of the profile took place once and its recovery was told; the gates on it and on crashes decided.
+        verdict "$name" "len(v['faults']) == $(grep -c '^  - { name:' "$profile") and all(f['recovery'] == 'recovered' for f in v['faults'])" || { cat "$name/out"; return 1; }
+        verdict "$name" '[g["status"] for g in v["gates"] if g["name"] in ("fault.recovery", "target.restarts")] == ["pass", "pass"]'
+    done
+}

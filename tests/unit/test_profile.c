@@ -342,9 +342,16 @@ static void what_auto_means(void **state)
 
 static int count_shipped(const char *name, const char *path, const char *about, void *ctx)
 {
-    const char *names[] = {name}, *overrides[] = {"vars.base_url=http://127.0.0.1:1", NULL};
-    struct profile_sources s = {
-        .names = names, .n_names = 1, .overrides = overrides, .n_overrides = 1, .shipped_dir = SHIPPED};
+    // The last two are what a profile of faults leaves to the user.
+    const char *names[] = {name},
+               *overrides[] = {"vars.base_url=http://127.0.0.1:1",
+                               "dependencies={\"backend\": {\"command\": [\"sleep\", \"9\"]}}",
+                               "proxies={\"backend\": {\"listen\": \"127.0.0.1:2\", \"to\": \"127.0.0.1:1\"}}"};
+    struct profile_sources s = {.names = names,
+                                .n_names = 1,
+                                .overrides = overrides,
+                                .n_overrides = strncmp(name, "fault-", 6) == 0 ? 3 : 1,
+                                .shipped_dir = SHIPPED};
     struct profile *p = NULL;
     struct seep_err err;
     if (profile_load(&s, &p, &err))
