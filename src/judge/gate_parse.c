@@ -69,6 +69,15 @@ static void take_metric(const struct judge_metric *m, struct judge_gate *g)
     g->quantile = m->quantile;
 }
 
+static const struct judge_metric *built_in_at(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-");
+    const struct judge_metric *m = judge_metrics;
+    while (m->name && (strlen(m->name) != len || strncmp(m->name, text, len) != 0))
+        m++;
+    return m->name ? m : NULL;
+}
+
 // The name of a metric as Prometheus has them, where a pattern of the profile lets it through.
 static size_t take_pattern(const struct parser *p, const char *text)
 {
@@ -99,7 +108,7 @@ static size_t take_scraped(const struct parser *p, const char *text)
             snprintf(p->out->gauge, sizeof p->out->gauge, "%s", p->scraped[i]);
         }
     }
-    if (best == 0)
+    if (best == 0 && !built_in_at(text)) // a pattern that lets everything through takes no gate from us
         best = take_pattern(p, text);
     if (best == 0)
         return 0;
@@ -138,11 +147,9 @@ static int parse_metric(const struct parser *p, const char *text, const char **s
     size_t len = take_scraped(p, at);
     *built_in = NULL;
     if (len == 0) {
-        const struct judge_metric *m = judge_metrics;
+        const struct judge_metric *m = built_in_at(at);
         len = strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-");
-        while (m->name && (strlen(m->name) != len || strncmp(m->name, at, len) != 0))
-            m++;
-        if (!m->name)
+        if (!m)
             return unknown_metric(p, text, at, len);
         take_metric(m, p->out);
         *built_in = m;

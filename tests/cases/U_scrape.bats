@@ -127,3 +127,96 @@ YAML
     verdict r '[g["status"] for g in v["gates"]] == ["pass", "pass", "fail", "fail", "pass", "pass"]'
     verdict r 'v["gates"][2]["value"] == 1 and v["gates"][3]["value"] == 1'
 }
+
+# Endpoints that are hostile in one way each, by path; /count tells how often each was asked.
+hostile() { cat >vandal.py <<'PY'
+import collections, http.server, sys, time
+asked = collections.Counter()
+class H(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.0"
+    def send(self, data, status=200, headers=()):
+        self.send_response(status)
+        for k, v in headers: self.send_header(k, v)
+        self.end_headers()
+        self.wfile.write(data)
+    def do_GET(self):
+        p = self.path
+        asked[p] += 1
+        try:
+            if p == "/good": self.send(b"# TYPE g gauge\ng{a=\"x\\\"y\\\\z\",b=\"\xc3\xa9\"} 7\n# TYPE c counter\nc_total %d\n" % (asked[p] % 10))
+            elif p == "/endless":
+                self.send(b"")
+                while True: self.wfile.write(b"e{n=\"" + b"x" * 5000 + b"\"} 1\n")
+            elif p == "/dribble":
+                self.send(b"")
+                while True: self.wfile.write(b"d 1\n"[:1]); self.wfile.flush(); time.sleep(0.05)
+            elif p == "/many": self.send(b"".join(b"m{i=\"%d\"} %d\n" % (i, i) for i in range(60000)))
+            elif p == "/line": self.send(b"l" * 3000000)
+            elif p == "/junk": self.send(bytes(range(256)) * 200 + b"\nj{ 1\nj} 2\nj{a=\"\n\"} 3\nj 1e999\nj NaN\nj +Inf\nj 0x10\n# TYPE j\n# TYPE j histogram extra\nj 5 6 7 8\n")
+            elif p == "/gzip": self.send(b"\x1f\x8b\x08\x00" + b"\x00" * 100000, headers=[("Content-Encoding", "gzip")])
+            elif p == "/away": self.send(b"", 302, [("Location", "http://127.0.0.1:1/metrics")])
+            elif p == "/error": self.send(b"e 1\n", 500)
+            elif p == "/cut": self.send(b"cut 1", headers=[("Content-Length", "1000000")])
+            elif p == "/count": self.send(repr(dict(asked)).encode())
+        except OSError: pass
+    def log_message(self, *a): pass
+class S(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    def handle_error(self, *a): pass
+S(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
+PY
+    local path
+    cat >v.yaml <<YAML
+version: 1
+target: { command: [/usr/bin/python3, $WORK/vandal.py, "$PORT"], life: service, ready: { tcp: "127.0.0.1:$PORT", within: 20s } }
+run: { duration: 5s, interval: 250ms }
+attribution: off
+gates: [ "g > 6", rss.total_growth < 10GB ]
+scrape:
+YAML
+    for path in good endless dribble many line junk gzip cut; do
+        echo "  - { name: $path, url: \"http://127.0.0.1:$PORT/$path\", within: 200ms, metrics: [\"*\"] }" >>v.yaml
+    done
+}
+
+@test "U15 hostile endpoints are gaps of their own, bounded in memory, asked at most once a tick, and the good one counts" {
+    hostile
+    run "$SEEP" run -q --name v -p ./v.yaml
+    echo "$output"
+    verdict v 'v["evidence"]["samples"] >= 18 and not v["evidence"]["gaps"]'
+    verdict v 'v["gates"][0]["status"] == "pass" and v["gates"][0]["value"] == 7'
+    verdict v 'v["evidence"]["seep"]["rss"] < 200e6'
+    python3 - "$SEEP_RESULTS/v/run.db" <<'PY'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+labels = {l for (l,) in db.execute("select labels from series where name = 'scraped.g'")}
+assert labels == {'a="x\\"y\\\\z",b="é",scrape="good"'}, labels
+rows = db.execute("select count(*) from series where name like 'scraped.%'").fetchone()[0]
+assert rows < 2100, rows
+texts = [t for (t,) in db.execute("select text from event where kind in ('scrape', 'degraded')")]
+for path in ("endless", "dribble", "line", "gzip", "cut"):
+    assert any("'%s' gives no metrics" % path in t for t in texts), (path, texts)
+assert any("'many' has more series than are kept" in t for t in texts), texts
+assert len(texts) < 40
+PY
+    # A counter that falls (each ten scrapes) was started again: its rate is never negative.
+    "$SEEP" report v -f csv >v.csv
+    python3 - <<'PY'
+import csv
+rows = list(csv.DictReader(l for l in open("v.csv") if not l.startswith("#")))
+name = next(n for n in rows[0] if "scraped.c_total" in n)
+v = [float(r[name]) for r in rows if r[name]]
+assert len(v) > 14 and min(v) >= 0 and max(v) > 0, v
+PY
+}
+
+@test "U16 an endpoint is asked at most once a tick, also when it is slow, and a counter that starts again goes on" {
+    hostile
+    "$SEEP" run -q --name w -p ./v.yaml -o 'scrape=[{url: "http://127.0.0.1:'"$PORT"'/good", metrics: [g], series: {rate_c: "increase(c_total)"}}, {name: away, url: "http://127.0.0.1:'"$PORT"'/away", metrics: ["*"]}, {name: error, url: "http://127.0.0.1:'"$PORT"'/error", metrics: ["*"]}]' \
+        -o 'gates=["rate_c >= 0", "rate_c < 100"]' -o 'probes=[{name: count, command: [sh, -c, "curl -s http://127.0.0.1:'"$PORT"'/count >'"$WORK"'/asked"], when: end}]' || true
+    verdict w 'all(any("\x27%s\x27 gives no metrics" % p in e["text"] for e in v["events"]) for p in ("away", "error"))'
+    verdict w '[g["status"] for g in v["gates"]] == ["pass", "pass"]'
+    local ticks
+    ticks=$(python3 -c 'import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute("select count(*) from tick").fetchone()[0])' "$SEEP_RESULTS/w/run.db")
+    python3 -c 'import ast,sys; n=ast.literal_eval(open("asked").read())["/good"]; assert n <= int(sys.argv[1]), (n, sys.argv[1])' "$ticks"
+}

@@ -422,9 +422,31 @@ static void against_a_baseline(void **state)
     free(r);
 }
 
+// A pattern of scraped names that lets everything through leaves the built-in metrics what they are.
+static void patterns_do_not_take_built_in_metrics(void **state)
+{
+    (void)state;
+    const char *const all[] = {"*"};
+    struct judge_gate g;
+    struct seep_err err;
+    assert_int_equal(
+        judge_gate_parse(&(struct judge_gate_text){.gate = "rss.total_growth < 1GB"}, all, 1, &g, NULL, &err), 0);
+    assert_false(g.scraped);
+    assert_int_equal(g.kind, JUDGE_M_TOTAL_GROWTH);
+    assert_int_equal(judge_gate_parse(&(struct judge_gate_text){.gate = "cpu < 80%"}, all, 1, &g, NULL, &err), 0);
+    assert_false(g.scraped);
+    assert_int_equal(
+        judge_gate_parse(&(struct judge_gate_text){.gate = "queue_depth{q=a} < 7"}, all, 1, &g, NULL, &err), 0);
+    assert_true(g.scraped);
+    assert_int_equal(judge_gate_parse(&(struct judge_gate_text){.gate = "jobs.growth < 1/h"}, all, 1, &g, NULL, &err),
+                     0);
+    assert_true(g.scraped && g.kind == JUDGE_M_GROWTH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(patterns_do_not_take_built_in_metrics),
         cmocka_unit_test(good_expressions),
         cmocka_unit_test(every_metric_of_the_table_parses),
         cmocka_unit_test(a_metric_of_the_user_has_the_unit_of_its_limit),
