@@ -13,6 +13,10 @@
 
 enum { FIRST_ROOM = 1 << 16 };
 
+// As seconds since 1970 the year 5138, as any other seconds 3 170 years; in milliseconds since 1970 it is 1973, in
+// finer units earlier still. Taken for seconds, a growth of 3 MB/h would be one of 3 kB/h, and pass.
+static const double time_most_s = 1e11;
+
 // Which cell of a row goes where.
 struct plan {
     size_t n_cells;  // of the header
@@ -265,6 +269,9 @@ static int take_time(const struct csv_reader *r, const struct csv_cell *cells, s
         return -1;
     if (plan->excluded < plan->n_cells && take_excluded(r, &cells[plan->excluded], plan, err))
         return -1;
+    if (fabs(given) >= time_most_s)
+        return csv_fail(r, csv_line(r), err, CSV_TIME " is %.15g: seconds are needed, and so many look like %s", given,
+                        fabs(given) < 1e14 ? "milliseconds" : "microseconds or nanoseconds");
     t = given - plan->last_excluded;
     if (s->n > 0 && !(t > s->t_s[s->n - 1]))
         return csv_fail(r, csv_line(r), err, "the time %.15g s does not come after %.15g s in line %zu%s", given,

@@ -79,9 +79,10 @@ static enum judge_class class_of_growing(const struct judge_stacks_input *in, si
     double lost = in->unreachable_share ? in->unreachable_share[s] : NAN;
     if (isfinite(lost) && lost >= .5)
         return JUDGE_CLASS_LEAK;
-    if (old_ones_die(in, s) || (mid > start && end - mid < .4 * (mid - start)))
+    bool slowed = mid > start && end - mid < .4 * (mid - start), swells = blocks_swell(in, s);
+    if (slowed || (old_ones_die(in, s) && !swells)) // what realloc makes larger is young again each time
         return JUDGE_CLASS_CACHE;
-    if (isfinite(lost) || blocks_swell(in, s))
+    if (isfinite(lost) || swells)
         return JUDGE_CLASS_CONTAINER;
     return in->is_mapping && in->is_mapping[s] ? JUDGE_CLASS_UNKNOWN : JUDGE_CLASS_LEAK;
 }

@@ -134,6 +134,8 @@ PY
     refused "inf.csv:41: rss_bytes is 'inf'" inf.csv
     sed '42s/,/,-/' good.csv >negative.csv
     refused 'negative.csv:42: rss_bytes is -49999872: an amount cannot be negative' negative.csv
+    awk -F, 'NR > 1 { $1 = sprintf("%.0f", 1763735154000 + $1 * 1000) } { print $1 "," $2 }' good.csv >ms.csv
+    refused 'ms.csv:2: timestamp_s is 1763735154000: seconds are needed, and so many look like milliseconds' ms.csv
     sed '43s/^[0-9]*/7/' good.csv >back.csv
     refused 'back.csv:43: the time 7 s does not come after 40 s in line 42' back.csv
     sed '44s/^[0-9]*/41/' good.csv >twice.csv

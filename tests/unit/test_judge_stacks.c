@@ -260,6 +260,11 @@ static void ages_blocks_and_reachability_name_the_class(void **state)
     h.in.n_epochs = EPOCHS;
     age[LEAKING * EPOCHS + EPOCHS - 1] = 1e6; // only the young live
     assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.stack[LEAKING].klass, JUDGE_CLASS_CONTAINER); // realloc bears its one block anew
+    judge_stacks_free(&out);
+    for (size_t j = 0; j < M; j++)
+        blocks[LEAKING * M + j] = (double)(j + 1);
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
     assert_int_equal(out.stack[LEAKING].klass, JUDGE_CLASS_CACHE);
     assert_near(out.stack[LEAKING].survivor_bytes, 0, 0);
     judge_stacks_free(&out);
