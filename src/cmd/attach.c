@@ -54,8 +54,9 @@ static const char *const description[] = {
     "Memory scans say of growing stacks whether their blocks are unreachable, and who holds them; what only blocks "
     "from "
     "before the attach point at stays undecided.",
-    "Each call of the allocator costs the process some microseconds meanwhile; above attribution.events a second the "
-    "stacks are given up, and that is said. What tells how a run starts its target (target.command, env, cwd, user, "
+    "Each call of the allocator costs the process some microseconds meanwhile. What that comes to is measured and stands "
+    "in the report; above attribution.cost (100 ms of processor time a second), or attribution.events calls a second, "
+    "the stacks are given up within about a second and the breakpoints taken out: totals are judged from then on. What tells how a run starts its target (target.command, env, cwd, user, "
     "limits) and shutdown are not used here. One page that the kernel maps for uprobes, [uprobes], stays in the "
     "process.",
     NULL,

@@ -25,7 +25,8 @@
 enum linux_uprobe_kind {
     LINUX_UPROBE_ENTRY,       // registers of the arguments, the stack pointer and the word it points at
     LINUX_UPROBE_ENTRY_STACK, // all registers and a copy of the stack
-    LINUX_UPROBE_RETURN       // what it returned; the point must still have the return address on top of its stack
+    LINUX_UPROBE_RETURN,      // what it returned; the point must still have the return address on top of its stack
+    LINUX_UPROBE_KINDS
 };
 
 struct linux_uprobe_point {
@@ -92,6 +93,10 @@ void linux_uprobes_wait(struct linux_uprobes *u, int timeout_ms);
 // Hands every waiting record to `each`, ring by ring: in order of time within a ring only.
 typedef void linux_uprobe_fn(const struct linux_uprobe_record *record, void *arg);
 void linux_uprobes_read(struct linux_uprobes *u, linux_uprobe_fn *each, void *arg);
+
+// Measures what a hit of each kind costs the thread that runs into it, in nanoseconds, on a function of our own: some
+// milliseconds of work. Only where BPF uprobes can be had: to close the others takes too long.
+int linux_uprobe_measure(uint32_t stack_bytes, double ns[LINUX_UPROBE_KINDS], struct seep_err *err);
 
 size_t linux_uprobes_events(const struct linux_uprobes *u);     // descriptors in use
 const char *linux_uprobes_means(const struct linux_uprobes *u); // "BPF", "the uprobe PMU"

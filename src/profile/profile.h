@@ -57,7 +57,8 @@ struct profile_attr {
     enum profile_attribution mode;
     double sampling_mean_bytes; // > 0, default 512 KiB
     double memory_bytes;        // ceiling of the shared region; PROFILE_AUTO: the larger of 64 MiB and 1/32 of memory
-    double events_per_s;        // seep attach gives stacks up above so many calls and returns a second
+    double cost_s;              // processor time a second that seep attach's stacks may cost the target
+    double events_per_s;        // the same by calls and returns a second; PROFILE_AUTO: no ceiling of its own
     bool follow_children;       // attribute forked and exec'ed processes too
 };
 

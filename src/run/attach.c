@@ -118,7 +118,8 @@ static void start_watching(struct run *r)
         run_meta(r, M_ATTRIBUTION_REASON, "The profile turned attribution off (attribution.mode).");
         return;
     }
-    struct tap_options opt = {.budget_per_s = r->profile->attribution.events_per_s,
+    struct tap_options opt = {.cost = r->profile->attribution.cost_s,
+                              .budget_per_s = r->profile->attribution.events_per_s,
                               .max_bytes = r->profile->attribution.memory_bytes};
     if (linux_mapped(r->sampler.proc_fd, r->target_pid, "/libseep-probe.so", NULL) == 1)
         seep_fail(&err, SEEP_E_UNSUPPORTED,
@@ -332,8 +333,9 @@ void attach_facts(struct run *r)
         run_event_note(
             r, E_PROCESS,
             "Watching saw %.0f calls and returns of the allocator a second (%s) and took %.2f %% of a processor to "
-            "read them; each one costs the target a trap of about two microseconds.",
-            ev.seen_per_s, ev.means, 100 * ev.own_cpu_s / ev.seconds);
+            "read them. It cost the target %.2f %% of a processor, as %s.",
+            ev.seen_per_s, ev.means, 100 * ev.own_cpu_s / ev.seconds, 100 * ev.cost_s / ev.seconds,
+            ev.cost_measured ? "measured on a function of seep's own" : "such calls cost on another machine");
     if (ev.ended[0]) {
         run_meta(r, M_ATTRIBUTION, "failed");
         run_meta(r, M_ATTRIBUTION_REASON, ev.ended);

@@ -14,6 +14,7 @@
 
 #define STACK_BYTES 8192u
 #define WARM_UP_MS  10000
+#define COLD        1.15 // a hit in a program costs so many times what it costs in a loop of ours
 #define BLOCK_BYTES 40.0 // of the live set, with room to spare in its table
 
 static bool peek(pid_t pid, uint64_t address, uint64_t *value, void *ctx)
@@ -128,6 +129,18 @@ static int watch_all(struct run_tap *t, int proc_fd, const struct linux_tree *tr
     return added < 0 ? -1 : 0;
 }
 
+// What being watched costs the program. Where it cannot be measured, what it was where it could (6.18, a virtual
+// machine): rather too much than too little.
+static void price(struct run_tap *t)
+{
+    static const double elsewhere_ns[] = {
+        [LINUX_UPROBE_ENTRY] = 1600, [LINUX_UPROBE_ENTRY_STACK] = 2700, [LINUX_UPROBE_RETURN] = 2000};
+    bool bpf = linux_uprobes_follows(t->probes);
+    t->cost_measured = bpf && linux_uprobe_measure(STACK_BYTES, t->cost_ns, NULL) == 0;
+    for (int k = 0; k < LINUX_UPROBE_KINDS; k++)
+        t->cost_ns[k] = t->cost_measured ? COLD * t->cost_ns[k] : elsewhere_ns[k];
+}
+
 static int start_thread(struct run_tap *t, struct seep_err *err)
 {
     sigset_t all, old;
@@ -166,6 +179,7 @@ static int set_up(struct run_tap *t, const struct tap_options *opt, int proc_fd,
         return -1;
     if (!t->live)
         return seep_fail(err, SEEP_E_SYSTEM, "there is no memory for the live set");
+    price(t);
     tap_live_set_asks(t->live, peek, is_own, t);
     t->proc_fd = proc_fd;
     if (watch_all(t, proc_fd, tree, err))
@@ -191,7 +205,8 @@ struct run_tap *tap_new(const struct tap_options *opt, int proc_fd, const struct
         return NULL;
     }
     pthread_mutex_init(&t->lock, NULL);
-    t->budget_per_s = opt->budget_per_s > 0 ? opt->budget_per_s : TAP_BUDGET_PER_S;
+    t->budget_per_s = opt->budget_per_s;
+    t->cost_share = opt->cost > 0 ? opt->cost : TAP_COST;
     t->began_ns = clock_mono_ns();
     if (set_up(t, opt, proc_fd, tree, err)) {
         tap_free(t);

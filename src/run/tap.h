@@ -17,11 +17,12 @@ struct run_tap;
 
 struct tap_options {
     bool without_bpf;    // the uprobe PMU alone
-    double budget_per_s; // calls seen a second above which the watching ends; <= 0: TAP_BUDGET_PER_S
+    double cost;         // share of a processor the program may lose to being watched; <= 0: TAP_COST
+    double budget_per_s; // calls seen a second above which the watching ends; <= 0: no such ceiling
     double max_bytes;    // of memory for the live set; <= 0: the larger of 64 MiB and 1/32 of the machine's
 };
 
-#define TAP_BUDGET_PER_S 50000.0
+#define TAP_COST 0.10
 
 // Begins to watch every process of tree and whatever they start. NULL with a sentence that names what is missing.
 struct run_tap *tap_new(const struct tap_options *opt, int proc_fd, const struct linux_tree *tree,
@@ -71,6 +72,8 @@ struct tap_evidence {
     const char *means;                              // "BPF", "the uprobe PMU"
     double seconds, seen_per_s;                     // how long it watched, and calls seen a second
     double own_cpu_s;                               // processor time of the watching thread; NAN unknown
+    double cost_s;                                  // processor time that being watched has cost the program
+    bool cost_measured;                             // on this machine; else it is what such hits cost elsewhere
     char ended[240];                                // why it ended before its time; ""
 };
 void tap_evidence(struct run_tap *t, struct tap_evidence *out);

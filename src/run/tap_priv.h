@@ -48,7 +48,9 @@ struct run_tap {
     pthread_t thread;
     bool running;
     atomic_bool stop;
-    double budget_per_s;
+    double budget_per_s, cost_share;
+    double cost_ns[LINUX_UPROBE_KINDS]; // of one hit
+    bool cost_measured;
     // The thread's:
     struct call_event *events;
     size_t n_events, cap_events;
@@ -57,8 +59,12 @@ struct run_tap {
     int64_t second_ns;
     uint64_t second_hits;
     int over;
-    atomic_uint_fast64_t missing; // records there was no memory for
-    pid_t *forked;                // while tap_new() looks for threads
+    int64_t round_ns;
+    double spent_ns;               // by the program, since round_ns
+    double debt_ns;                // spent above what it may spend
+    double high_spent_ns, high_ns; // of the time since there is debt: what was spent, and how long it is
+    atomic_uint_fast64_t missing;  // records there was no memory for
+    pid_t *forked;                 // while tap_new() looks for threads
     size_t n_forked;
     bool all_watched, thread_began;
     struct family families[FAMILIES_MAX]; // by pid modulo the size: who comes later takes the place
@@ -73,6 +79,7 @@ struct run_tap {
     size_t n_descriptors;
     const char *means;
     int64_t seen_ns;                    // every record older than that is in the live set
+    double cost_s;                      // all that was spent
     int64_t began_ns, ended_ns, cpu_ns; // cpu_ns: of the thread, as of its last round
     bool ended, told_ended;
     char why[240];

@@ -160,6 +160,8 @@ void tap_evidence(struct run_tap *t, struct tap_evidence *out)
                                  .means = t->means};
     out->counts.lost += t->missing;
     out->seconds = (double)((t->ended ? t->ended_ns : clock_mono_ns()) - t->began_ns) / 1e9;
+    out->cost_s = t->cost_s;
+    out->cost_measured = t->cost_measured;
     out->own_cpu_s = t->cpu_ns > 0 ? (double)t->cpu_ns / 1e9 : NAN;
     out->seen_per_s = out->seconds > 0 ? (double)out->counts.hits / out->seconds : NAN;
     snprintf(out->ended, sizeof out->ended, "%s", t->why);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "run/tap_priv.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,8 @@
 
 #define EVENTS_MAX   (1u << 20) // waiting for their turn
 #define YOUNG_NS     500000000ll
-#define OVER_SECONDS 3 // so many in a row above the budget end it
+#define OVER_SECONDS 3     // so many in a row above the budget end it
+#define DEBT_NS      250e6 // the program may lose so much at once, beyond its budget
 
 static void forget_code(struct run_tap *t, const struct linux_uprobe_record *r)
 {
@@ -91,6 +93,10 @@ void tap_take_record(const struct linux_uprobe_record *r, void *arg)
         t->events = grown;
         t->cap_events = cap;
     }
+    if (r->type == LINUX_UPROBE_HIT)
+        t->spent_ns += t->cost_ns[t->points.where[r->point].kind];
+    else if (r->type == LINUX_UPROBE_LOST)
+        t->spent_ns += (double)r->lost * t->cost_ns[LINUX_UPROBE_RETURN]; // about the mean of all kinds
     const struct tap_point *p = &t->points.what[r->point];
     bool begins = r->type == LINUX_UPROBE_HIT && t->points.where[r->point].kind == LINUX_UPROBE_ENTRY_STACK;
     uint64_t caller = 0;
@@ -182,15 +188,41 @@ static void end_watching(struct run_tap *t, const char *why)
     pthread_mutex_unlock(&t->lock);
 }
 
-// Each call costs the target some microseconds: past the budget the harm outweighs what is learned.
-static bool over_budget(struct run_tap *t)
+// Each call costs the target some microseconds: past the budget the harm outweighs what is learned. What it may lose
+// flows like water into a bucket: a burst has room, and a steady stream above the share ends the watching soon.
+static bool over_cost(struct run_tap *t)
+{
+    int64_t now = clock_mono_ns();
+    double passed = (double)(now - t->round_ns), spent = t->spent_ns;
+    t->round_ns = now;
+    t->spent_ns = 0;
+    t->debt_ns = fmax(0, t->debt_ns + spent - t->cost_share * passed);
+    pthread_mutex_lock(&t->lock);
+    t->cost_s += spent / 1e9;
+    pthread_mutex_unlock(&t->lock);
+    // Of the time in which the debt grew, not of the moment that was too much.
+    t->high_spent_ns = t->debt_ns > 0 ? t->high_spent_ns + spent : 0;
+    t->high_ns = t->debt_ns > 0 ? t->high_ns + passed : 0;
+    if (t->debt_ns < DEBT_NS)
+        return false;
+    char why[240];
+    snprintf(why, sizeof why,
+             "The target's allocator is called too often to be watched from outside: it cost the target %.0f %% of a "
+             "processor over %.1f s, and may cost %.3g %% (attribution.cost).",
+             100 * t->high_spent_ns / t->high_ns, t->high_ns / 1e9, 100 * t->cost_share);
+    end_watching(t, why);
+    return true;
+}
+
+// The same by number, if the profile has one.
+static bool over_number(struct run_tap *t)
 {
     int64_t now = clock_mono_ns();
     double seconds = (double)(now - t->second_ns) / 1e9;
     if (seconds < 1)
         return false;
     double per_s = (double)t->second_hits / seconds;
-    t->over = per_s > t->budget_per_s ? t->over + 1 : 0;
+    t->over = t->budget_per_s > 0 && per_s > t->budget_per_s ? t->over + 1 : 0;
     t->second_ns = now;
     t->second_hits = 0;
     if (t->over < OVER_SECONDS)
@@ -217,7 +249,7 @@ static void note_cpu(struct run_tap *t)
 void *tap_watch(void *arg)
 {
     struct run_tap *t = arg;
-    t->second_ns = clock_mono_ns();
+    t->second_ns = t->round_ns = clock_mono_ns();
     while (!atomic_load(&t->stop)) {
         linux_uprobes_wait(t->probes, TAP_ROUND_MS);
         read_round(t);
@@ -228,7 +260,7 @@ void *tap_watch(void *arg)
                             "uprobes of Linux 6.6 and the right to load BPF programs would be needed).");
             return NULL;
         }
-        if (over_budget(t))
+        if (over_cost(t) || over_number(t))
             return NULL;
         note_seen(t);
     }

@@ -356,3 +356,31 @@ stack() { # stack RUN NAME EXPRESSION
     # Its head is a block from before: neither lost nor held for sure.
     stack table list_new 's["unreachable"]["blocks"] == 0 and s["class"] != "leak" and s["entry"]["kind"] == "unknown"'
 }
+
+degraded() { "$SEEP" status "$1" | grep -q running && "$SEEP" report "$1" -f json | python3 -c '
+import json, sys
+sys.exit(0 if any(e["kind"] == "degraded" for e in json.load(sys.stdin)["events"]) else 1)'; }
+
+@test "T14 it would cost the target too much: the breakpoints go while the run goes on, totals are judged, stacks are not" {
+    needs_uprobes
+    kind busy
+    shape "$TARGET" >before.txt
+    "$SEEP" attach --detach --name busy --duration 60s --interval 100ms \
+        -o 'gates=["stack.growth < 1MB/h","rss.total_growth < 1GB"]' "$TARGET" >/dev/null
+    wait_for 40 degraded busy
+    shape "$TARGET" >after.txt # seep still watches its totals
+    diff before.txt after.txt
+    local at
+    at=$(samples busy)
+    wait_for 20 has_samples busy "$((at + 3))"
+    "$SEEP" stop busy
+    run "$SEEP" wait busy
+    echo "$output"
+    kill -0 "$TARGET"
+    verdict busy '"attribution.cost" in v["evidence"]["attribution_reason"] and v["stacks"] == []'
+    verdict busy '[g["status"] for g in v["gates"]] in (["inconclusive", "pass"], ["inconclusive", "inconclusive"])'
+    verdict busy 'any("It cost the target" in e["text"] for e in v["events"])'
+    # Whoever says so may go on: the same program, and a higher price.
+    "$SEEP" attach -q --name dear --duration 3s --interval 100ms -o attribution.cost=60s -o "$STACKS" "$TARGET" || true
+    verdict dear 'v["evidence"]["attribution"] == "exact"'
+}

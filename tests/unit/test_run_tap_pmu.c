@@ -176,12 +176,27 @@ static void a_new_thread_ends_the_watching(void **state)
     leave(&w);
 }
 
+// Being watched has a price, known before there is any harm. Where BPF cannot be had it is not measured.
+static void a_hit_has_a_price(void **state)
+{
+    (void)state;
+    double ns[LINUX_UPROBE_KINDS] = {0};
+    struct seep_err err = {0};
+    if (linux_uprobe_measure(8192, ns, &err)) {
+        assert_int_equal(err.code, SEEP_E_UNSUPPORTED);
+        skip();
+    }
+    for (int k = 0; k < LINUX_UPROBE_KINDS; k++)
+        assert_true(ns[k] > 10 && ns[k] < 1e9);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_leak_is_seen_without_bpf),
         cmocka_unit_test(lost_blocks_are_unreachable),
         cmocka_unit_test(a_new_thread_ends_the_watching),
+        cmocka_unit_test(a_hit_has_a_price),
     };
     if (argc > 1 && (strcmp(argv[1], "resolver") == 0 ||
                      strcmp(argv[1], "scan-worker") == 0)) // started by the code under test as "itself"
