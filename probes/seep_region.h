@@ -143,6 +143,12 @@ static inline uint64_t seep_region_first_commit(const struct seep_layout *l)
     return want > l->total_bytes ? l->total_bytes : want;
 }
 
+// The part of the index of stacks that is filled first, in entries from its start: see probes/malloc/stacks.c.
+static inline uint32_t seep_index_small(const struct seep_layout *l)
+{
+    return l->index / 64;
+}
+
 // The size to make for a process with this address space limit (UINT64_MAX: none) and this ceiling; 0 when the limit
 // leaves no room for a region.
 static inline uint64_t seep_region_size_for(uint64_t ceiling_bytes, uint64_t as_limit_bytes)

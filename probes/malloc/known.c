@@ -24,6 +24,7 @@
 #define PRIME_C      0xa0761d6478bd642full
 #define SHAPE_PROBES 4u
 #define SHAPE_STEP   4u // slots taken at a time
+_Static_assert(SHAPE_STEP * sizeof(uint16_t) == sizeof(uint64_t), "a step's offsets are one word");
 
 // Offsets are kept less this: SSE2, which every x86-64 has, compares 16 bits as signed numbers only.
 #define OFFSET_BIAS 32768u
@@ -199,11 +200,17 @@ static int shape_of(const struct probe_path *path, struct seep_shape *out)
         fill_up(out->offset + out->values, path->offset + SEEP_SHAPE_SLOTS - path->pointers, path->pointers);
     out->frame = path->frame;
     uint64_t h = (uint64_t)out->values << 32 | (uint64_t)out->pointers << 16 | out->frame;
-    for (unsigned i = 0; i < out->values + (unsigned)out->pointers; i++) {
-        uint16_t offset = (uint16_t)(out->offset[i] + OFFSET_BIAS);
-        out->reach = offset > out->reach ? offset : out->reach;
-        h = fold(h ^ offset, PRIME_A) + PRIME_B;
+    for (unsigned i = 0; i < out->values + (unsigned)out->pointers; i += SHAPE_STEP) {
+        uint64_t four;
+        memcpy(&four, out->offset + i, sizeof four);
+        h = fold(h ^ four, PRIME_A) + PRIME_B;
     }
+    uint16_t reach = 0;
+    for (unsigned i = 0; i < path->values; i++)
+        reach = path->offset[i] > reach ? path->offset[i] : reach;
+    for (unsigned i = SEEP_SHAPE_SLOTS - path->pointers; i < SEEP_SHAPE_SLOTS; i++)
+        reach = path->offset[i] > reach ? path->offset[i] : reach;
+    out->reach = reach;
     out->salt = h;
     return 0;
 }

@@ -16,7 +16,7 @@ static inline uint64_t mix(uint64_t x)
     return x ^ x >> 29;
 }
 
-static inline struct seep_live_range *range_find(struct probe_region *r, uint64_t key)
+struct seep_live_range *probe_live_range(struct probe_region *r, uint64_t key)
 {
     uint32_t mask = r->layout.live_dir - 1;
     uint32_t at = probe_live_hash(key);
@@ -110,7 +110,7 @@ static inline uint64_t word_of(uintptr_t address, const struct probe_block *b)
 
 void probe_live_ahead(struct probe_region *r, uintptr_t address)
 {
-    struct seep_live_range *range = range_find(r, (address >> SEEP_RANGE_SHIFT) + 1);
+    struct seep_live_range *range = probe_live_range(r, (address >> SEEP_RANGE_SHIFT) + 1);
     uint32_t chunk = range ? load_acquire(&range->chunk[0]) : 0;
     if (likely(chunk))
         __builtin_prefetch((uint64_t *)probe_chunk(r, chunk) + probe_live_granule(address), 1);
@@ -140,7 +140,7 @@ int probe_live_insert(struct probe_region *r, uintptr_t address, const struct pr
     if (b->size >= SEEP_LARGE_BYTES || (address & 7))
         return probe_side_insert(r->side, r->layout.side, address, b);
     uint64_t key = (address >> SEEP_RANGE_SHIFT) + 1;
-    struct seep_live_range *range = range_find(r, key);
+    struct seep_live_range *range = probe_live_range(r, key);
     if (unlikely(!range) && !(range = range_make(r, key)))
         return probe_side_insert(r->side, r->layout.side, address, b);
     uint32_t granule = probe_live_granule(address);
@@ -169,7 +169,7 @@ int probe_live_insert(struct probe_region *r, uintptr_t address, const struct pr
 // The word of this address among the levels of its range.
 static inline uint64_t *cell_find(struct probe_region *r, uintptr_t address, uint64_t *word)
 {
-    struct seep_live_range *range = range_find(r, (address >> SEEP_RANGE_SHIFT) + 1);
+    struct seep_live_range *range = probe_live_range(r, (address >> SEEP_RANGE_SHIFT) + 1);
     if (!range)
         return NULL;
     uint32_t granule = probe_live_granule(address), sub = address >> 3 & 3;

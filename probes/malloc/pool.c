@@ -1,6 +1,14 @@
 // Chunks of the region's pool. Only ever handed out: a run's tables grow to their ceiling and stay there.
 #include "malloc/probe.h"
 
+// Reads from a chunk before anybody writes: at a read the kernel maps the pages around as well, at a write only the
+// one.
+static uint32_t chunk_first_sight(const struct probe_region *r, uint32_t chunk)
+{
+    (void)load_relaxed((uint64_t *)probe_chunk(r, chunk));
+    return chunk;
+}
+
 uint32_t probe_chunk_new(struct probe_region *r)
 {
     uint64_t spare = __atomic_exchange_n(&r->header->pool_spare, 0, __ATOMIC_ACQ_REL);
@@ -17,7 +25,7 @@ uint32_t probe_chunk_new(struct probe_region *r)
         }
     } while (
         !__atomic_compare_exchange_n(&r->header->pool_next, &next, next + 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    return (uint32_t)next;
+    return chunk_first_sight(r, (uint32_t)next);
 }
 
 void probe_chunk_unused(struct probe_region *r, uint32_t chunk)

@@ -135,15 +135,18 @@ struct probe_block {
     uint32_t slack;     // usable minus requested, at most SEEP_SLACK_UNKNOWN
     uint32_t inherited; // 1: born before the fork that made this process
 };
+// Where the directory is searched first: neighbours lie side by side, so that the entries of a heap share lines and
+// pages.
 static inline uint32_t probe_live_hash(uint64_t key)
 {
-    key *= 0x9e3779b97f4a7c15ull;
-    return (uint32_t)((key ^ key >> 29) >> 16);
+    return (uint32_t)((key >> 5) * 0x9e3779b97f4a7c15ull >> 32 & ~31ull) | (uint32_t)(key & 31);
 }
 static inline uint32_t probe_live_granule(uintptr_t address)
 {
     return (uint32_t)(address >> SEEP_GRANULE_SHIFT) & ((1u << (SEEP_RANGE_SHIFT - SEEP_GRANULE_SHIFT)) - 1);
 }
+// The directory's entry of a range (address >> SEEP_RANGE_SHIFT, plus 1); NULL for none.
+struct seep_live_range *probe_live_range(struct probe_region *r, uint64_t key);
 void probe_block_of(uint64_t word, struct probe_block *b); // what a word of the live set says
 // Sends for the word that a small block at this address will most likely get.
 void probe_live_ahead(struct probe_region *r, uintptr_t address);
@@ -212,7 +215,13 @@ struct probe_walk {
     uint64_t frame[SEEP_FRAMES_MAX];
 };
 // Whether the eight bytes at address can be read; widens the bounds of w upwards when they can.
-int probe_readable(struct probe_walk *w, uintptr_t address);
+int probe_readable_further(struct probe_walk *w, uintptr_t address);
+static inline int probe_readable(struct probe_walk *w, uintptr_t address)
+{
+    if (likely(address >= w->low && address <= w->high - 8 && !(address & 7)))
+        return 1;
+    return probe_readable_further(w, address);
+}
 void probe_bounds(struct probe_walk *w, uintptr_t sp);
 uintptr_t probe_main_stack_end(void); // as the loader told it, 0 unknown
 // The stack id of the caller whose hook has this frame address.

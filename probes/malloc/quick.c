@@ -19,15 +19,15 @@ static inline int is_exact_and_own(const struct probe_tls *t, uint64_t word)
                   load_relaxed(&probe_heads) == PROBE_HEADS_AGREE);
 }
 
-// Where the word of a small block lies, if its range is where it is looked for first.
+// Where the word of a small block lies, if its range has a chunk.
 static inline uint64_t *cell_of(struct probe_region *r, uintptr_t address)
 {
     uint64_t key = (address >> SEEP_RANGE_SHIFT) + 1;
     struct seep_live_range *range = &r->live_dir[probe_live_hash(key) & (r->layout.live_dir - 1)];
-    uint32_t chunk = load_relaxed(&range->chunk[0]);
-    if (unlikely(load_acquire(&range->key) != key || !chunk))
+    if (unlikely(load_acquire(&range->key) != key) && !(range = probe_live_range(r, key)))
         return NULL;
-    return (uint64_t *)probe_chunk(r, chunk) + probe_live_granule(address);
+    uint32_t chunk = load_acquire(&range->chunk[0]);
+    return likely(chunk) ? (uint64_t *)probe_chunk(r, chunk) + probe_live_granule(address) : NULL;
 }
 
 static inline struct seep_shard *own_shard(struct probe_region *r, const struct probe_tls *t, uint32_t stack)

@@ -1,10 +1,15 @@
 // Interned stacks: one id per distinct sequence of frames and class. Lock-free; past the ceilings everything is
 // SEEP_STACK_OTHER, which exists from the start.
+//
+// The index is a hash table in two parts: a small one, so that a program with a few thousand stacks does not touch a
+// page for each, and the rest for what finds no room there. An id never leaves its cell, so whoever looks for a stack
+// passes the same cells in the same order as the one who put it there.
 #include "malloc/probe.h"
 
 #include <string.h>
 
-#define INDEX_PROBES 64u
+#define SMALL_PROBES 8u
+#define INDEX_PROBES 64u // of both parts
 
 int probe_stacks_init(struct probe_region *r)
 {
@@ -87,6 +92,15 @@ static uint32_t stack_new(struct probe_region *r, uint64_t hash, const uint64_t 
     return (uint32_t)id;
 }
 
+// The cell that is looked at as number i.
+static uint64_t *index_cell(const struct probe_region *r, uint64_t hash, uint32_t i)
+{
+    uint32_t small = seep_index_small(&r->layout), rest = r->layout.index - small;
+    if (i < SMALL_PROBES)
+        return &r->index[((uint32_t)hash + i) & (small - 1)];
+    return &r->index[small + ((uint32_t)hash + i) % rest];
+}
+
 static uint32_t no_room(struct probe_region *r)
 {
     add_relaxed(&r->header->stack_overflow, 1);
@@ -97,10 +111,10 @@ uint32_t probe_intern(struct probe_region *r, const uint64_t *frame, uint32_t fr
                       int *is_new)
 {
     uint64_t hash = hash_frames(frame, frames, klass << 8 | flags), tag = hash >> 32;
-    uint32_t mask = r->layout.index - 1, at = (uint32_t)hash, fresh = SEEP_STACK_NONE;
+    uint32_t fresh = SEEP_STACK_NONE;
     *is_new = 0;
     for (uint32_t i = 0; i < INDEX_PROBES; i++) {
-        uint64_t *cell = &r->index[(at + i) & mask];
+        uint64_t *cell = index_cell(r, hash, i);
         uint64_t have = load_acquire(cell);
         while (!have) {
             if (!fresh && !(fresh = stack_new(r, hash, frame, frames, klass, flags)))

@@ -19,6 +19,10 @@
 
 #include "seep_region.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #define HELLOS_MAX    15
 #define HELLO_WAIT_NS 2000000000u
 #define AHEAD_BYTES   (8u << 20) // committed beyond what is in use
@@ -74,6 +78,27 @@ static bool initialise(struct keeper *k, struct region *r)
            pwrite(r->fd, &control, sizeof control, (off_t)r->layout.control_offset) == (ssize_t)sizeof control;
 }
 
+// Pages that are allocated but were never touched are cleared at the target's first touch, one fault for each. Touched
+// here before, they are cleared in our time, and the kernel maps sixteen of them at one fault of the target's. Where it
+// cannot be done (before Linux 5.14) all works as well.
+static void touch(int fd, uint64_t from, uint64_t end)
+{
+    uint64_t start = from & ~4095ull;
+    void *p = end > start ? mmap(NULL, end - start, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)start) : MAP_FAILED;
+    if (p == MAP_FAILED)
+        return;
+    (void)!madvise(p, end - start, MADV_POPULATE_WRITE);
+    munmap(p, end - start);
+}
+
+// What every program touches: all up to the first part of the index, and the pool.
+static void touch_first(const struct region *r)
+{
+    const struct seep_layout *l = &r->layout;
+    touch(r->fd, 0, l->index_offset + 8ull * seep_index_small(l));
+    touch(r->fd, l->ring_offset, r->committed);
+}
+
 static bool create(struct keeper *k, struct region *r, uint64_t size)
 {
     *r = (struct region){.fd = -1};
@@ -119,7 +144,8 @@ void keeper_region_open(struct keeper *k)
         probe_fd = -1;
         return;
     }
-    create(k, &main_spare, seep_region_size_for(k->cfg->main_region_bytes, UINT64_MAX));
+    if (create(k, &main_spare, seep_region_size_for(k->cfg->main_region_bytes, UINT64_MAX)))
+        touch_first(&main_spare);
 }
 
 size_t keeper_region_poll(struct keeper *k, struct pollfd *fds)
@@ -291,6 +317,7 @@ static void commit_more(struct keeper *k, struct region *r)
         k->stats.warnings |= KEEPER_WARN_REGION_NOMEM;
         return;
     }
+    touch(r->fd, r->committed, want);
     r->committed = want;
     k->stats.region_bytes += grow;
     (void)!pwrite(r->fd, &r->committed, sizeof r->committed,
@@ -311,8 +338,8 @@ void keeper_region_tick(struct keeper *k)
             commit_more(k, &regions[i]);
         }
     for (int i = 0; i < SPARES && children_seen && k->state != KEEPER_EMPTY; i++)
-        if (spares[i].fd < 0)
-            create(k, &spares[i], seep_region_size_for(k->cfg->child_region_bytes, UINT64_MAX));
+        if (spares[i].fd < 0 && create(k, &spares[i], seep_region_size_for(k->cfg->child_region_bytes, UINT64_MAX)))
+            touch_first(&spares[i]);
 }
 
 void keeper_region_push(struct keeper *k, struct keeper_client *c, bool again)
