@@ -97,6 +97,26 @@ static void put_course(struct text *t, const struct report *r, const char *name)
     text_end_line(t);
 }
 
+// Whole things that surely pile up although no gate asked: a PASS must not hide zombies.
+static void put_ungated(struct text *t, const struct report *r)
+{
+    char line[320] = "", rate[48];
+    size_t used = 0;
+    for (size_t i = 0; i < r->n_growths && !r->live; i++) {
+        const struct report_growth *g = &r->growths[i];
+        if (g->gate != NULL || g->unit != JUDGE_U_COUNT || g->growth.verdict != JUDGE_FAIL || used >= sizeof line)
+            continue;
+        judge_format(rate, sizeof rate, g->growth.slope_per_s, JUDGE_U_PER_S);
+        used += (size_t)snprintf(line + used, sizeof line - used, "%s%s +%s", used > 0 ? ", " : "", g->name, rate);
+    }
+    if (used == 0)
+        return;
+    put_label(t, "ungated");
+    text_wrapped(t, TEXT_YELLOW, line, LABEL_COLUMN);
+    text_wrapped(t, TEXT_DIM, ": judged for information only", LABEL_COLUMN);
+    text_end_line(t);
+}
+
 static void put_stacks(struct text *t, const struct report *r)
 {
     size_t shown = 0, growing = 0;
@@ -370,6 +390,7 @@ int report_text(const struct report *r, const struct report_style *style, struct
     put_stacks(&t, r);
     put_course(&t, r, "heap");
     put_course(&t, r, "rss");
+    put_ungated(&t, r);
     put_gates(&t, r);
     put_score(&t, &r->score);
     put_marks(&t, r);

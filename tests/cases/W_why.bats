@@ -92,6 +92,7 @@ explained() {
 
 @test "W08 threads that never end: thread stacks" {
     part threads thread_stacks
+    grep -Eq 'ungated +.*threads \+[0-9]' "$WORK/threads.out" # no gate asked for threads, but they are not hidden
     explained threads
 }
 
