@@ -55,6 +55,18 @@ static bool in_steps(const struct judge_scaled *s, double net)
     return sum > .6 * net;
 }
 
+// A knee down is a plateau. A knee up is an onset where at least half of the rate set in there: what grew before at
+// nearly the same rate began with the run, and nobody should look for what happened at the knee.
+static enum judge_shape shape_of_knee(const struct judge_fit *f)
+{
+    const struct judge_model *m = &f->best;
+    if (m->beta[2] < 0)
+        return is_flat(f) ? JUDGE_SHAPE_PLATEAU : JUDGE_SHAPE_LINEAR;
+    if (m->r <= flat_rate)
+        return JUDGE_SHAPE_FLAT;
+    return m->beta[2] > .5 * m->r ? JUDGE_SHAPE_LATE : JUDGE_SHAPE_LINEAR;
+}
+
 static enum judge_shape shape_of(const struct judge_round *round)
 {
     const struct judge_fit *f = &round->fit;
@@ -77,10 +89,8 @@ static enum judge_shape shape_of(const struct judge_round *round)
         return is_flat(f) ? JUDGE_SHAPE_PLATEAU : JUDGE_SHAPE_LINEAR;
     case JUDGE_S:
         return is_flat(f) ? JUDGE_SHAPE_STEP : JUDGE_SHAPE_LINEAR;
-    case JUDGE_H: // the knee up is an onset, the knee down a plateau
-        return m->beta[2] > 0 && m->r > flat_rate ? JUDGE_SHAPE_LATE
-               : m->beta[2] < 0                   ? (is_flat(f) ? JUDGE_SHAPE_PLATEAU : JUDGE_SHAPE_LINEAR)
-                                                  : JUDGE_SHAPE_FLAT;
+    case JUDGE_H:
+        return shape_of_knee(f);
     }
     return JUDGE_SHAPE_UNKNOWN;
 }

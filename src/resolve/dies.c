@@ -70,6 +70,12 @@ static int by_start(const void *a, const void *b)
     return x->end > y->end ? -1 : x->end < y->end; // the wider first: the search runs backwards and meets the inner one
 }
 
+static void sort_ranges(struct ranges *r)
+{
+    if (r->n > 1) // none are at NULL, which qsort does not take
+        qsort(r->at, r->n, sizeof *r->at, by_start);
+}
+
 static void add_ranges(struct ranges *r, Dwarf_Die *die, uint32_t index)
 {
     Dwarf_Addr base, start, end;
@@ -121,7 +127,7 @@ static struct cu_index *index_units(struct elf_file *f)
         x->units[x->n_units] = (struct unit){.die = die, .full = die, .wants_split = type == DW_UT_skeleton};
         add_ranges(&x->ranges, &die, (uint32_t)x->n_units++);
     }
-    qsort(x->ranges.at, x->ranges.n, sizeof *x->ranges.at, by_start);
+    sort_ranges(&x->ranges);
     return x;
 }
 
@@ -172,7 +178,7 @@ static Dwarf_Die *function_at(struct unit *u, uint64_t addr)
         size_t budget = DIES_MAX;
         u->indexed = true;
         index_functions(u, &u->full, 0, &budget);
-        qsort(u->function_ranges.at, u->function_ranges.n, sizeof *u->function_ranges.at, by_start);
+        sort_ranges(&u->function_ranges);
     }
     const struct range *r = find_range(&u->function_ranges, addr);
     return r ? &u->functions[r->index] : NULL;

@@ -55,12 +55,13 @@ PY
 
 @test "O02 over many runs a change for good is found where it began, and one kind of program at a time" {
     local i mb
+    running() { [[ "$("$SEEP" status "$1" -f json 2>/dev/null)" == *'"state": "running"'* ]]; }
     for i in $(seq -w 12); do
         mb=20
         [ "$i" -gt 07 ] && mb=60
         "$SEEP" run -q --name "night-$i" --duration 8s -o run.interval=250ms -- \
             /usr/bin/python3 -c "import time; x = b'x' * ($mb << 20); time.sleep(60)" >/dev/null 2>&1 &
-        wait_for 20 test -e "$SEEP_RESULTS/night-$i/run.db"
+        wait_for 20 running "night-$i" # in the order of their names
         [ "$i" != 06 ] || wait
     done
     "$SEEP" run -q --name other --duration 2s -- sleep 30 >/dev/null 2>&1 &

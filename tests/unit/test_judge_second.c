@@ -58,6 +58,16 @@ static double plateau_and_leak(double u)
     return 2.5 * (1 - exp(-u / .35)) + 1.5 * u;
 }
 
+static double faster_since_the_middle(double u)
+{
+    return 20 * u + (u > .5 ? 2 * (u - .5) : 0);
+}
+
+static double begun_in_the_middle(double u)
+{
+    return 1 * u + (u > .5 ? 10 * (u - .5) : 0);
+}
+
 static double big_step(double u)
 {
     return u > .62 ? 2 : 0;
@@ -150,6 +160,21 @@ static void slow_plateaus_pass_and_leaks_beneath_them_do_not(void **state)
     assert_near(g.slope_per_s * run_s / budget, 2.5 / .35 * exp(-1 / .35), .1);
     fill(&m, 1, plateau_and_leak);
     assert_int_not_equal(judged(&m, false).verdict, JUDGE_PASS);
+}
+
+static void late_is_what_mostly_set_in_later(void **state)
+{
+    (void)state;
+    struct made m;
+    fill(&m, 1, faster_since_the_middle);
+    struct judge_growth g = judged(&m, false);
+    assert_int_equal(g.verdict, JUDGE_FAIL);
+    assert_int_equal(g.shape, JUDGE_SHAPE_LINEAR);
+    fill(&m, 1, begun_in_the_middle);
+    g = judged(&m, false);
+    assert_int_equal(g.verdict, JUDGE_FAIL);
+    assert_int_equal(g.shape, JUDGE_SHAPE_LATE);
+    assert_near(g.event_t_s, .5 * run_s, .05 * run_s);
 }
 
 static void a_few_steps_pass_unless_the_last_is_recent(void **state)
@@ -313,6 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slow_plateaus_pass_and_leaks_beneath_them_do_not),
+        cmocka_unit_test(late_is_what_mostly_set_in_later),
         cmocka_unit_test(a_few_steps_pass_unless_the_last_is_recent),
         cmocka_unit_test(bursts_that_go_on_fail),
         cmocka_unit_test(cycles_are_measured_closely),
