@@ -144,16 +144,44 @@ static int unknown(const struct names *n, const char *value, struct seep_err *er
     return seep_fail(err, SEEP_E_USAGE, "There is no %s '%s': %s.", n->what, value, why_none(n));
 }
 
-// Each name may be there, and no part of the load have all of them: a step of another scenario.
-static bool is_part(const struct gate_labels *l, const struct judge_gate *gate)
+// The parts of the load that a gate's labels fit alike, as judge_load_find() weighs them: none where each name is there
+// but not within the others (a step of another scenario), several where the run's end would find no way to choose.
+struct fit {
+    size_t n;
+    const char *labels[2]; // of the first two
+};
+
+static struct fit parts_that_fit(const struct gate_labels *l, const struct judge_gate *gate)
 {
-    bool ambiguous = false;
+    struct fit f = {0};
     for (int i = 0; i < l->series.n; i++) {
-        const struct judge_load load = {.labels = l->series.row[i].labels};
-        if (judge_load_find(gate, &load, 1, &ambiguous))
-            return true;
+        bool ambiguous = false;
+        const struct judge_load pair[] = {{.labels = f.n > 0 ? f.labels[0] : l->series.row[i].labels},
+                                          {.labels = l->series.row[i].labels}};
+        const struct judge_load *found = judge_load_find(gate, pair, f.n > 0 ? 2 : 1, &ambiguous);
+        if (ambiguous) {
+            if (f.n == 1)
+                f.labels[1] = pair[1].labels;
+            f.n++;
+        } else if (found && (f.n == 0 || found == &pair[1])) {
+            f = (struct fit){1, {found->labels}};
+        }
     }
-    return false;
+    return f;
+}
+
+static int check_part(const struct gate_labels *l, const struct judge_gate *gate, struct seep_err *err)
+{
+    struct fit f = parts_that_fit(l, gate);
+    if (f.n == 0)
+        return seep_fail(err, SEEP_E_USAGE,
+                         "No part of the load has all these labels: '%s' is there, but not within the others.",
+                         gate->label[gate->n_labels - 1].value);
+    if (f.n > 1)
+        return seep_fail(err, SEEP_E_USAGE,
+                         "%zu parts of the load have these labels: {%s} and {%s}%s. Say which one, with another label.",
+                         f.n, f.labels[0], f.labels[1], f.n > 2 ? " among them" : "");
+    return 0;
 }
 
 int gate_labels_check(const struct gate_labels *l, const struct judge_gate *gate, const char *text, size_t *column,
@@ -169,10 +197,8 @@ int gate_labels_check(const struct gate_labels *l, const struct judge_gate *gate
         *column = column_of(text, i);
         return unknown(&names, gate->label[i].value, err);
     }
-    if (!of_load || is_part(l, gate))
+    if (!of_load)
         return 0;
     *column = column_of(text, gate->n_labels - 1);
-    return seep_fail(err, SEEP_E_USAGE,
-                     "No part of the load has all these labels: '%s' is there, but not within the others.",
-                     gate->label[gate->n_labels - 1].value);
+    return check_part(l, gate, err);
 }

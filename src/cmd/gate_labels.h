@@ -18,8 +18,9 @@ struct gate_labels {
 int gate_labels_init(struct gate_labels *l, const struct profile *p, struct seep_err *err);
 void gate_labels_free(struct gate_labels *l);
 
-// `text` is what `gate` was parsed from. -1 with a finished sentence, which tells the nearest name, and the 1-based
-// column of the value in `text`. Labels of scraped series are the target's own and are not checked.
+// `text` is what `gate` was parsed from. -1 with a finished sentence, which tells the nearest name or, where the labels
+// fit several parts of the load alike, two of those, and the 1-based column of the value in `text`. Labels of scraped
+// series are the target's own and are not checked.
 int gate_labels_check(const struct gate_labels *l, const struct judge_gate *gate, const char *text, size_t *column,
                       struct seep_err *err);
 

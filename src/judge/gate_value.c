@@ -332,7 +332,8 @@ static bool find_source(const struct judge_gate *gate, const struct judge_data *
     src->load = judge_load_find(gate, data->load, data->n_loads, &ambiguous);
     if (!src->load || src->load->n == 0)
         judge_result(out, JUDGE_S_INCONCLUSIVE,
-                     ambiguous ? "several parts of the load have these labels" : "there was no load by that name");
+                     ambiguous ? "several parts of the load have these labels: it takes another one to tell them apart"
+                               : "there was no load by that name");
     return src->load && src->load->n > 0;
 }
 

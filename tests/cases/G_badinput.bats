@@ -138,7 +138,7 @@ refused_gate() {
     run "$SEEP" run -q -p gate.yaml
     echo "$output"
     [ "$status" -eq 2 ]
-    [[ "$output" == *"gate.yaml:17:5: $2"* ]]
+    [[ "$output" == *"gate.yaml:21:5: $2"* ]]
     local line=${lines[1]} caret=${lines[2]}
     caret=${caret%^}
     [[ "${line:${#caret}}" == "$3"* ]]
@@ -157,6 +157,10 @@ load:
       steps:
         - { name: login, transaction: buy, request: { url: "http://127.0.0.1:1/" } }
         - { name: list, request: { url: "http://127.0.0.1:1/" } }
+    - name: kiosk
+      steps:
+        - { name: login, request: { url: "http://127.0.0.1:1/" } }
+        - { name: pay, request: { url: "http://127.0.0.1:1/" } }
 faults:
   - { name: freeze, at: 1s, for: 1s, pause: target }
 probes:
@@ -169,6 +173,8 @@ YAML
     refused_gate 'http.errors{transaction=by} < 1%' "There is no transaction 'by'" by
     refused_gate 'http.p95{load=main} < 1s' "There is no load 'main': its only load is the whole" main
     refused_gate 'http.p95{scenario=search,step=login} < 1s' "No part of the load has all these labels" login
+    refused_gate 'http.p95{step=login} < 1s' \
+        "2 parts of the load have these labels: {scenario=shop,step=login} and {scenario=kiosk,step=login}. Say which one" login
     refused_gate 'metric.rate{name=slwo} < 1%' "There is no metric 'slwo'; did you mean 'slow'?" slwo
     refused_gate 'fault.recovery{fault=freze} < 5s' "There is no fault 'freze'; did you mean 'freeze'?" freze
     refused_gate 'probe.time{name=alvie} < 5s' "There is no probe 'alvie'; did you mean 'alive'?" alvie
