@@ -77,6 +77,9 @@ static const char *const description[] = {
     "counts. "
     "Columns whose names begin with rss, pss, vsize or swap come in pages, and so does any other all of whose values "
     "do.",
+    "The end of a name is its unit: _bytes, _kb, _mb, _gb (of 1000), _kib, _mib, _gib (of 1024), so rss_mib is "
+    "resident "
+    "memory too. A column without one counts things.",
     NULL,
 };
 
@@ -170,26 +173,20 @@ static bool begins(const char *name, const char *with)
     return strncmp(name, with, strlen(with)) == 0;
 }
 
-static bool ends(const char *name, const char *with)
-{
-    size_t n = strlen(name), m = strlen(with);
-    return n >= m && strcmp(name + n - m, with) == 0;
-}
-
 static double grain_of(const struct csv_column *c)
 {
     static const char *const resident[] = {"rss", "pss", "vsize", "swap"};
+    bool pages = c->in_pages && !csv_name_is(c->name, CSV_ALLOCATED_STEM);
     for (size_t i = 0; i < sizeof resident / sizeof *resident; i++)
-        if (begins(c->name, resident[i]))
-            return CSV_PAGE_BYTES;
-    return c->in_pages && strcmp(c->name, CSV_ALLOCATED) != 0 ? CSV_PAGE_BYTES : 0;
+        pages |= begins(c->name, resident[i]);
+    return fmax(pages ? CSV_PAGE_BYTES : 0, c->step_bytes);
 }
 
 static struct judge_options options_for(const struct question *q, const struct csv_column *c)
 {
     struct judge_options o = q->judge;
     bool named = isfinite(o.budget_per_s);
-    o.counts = named ? q->counts : !ends(c->name, "_bytes");
+    o.counts = named ? q->counts : c->unit_bytes == 0;
     if (!named)
         o.budget_per_s = o.counts ? 1.0 / 3600 : 1e6 / 3600;
     o.unit = o.counts ? JUDGE_U_COUNT : JUDGE_U_BYTES;
@@ -277,6 +274,9 @@ static int judge_columns(struct csv_series *s, const struct question *q, bool na
         }
         if (c->n_missing > 0)
             note(a, "%.100s is empty in %zu of %zu rows", c->name, c->n_missing, s->n);
+        if (c->unit_bytes == 1e3)
+            note(a, "%.100s: a kB is taken for 1000 bytes; where it is 1024, as in /proc, the name should end in _kib",
+                 c->name);
         if (judge_column(s, c, q, &a->series[a->report.n_series], err))
             return -1;
         a->report.n_series++;
@@ -291,10 +291,10 @@ static int badness(enum judge_verdict v)
     return v == JUDGE_FAIL ? 2 : v == JUDGE_INCONCLUSIVE ? 1 : 0;
 }
 
-static const struct report_growth *find_growth(const struct analysis *a, const char *name)
+static const struct report_growth *series_of(const struct analysis *a, const char *stem)
 {
     for (size_t i = 0; i < a->report.n_series; i++)
-        if (strcmp(a->series[i].name, name) == 0)
+        if (csv_name_is(a->series[i].name, stem))
             return &a->series[i];
     return NULL;
 }
@@ -323,7 +323,7 @@ static void consider_both(struct analysis *a, const struct report_growth *rss, c
 
 static void conclude(struct analysis *a)
 {
-    const struct report_growth *rss = find_growth(a, CSV_RSS), *heap = find_growth(a, CSV_ALLOCATED);
+    const struct report_growth *rss = series_of(a, CSV_RSS_STEM), *heap = series_of(a, CSV_ALLOCATED_STEM);
     bool both = rss && heap;
     if (both)
         consider_both(a, rss, heap);

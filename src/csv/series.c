@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 
 enum { FIRST_ROOM = 1 << 16 };
@@ -161,13 +162,65 @@ static int no_time(const struct csv_reader *r, const struct csv_cell *cells, siz
     return no_such_column(r, cells, n, CSV_TIME, err);
 }
 
+// The unit of bytes that a name ends in, and where that end begins; NULL: none.
+static const char *unit_of(const char *name, double *bytes)
+{
+    static const struct {
+        const char *end;
+        double bytes;
+    } units[] = {{"_bytes", 1},
+                 {"_kb", 1e3},
+                 {"_kib", 1024.0},
+                 {"_mb", 1e6},
+                 {"_mib", 1024 * 1024.},
+                 {"_gb", 1e9},
+                 {"_gib", 1024 * 1024 * 1024.}};
+    size_t n = strlen(name);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        size_t m = strlen(units[i].end);
+        if (n > m && strcasecmp(name + n - m, units[i].end) == 0) {
+            *bytes = units[i].bytes;
+            return name + n - m;
+        }
+    }
+    return NULL;
+}
+
+bool csv_name_is(const char *name, const char *stem)
+{
+    double bytes;
+    const char *end = unit_of(name, &bytes);
+    return end != NULL && (size_t)(end - name) == strlen(stem) && memcmp(name, stem, strlen(stem)) == 0;
+}
+
+// The name of the first column that is `stem` in some unit, `usual` where that is there.
+static void name_in_unit(const struct csv_cell *cells, size_t n, const char *stem, const char *usual,
+                         char name[static NAME_SHOWN])
+{
+    bool found = false;
+    snprintf(name, NAME_SHOWN, "%s", usual);
+    for (size_t i = 0; i < n; i++) {
+        char text[NAME_SHOWN];
+        struct csv_cell c = csv_trim(cells[i]);
+        snprintf(text, sizeof text, "%.*s", c.len < sizeof text ? (int)c.len : 0, c.text);
+        if (strcmp(text, usual) == 0)
+            break;
+        if (!found && csv_name_is(text, stem)) {
+            found = true;
+            memcpy(name, text, sizeof text);
+        }
+    }
+}
+
 static int add_column(struct csv_series *s, struct plan *plan, const char *name, size_t place, struct seep_err *err)
 {
     char *copy = strdup(name);
     if (!copy)
         return no_memory(err);
     plan->value[s->n_columns] = place;
-    s->column[s->n_columns++] = (struct csv_column){.name = copy, .in_pages = true};
+    struct csv_column *c = &s->column[s->n_columns++];
+    *c = (struct csv_column){.name = copy, .in_pages = true};
+    unit_of(copy, &c->unit_bytes);
     return 0;
 }
 
@@ -182,7 +235,10 @@ static bool is_chosen(const struct csv_series *s, const char *name)
 static int choose_columns(const struct csv_reader *r, const struct csv_cell *cells, size_t n, const char *const *wanted,
                           size_t n_wanted, struct csv_series *s, struct plan *plan, struct seep_err *err)
 {
-    static const char *const usual[] = {CSV_RSS, CSV_ALLOCATED};
+    char rss[NAME_SHOWN], allocated[NAME_SHOWN];
+    name_in_unit(cells, n, CSV_RSS_STEM, CSV_RSS, rss);
+    name_in_unit(cells, n, CSV_ALLOCATED_STEM, CSV_ALLOCATED, allocated);
+    const char *const usual[] = {rss, allocated};
     bool all = n_wanted > 0;
     const char *const *names = all ? wanted : usual;
     size_t count = all ? n_wanted : 2;
@@ -202,7 +258,9 @@ static int choose_columns(const struct csv_reader *r, const struct csv_cell *cel
     if (s->n_columns > 0)
         return 0;
     return csv_fail(r, csv_line(r), err,
-                    "there is neither '" CSV_RSS "' nor '" CSV_ALLOCATED "'; name a column with --column");
+                    "there is neither '" CSV_RSS "' nor '" CSV_ALLOCATED
+                    "' (nor in _kb, _kib, _mb, _mib, _gb or _gib); "
+                    "name a column with --column");
 }
 
 static int read_header(struct csv_reader *r, const char *const *wanted, size_t n_wanted, struct csv_series *s,
@@ -288,6 +346,33 @@ static int take_time(const struct csv_reader *r, const struct csv_cell *cells, s
     return 0;
 }
 
+// How many decimals a cell is written with: what the least unit of the column is. With an exponent nobody can say.
+static int decimals_of(const struct csv_cell *cell)
+{
+    int n = -1;
+    for (size_t i = 0; i < cell->len; i++) {
+        if (cell->text[i] == 'e' || cell->text[i] == 'E')
+            return 0;
+        if (cell->text[i] == '.')
+            n = 0;
+        else if (n >= 0 && cell->text[i] >= '0' && cell->text[i] <= '9')
+            n++;
+    }
+    return n < 0 ? 0 : n;
+}
+
+// A value in the unit of its column: the page and the last decimal are what it can be known to.
+static void in_unit(const struct csv_cell *cell, struct csv_column *c, double *value)
+{
+    if (c->unit_bytes > 1) {
+        int decimals = decimals_of(cell);
+        c->decimals = decimals > c->decimals ? decimals : c->decimals;
+        *value *= c->unit_bytes;
+    }
+    if (c->in_pages && fmod(*value, CSV_PAGE_BYTES) != 0)
+        c->in_pages = false;
+}
+
 static int take_value(const struct csv_reader *r, const struct csv_cell *cell, struct csv_column *c, size_t i,
                       struct seep_err *err)
 {
@@ -299,8 +384,8 @@ static int take_value(const struct csv_reader *r, const struct csv_cell *cell, s
         return csv_fail(r, csv_line(r), err, "%.60s is %.12g: an amount cannot be negative", c->name, value);
     if (what == CSV_EMPTY)
         c->n_missing++;
-    else if (c->in_pages && fmod(value, CSV_PAGE_BYTES) != 0)
-        c->in_pages = false;
+    else
+        in_unit(cell, c, &value);
     if (grow(&c->y, &c->room, i, err))
         return -1;
     c->y[i] = value;
@@ -333,6 +418,9 @@ static int read_rows(struct csv_reader *r, struct csv_series *s, struct plan *pl
     if (got < 0)
         return -1;
     s->mixed_line = csv_mixed_line(r);
+    for (size_t i = 0; i < s->n_columns; i++)
+        if (s->column[i].unit_bytes > 1)
+            s->column[i].step_bytes = s->column[i].unit_bytes * pow(10, -s->column[i].decimals);
     if (s->n < 2)
         return csv_fail(r, csv_line(r) + (s->n == 0), err, "%s",
                         s->n == 0 ? "there are no rows below the header"

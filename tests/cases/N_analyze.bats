@@ -278,3 +278,32 @@ for i in range(1000000): print(f'{i * .0864:.4f},{50000000 // 4096 * 4096 + i //
     done <"$table/list.txt"
     [ "$n" -ge 10 ]
 }
+
+@test "N08 the unit of a column's name is taken: a leak in kB, KiB, MiB is the same leak" {
+    python3 - <<'PY'
+units = {"bytes": 1, "kb": 1e3, "KiB": 1024, "mb": 1e6, "MiB": 1048576}
+for unit, size in units.items():
+    for name, rate in (("leak", 2e6), ("calm", 0)):
+        x = 1
+        with open(f"{name}-{unit}.csv", "w") as f:
+            f.write(f"timestamp_s,rss_{unit},allocated_{unit}\n")
+            for i in range(300):
+                x = (1103515245 * x + 12345) % 2**31
+                rss = (int(5e7 + rate / 3600 * i * 60) + x % 5 * 4096) // 4096 * 4096
+                f.write(f"{i * 60},{round(rss / size, 3)},{round(rss * .8 / size, 3)}\n")
+PY
+    local unit
+    for unit in bytes kb KiB mb MiB; do
+        run "$SEEP" analyze "leak-$unit.csv" -f json
+        echo "$unit: $output"
+        [ "$status" = 1 ]
+        echo "$output" >leak.json
+        valid_analysis leak.json
+        analysis leak.json "len(a['series']) == 2 and abs(s['rss_$unit']['slope_bytes_per_hour'] / 2e6 - 1) < .02"
+        analysis leak.json "any('taken for 1000 bytes' in n for n in a['notes']) == ('$unit' == 'kb')"
+        run "$SEEP" analyze "leak-$unit.csv" --column "rss_$unit" --budget 1MB/h
+        [ "$status" = 1 ]
+        run "$SEEP" analyze "calm-$unit.csv" --budget 1MB/h
+        [ "$status" = 0 ]
+    done
+}

@@ -161,6 +161,29 @@ static void empty_cells_are_unknown(void **state)
     assert_non_null(strstr(err.text, "there is no column 'rss' (columns: a, timestamp_s, b)"));
 }
 
+static void units_of_names_are_taken(void **state)
+{
+    (void)state;
+    static const char text[] = "timestamp_s,allocated_KiB,fd,rss_mb,rss_GiB,rss_gb2\n0,4,7,412.6,1,1\n1,8,,412,1e0,1\n";
+    static const char *const wanted[] = {"fd", "rss_GiB", "rss_gb2"};
+    struct csv_series s;
+    struct seep_err err = {0};
+    assert_int_equal(read_some(text, 7, &s, &err), 0);
+    assert_int_equal(s.n_columns, 2); // the first of those that are rss, and allocated
+    assert_string_equal(s.column[0].name, "rss_mb");
+    assert_string_equal(s.column[1].name, "allocated_KiB");
+    assert_true(fabs(s.column[0].y[0] - 412.6e6) < 1 && s.column[0].y[1] == 412e6 && !s.column[0].in_pages);
+    assert_true(fabs(s.column[0].step_bytes - 1e5) < 1e-6 && s.column[1].step_bytes == 1024);
+    assert_true(s.column[1].y[0] == 4096 && s.column[1].y[1] == 8192 && s.column[1].in_pages);
+    csv_series_free(&s);
+    assert_int_equal(read_text(text, strlen(text), 7, wanted, 3, &s, &err), 0);
+    assert_true(s.column[0].unit_bytes == 0 && s.column[0].y[0] == 7 && s.column[0].step_bytes == 0);
+    assert_true(s.column[1].y[1] == 1024. * 1024 * 1024 && s.column[2].unit_bytes == 0);
+    csv_series_free(&s);
+    assert_true(csv_name_is("rss_bytes", "rss") && !csv_name_is("rss", "rss") && !csv_name_is("_kb", "rss"));
+    assert_true(!csv_name_is("rss_file_kb", "rss") && csv_name_is("allocated_MIB", "allocated"));
+}
+
 static void mixed_line_ends_are_told(void **state)
 {
     (void)state;
@@ -295,6 +318,7 @@ int main(void)
         cmocka_unit_test(a_nul_byte_is_no_text),
         cmocka_unit_test(what_is_taken),
         cmocka_unit_test(empty_cells_are_unknown),
+        cmocka_unit_test(units_of_names_are_taken),
         cmocka_unit_test(mixed_line_ends_are_told),
         cmocka_unit_test(numbers_are_correctly_rounded),
         cmocka_unit_test(long_lines_and_wide_tables_end),
