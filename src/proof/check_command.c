@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OUTPUT_KEPT = 64 << 10, OUTPUT_SHOWN = 600, ENV_MAX = 64 };
+enum { OUTPUT_KEPT = 64 << 10, OUTPUT_SHOWN = 600, LINE_SHOWN = 120 };
 static const uint64_t flood_bytes = 64u << 20;
 
 static void keep_output(struct proof_work *w, struct proof_item *item, const struct seep_buf *out)
@@ -38,6 +38,17 @@ static const char *trimmed(struct proof_work *w, const struct seep_buf *out)
     return proof_say(w, "%.*s", (int)len, from);
 }
 
+// What a sentence may show of an output: its first line, shortened and without secrets.
+static const char *first_line(struct proof_work *w, const char *text)
+{
+    char *safe = profile_redact_text(text);
+    size_t len = safe ? strcspn(safe, "\r\n") : 0;
+    const char *shown = proof_say(w, "%.*s%s", len > LINE_SHOWN ? LINE_SHOWN : (int)len, safe ? safe : "",
+                                  len > LINE_SHOWN ? " ..." : "");
+    free(safe);
+    return shown;
+}
+
 static double lines_of(const char *text)
 {
     double n = *text != '\0';
@@ -53,13 +64,13 @@ static const char *unmet(struct proof_work *w, const struct checklist_expect *e,
     char *end;
     double value = strtod(text, &end);
     if (e->equals && strcmp(text, e->equals))
-        return proof_say(w, "it says '%.120s' and not '%.120s'", text, e->equals);
+        return proof_say(w, "it says '%s' and not '%.120s'", first_line(w, text), e->equals);
     if (e->contains && !strstr(text, e->contains))
         return proof_say(w, "'%.120s' is not in its output", e->contains);
     if (e->rows != PROFILE_AUTO && lines_of(text) != e->rows)
         return proof_say(w, "it has %g lines and not %g", lines_of(text), e->rows);
     if (wants_number && (end == text || *end || !isfinite(value)))
-        return proof_say(w, "its output '%.80s' is no number", text);
+        return proof_say(w, "its output '%s' is no number", first_line(w, text));
     if (e->at_least != PROFILE_AUTO && value < e->at_least)
         return proof_say(w, "%g is less than %g", value, e->at_least);
     if (e->at_most != PROFILE_AUTO && value > e->at_most)
@@ -109,7 +120,9 @@ static void conclude(struct proof_work *w, struct proof_item *item, const struct
         break;
     }
     if (r->status != wanted) {
-        proof_set(item, PROOF_FAIL, proof_say(w, "%.80s exited with %d and not %d", what->argv[0], r->status, wanted));
+        proof_set(item, PROOF_FAIL,
+                  proof_say(w, "%.80s exited with %d and not %d%s%s", what->argv[0], r->status, wanted,
+                            *text ? ": " : "", first_line(w, text)));
         return;
     }
     if (r->written > what->keep_bytes && (expect->equals || expect->contains || expect->rows != PROFILE_AUTO))
@@ -119,7 +132,8 @@ static void conclude(struct proof_work *w, struct proof_item *item, const struct
     if (why)
         proof_set(item, PROOF_FAIL, proof_say(w, "%.80s: %s", what->argv[0], why));
     else
-        proof_set(item, PROOF_PASS, proof_say(w, "exit %d after %s%s%.80s", r->status, took, *text ? ": " : "", text));
+        proof_set(item, PROOF_PASS,
+                  proof_say(w, "exit %d after %s%s%s", r->status, took, *text ? ": " : "", first_line(w, text)));
 }
 
 static void run_it(struct proof_work *w, struct proof_item *item, const struct proof_exec *what, int wanted,

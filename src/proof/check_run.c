@@ -152,10 +152,12 @@ static void decide(struct proof_asked *a)
     }
     const struct proof_evidence *e = &a->item->runs[0];
     char length[32];
+    const char *renamed = e->made_as ? proof_say(a->w, " (made as %s)", e->made_as) : "";
     const char *over = t.passed_over > 0 ? proof_say(a->w, "; %zu undecided passed over", t.passed_over) : "";
     proof_set(a->item, PROOF_PASS,
-              have > 1 ? proof_say(a->w, "%zu of %d runs, the newest %s%s", have, a->run->runs, e->run, over)
-                       : proof_say(a->w, "Run %s: %s measured, %lld samples, %lld gaps; %s%s", e->run,
+              have > 1 ? proof_say(a->w, "%zu of %d runs, the newest %s%s: %s%s", have, a->run->runs, e->run, renamed,
+                                   e->figures, over)
+                       : proof_say(a->w, "Run %s%s: %s measured, %lld samples, %lld gaps; %s%s", e->run, renamed,
                                    units_duration(length, sizeof length, e->measured_s), (long long)e->samples,
                                    (long long)e->gaps, e->figures, over));
 }

@@ -69,6 +69,14 @@ struct proof_answer {
     const char *why;
 };
 
+// figures.c: is that the gate a checklist names, by its metric or as written in the profile? And what the run says of
+// all that a requirement asks of it: its gates and shutdown with their figures; without any, the run's own headline.
+bool proof_gate_is(const struct report_gate *g, const char *name);
+const char *proof_figures(struct proof_asked *a, const struct report *r);
+
+// one_run.c: is verdict.json in that directory what the run stored (or not there)?
+bool proof_copy_is_true(int dir_fd, const char *stored);
+
 // one_run.c: one run of the right profile and program against all that is asked. A run that is decided, for or against,
 // is added to the item's evidence.
 struct proof_answer proof_look_at(struct proof_asked *a, const struct proof_run *run);

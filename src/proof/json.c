@@ -26,6 +26,8 @@ static void put_run(struct jsonw *w, const struct proof_evidence *e)
     jsonw_string(w, "sha256", e->sha256);
     jsonw_string(w, "build_id", e->build_id);
     jsonw_string(w, "digest", e->digest);
+    if (e->made_as)
+        jsonw_string(w, "made_as", e->made_as);
     jsonw_int(w, "measured_s", (int64_t)e->measured_s);
     jsonw_int(w, "samples", e->samples);
     jsonw_int(w, "gaps", e->gaps);

@@ -24,7 +24,7 @@ static struct proof_answer answer(enum proof_status status, const char *why)
 #define RIGHT answer(PROOF_PASS, NULL)
 
 // verdict.json is a copy of what the store holds; a reader of the directory may have believed it.
-static bool copy_is_true(int dir_fd, const char *stored)
+bool proof_copy_is_true(int dir_fd, const char *stored)
 {
     struct seep_buf file;
     struct seep_err err = {0};
@@ -57,7 +57,7 @@ static struct proof_answer check_integrity(struct proof_asked *a, const char *id
     case REPORT_INTACT:
         break;
     }
-    if (!copy_is_true(dir_fd, stored))
+    if (!proof_copy_is_true(dir_fd, stored))
         return answer(PROOF_FAIL,
                       proof_say(a->w, "verdict.json of run %s was edited: it is not what the run stored", id));
     return RIGHT;
@@ -150,20 +150,22 @@ static struct proof_answer check_shutdown(struct proof_asked *a, const struct re
                             r->shutdown.reason));
 }
 
+// All gates of that name: a profile may have several.
 static struct proof_answer check_gate(struct proof_asked *a, const struct report *r, const char *name)
 {
+    bool found = false;
     for (size_t i = 0; i < r->n_gates; i++) {
         const struct report_gate *g = &r->gates[i];
-        if (strcmp(g->gate.name, name) && (!g->text || strcmp(g->text, name)))
+        if (!proof_gate_is(g, name))
             continue;
+        found = true;
         bool failed = g->result.status == JUDGE_S_FAIL || g->result.status == JUDGE_S_WARN;
-        if (g->result.status == JUDGE_S_PASS)
-            return RIGHT;
-        return answer(failed ? PROOF_FAIL : PROOF_MISSING,
-                      proof_say(a->w, "Gate %s of run %s: %s, %s", name, r->run, judge_status_name(g->result.status),
-                                g->result.reason));
+        if (g->result.status != JUDGE_S_PASS)
+            return answer(failed ? PROOF_FAIL : PROOF_MISSING,
+                          proof_say(a->w, "Gate %s of run %s: %s, %s", name, r->run,
+                                    judge_status_name(g->result.status), g->result.reason));
     }
-    return answer(PROOF_MISSING, proof_say(a->w, "Run %s has no gate %s", r->run, name));
+    return found ? RIGHT : answer(PROOF_MISSING, proof_say(a->w, "Run %s has no gate %s", r->run, name));
 }
 
 static struct proof_answer check_gates(struct proof_asked *a, const struct report *r)
@@ -326,11 +328,22 @@ static struct proof_answer check_report(struct proof_asked *a, const struct repo
     return first;
 }
 
+// The id that the run gave itself, when its directory has another name by now; NULL when it has not.
+static const char *made_as(struct proof_asked *a, const char *id, const char *stored)
+{
+    json_t *verdict = json_loads(stored, 0, NULL);
+    const char *own = json_string_value(json_object_get(verdict, "run"));
+    const char *other = own && strcmp(own, id) ? report_strdup(a->w->arena, own) : NULL;
+    json_decref(verdict);
+    return other;
+}
+
 static void note_evidence(struct proof_asked *a, const struct proof_run *run, const struct report *r,
-                          const char *digest)
+                          const char *digest, const char *stored)
 {
     struct report_arena *arena = a->w->arena;
     a->item->runs[a->item->n_runs++] = (struct proof_evidence){.run = report_strdup(arena, run->id),
+                                                               .made_as = made_as(a, run->id, stored),
                                                                .link = proof_say(a->w, "%s/report.html", run->dir),
                                                                .started_ns = run->started_ns,
                                                                .ended_ns = run->ended_ns,
@@ -341,7 +354,7 @@ static void note_evidence(struct proof_asked *a, const struct proof_run *run, co
                                                                .measured_s = running_time(r) - gap_time(r),
                                                                .samples = (int64_t)r->evidence.samples,
                                                                .gaps = (int64_t)r->evidence.n_gaps,
-                                                               .figures = report_strdup(arena, r->headline)};
+                                                               .figures = proof_figures(a, r)};
 }
 
 struct proof_answer proof_look_at(struct proof_asked *a, const struct proof_run *run)
@@ -367,7 +380,7 @@ struct proof_answer proof_look_at(struct proof_asked *a, const struct proof_run 
     if (out.status == PROOF_MISSING && !out.why)
         out.why = proof_say(a->w, "Run %s cannot be read: %s", run->id, err.text);
     if (r && out.status != PROOF_MISSING)
-        note_evidence(a, run, r, digest);
+        note_evidence(a, run, r, digest, stored);
     report_free(r);
     store_close(st);
     free(stored);

@@ -20,6 +20,7 @@ const char *proof_status_name(enum proof_status status); // "pass", "fail", "mis
 // One run that is evidence.
 struct proof_evidence {
     const char *run, *link; // its id, and its report.html as a person would open it
+    const char *made_as;    // the id it was made with, when its directory was renamed since; else NULL
     int64_t started_ns, ended_ns;
     const char *verdict, *sha256, *build_id, *digest; // digest: report/digest.h; build_id may be NULL
     double measured_s;                                // without gaps and pauses

@@ -95,6 +95,19 @@ static void verify_file(struct verifying *v, const char *what, const char *path,
         note(v, SEAL_RIGHT, what, "%s", path);
 }
 
+static bool verdict_is_copied(struct store *st, int dir_fd)
+{
+    struct seep_time when;
+    bool found = false;
+    int code;
+    char *reason = NULL, *stored = NULL;
+    bool right = store_read_end(st, &found, &when, &reason, &code, &stored, NULL) == 0 && found && stored &&
+                 proof_copy_is_true(dir_fd, stored);
+    free(reason);
+    free(stored);
+    return right;
+}
+
 static void verify_run(struct verifying *v, const json_t *evidence)
 {
     const char *run = member(evidence, "run"), *digest = member(evidence, "digest");
@@ -112,7 +125,10 @@ static void verify_run(struct verifying *v, const json_t *evidence)
         note(v, SEAL_OPEN, what, "%s", err.text);
     } else {
         report_check_digest(st, now);
-        if (strcmp(now, digest))
+        bool copied = verdict_is_copied(st, fd);
+        if (!strcmp(now, digest) && !copied)
+            note(v, SEAL_DIFFERS, what, "its verdict.json is not what it stored");
+        else if (strcmp(now, digest))
             note(v, SEAL_DIFFERS, what, "%s",
                  now[0] ? "its database is not what it was" : "its database cannot be read");
         else
