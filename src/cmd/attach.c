@@ -49,14 +49,17 @@ static const char *const description[] = {
     "a "
     "stripped program), which needs root or CAP_PERFMON. Without them, and with attribution.mode=off, totals are "
     "judged, "
+    "heap.* by the C library's own count of what it has given out where that is glibc and its memory may be read, "
     "and gates that need stacks are INCONCLUSIVE. Only blocks allocated after the attach are known. A block freed from "
     "before may have made room for a new one, so growth counts only as far as it exceeds what was freed of the old. "
     "Memory scans say of growing stacks whether their blocks are unreachable, and who holds them; what only blocks "
     "from "
     "before the attach point at stays undecided.",
-    "Each call of the allocator costs the process some microseconds meanwhile. What that comes to is measured and stands "
+    "Each call of the allocator costs the process some microseconds meanwhile. What that comes to is measured and "
+    "stands "
     "in the report; above attribution.cost (100 ms of processor time a second), or attribution.events calls a second, "
-    "the stacks are given up within about a second and the breakpoints taken out: totals are judged from then on. What tells how a run starts its target (target.command, env, cwd, user, "
+    "the stacks are given up within about a second and the breakpoints taken out: totals are judged from then on. What "
+    "tells how a run starts its target (target.command, env, cwd, user, "
     "limits) and shutdown are not used here. One page that the kernel maps for uprobes, [uprobes], stays in the "
     "process.",
     NULL,

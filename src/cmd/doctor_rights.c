@@ -129,6 +129,64 @@ static void other_memory(struct doctor *d)
         failed ? strerror(failed) : "");
 }
 
+// A process that is no longer below us, as those are that seep attach is for. It ends when `alive` is closed.
+static pid_t start_stranger(int alive[2])
+{
+    int told[2];
+    pid_t stranger = -1;
+    if (pipe2(told, O_CLOEXEC))
+        return -1;
+    pid_t child = fork();
+    if (child == 0) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            char end;
+            close(alive[1]);
+            while (read(alive[0], &end, 1) < 0 && errno == EINTR)
+                ;
+            _exit(0);
+        }
+        _exit(write(told[1], &pid, sizeof pid) == (ssize_t)sizeof pid ? 0 : 1);
+    }
+    close(told[1]);
+    if (child < 0 || read(told[0], &stranger, sizeof stranger) != (ssize_t)sizeof stranger)
+        stranger = -1;
+    close(told[0]);
+    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return stranger;
+}
+
+static int read_stranger(void)
+{
+    static char mark[16] = "seep-doctor-mark";
+    char copy[sizeof mark];
+    int alive[2];
+    if (pipe2(alive, O_CLOEXEC))
+        return errno;
+    pid_t pid = start_stranger(alive);
+    struct iovec local = {copy, sizeof copy}, remote = {mark, sizeof mark};
+    ssize_t n = pid > 0 ? process_vm_readv(pid, &local, 1, &remote, 1, 0) : -1;
+    int saved = n == (ssize_t)sizeof copy && !memcmp(copy, mark, sizeof copy) ? 0 : n < 0 ? errno : EIO;
+    close(alive[0]);
+    close(alive[1]);
+    return saved;
+}
+
+// What is left of attaching where uprobes are refused.
+static void strangers_memory(struct doctor *d)
+{
+    int failed = read_stranger();
+    if (failed)
+        doctor_add(d, "memory of strangers", DOCTOR_LIMITED, false,
+                   "Of a program that it has not started, seep attach knows neither the heap nor what is unreachable, "
+                   "and judges the process's totals; set kernel.yama.ptrace_scope to 0, or grant CAP_SYS_PTRACE.",
+                   "a process that is no child of ours cannot be read: %s", strerror(failed));
+    else
+        doctor_add(d, "memory of strangers", DOCTOR_OK, false, NULL,
+                   "can be read: seep attach counts what glibc has given out, also without uprobes");
+}
+
 static void descriptors(struct doctor *d)
 {
     struct rlimit l;
@@ -146,8 +204,9 @@ static void descriptors(struct doctor *d)
 static void uprobes(struct doctor *d)
 {
     struct seep_err err;
-    const char *way_out = "seep attach judges totals only; run it as root or with CAP_PERFMON and CAP_BPF, on a kernel "
-                          "with uprobes, for call stacks. seep run does not need them.";
+    const char *way_out =
+        "seep attach judges totals only (see memory of strangers); run it as root or with CAP_PERFMON "
+        "and CAP_BPF, on a kernel with uprobes, for call stacks. seep run does not need them.";
     struct linux_uprobes *u = linux_uprobe_allowed(&err) == 0 ? linux_uprobes_new(NULL, 0, 8, true, &err) : NULL;
     if (!u)
         doctor_add(d, "uprobes", DOCTOR_MISSING, false, way_out, "%s", err.text);
@@ -168,6 +227,7 @@ void doctor_rights(struct doctor *d)
     pidfd(d);
     sealed_memory(d);
     other_memory(d);
+    strangers_memory(d);
     uprobes(d);
     control_groups(d);
     descriptors(d);

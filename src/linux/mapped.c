@@ -36,7 +36,37 @@ int linux_mapped_open(int proc_fd, pid_t pid, const struct linux_map *map)
     int n = snprintf(path, sizeof path, "%d/root%s", (int)pid, map->path);
     if (n < 0 || (size_t)n >= sizeof path)
         return -1;
-    return reopen(openat(proc_fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC), map->inode);
+    fd = reopen(openat(proc_fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC), map->inode);
+    // The kernel tells paths as the reader sees them: those of a program behind chroot() begin at our root.
+    return fd >= 0 ? fd : reopen(open(map->path, O_PATH | O_NOFOLLOW | O_CLOEXEC), map->inode);
+}
+
+static bool leads_to(const char *path, int flags, uint64_t inode)
+{
+    struct stat st;
+    int fd = open(path, O_PATH | O_CLOEXEC | flags);
+    bool same = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == inode;
+    if (fd >= 0)
+        close(fd);
+    return same;
+}
+
+void linux_mapped_name(pid_t pid, const struct linux_map *map, char out[LINUX_MAPPED_NAME_MAX])
+{
+    char path[LINUX_MAPPED_PATH_MAX];
+    linux_mapped_path(map, path);
+    snprintf(out, LINUX_MAPPED_NAME_MAX, "/proc/%d/root%s", (int)pid, path);
+    if (leads_to(out, O_NOFOLLOW, map->inode))
+        return;
+    if (leads_to(path, O_NOFOLLOW, map->inode)) {
+        snprintf(out, LINUX_MAPPED_NAME_MAX, "%s", path);
+        return;
+    }
+    char link[96];
+    snprintf(link, sizeof link, "/proc/%d/map_files/%llx-%llx", (int)pid, (unsigned long long)map->start,
+             (unsigned long long)map->end);
+    if (leads_to(link, 0, map->inode))
+        snprintf(out, LINUX_MAPPED_NAME_MAX, "%s", link);
 }
 
 int linux_mapped_by_name(int proc_fd, pid_t pid, const char *name, char out[LINUX_MAPPED_PATH_MAX])

@@ -16,7 +16,13 @@
 // deleted or replaced), else by its path within the target's root if it still is the same inode. -1: it cannot be had.
 int linux_mapped_open(int proc_fd, pid_t pid, const struct linux_map *map);
 
-// The same for code that is no longer mapped, by the name the loader knew it under: relative to the process's root or
+// A name by which another process of ours can open the file behind a mapping: within the target's root, or as we see it
+// ourselves (its root is a directory of ours), else the kernel's link, which leads to a deleted file too. The first is
+// also the answer when none leads there.
+#define LINUX_MAPPED_NAME_MAX (LINUX_MAPPED_PATH_MAX + 64)
+void linux_mapped_name(pid_t pid, const struct linux_map *map, char out[LINUX_MAPPED_NAME_MAX]);
+
+// Opens code that is no longer mapped, by the name the loader knew it under: relative to the process's root or
 // working directory, symbolic links followed. Whether it still is that file only its build-id can tell. out gets its
 // real path. -1: it cannot be had.
 int linux_mapped_by_name(int proc_fd, pid_t pid, const char *name, char out[LINUX_MAPPED_PATH_MAX]);

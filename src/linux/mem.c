@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "linux/text.h"
@@ -187,4 +189,9 @@ int linux_maps_split(int proc_fd, pid_t pid, struct linux_map_sum parts[LINUX_MA
     free(line);
     fclose(f);
     return 0;
+}
+
+bool linux_memory_shared(pid_t a, pid_t b)
+{
+    return syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0;
 }

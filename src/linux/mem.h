@@ -8,6 +8,8 @@
 
 #include "linux/proc.h"
 
+#include <stdbool.h>
+
 // Resident bytes in [start, start+len) of pid, from /proc/PID/pagemap. Needs the rights of ptrace read.
 int linux_range_resident(int proc_fd, pid_t pid, uint64_t start, uint64_t len, int64_t *resident_bytes,
                          struct seep_err *err);
@@ -42,5 +44,9 @@ struct linux_map {
 };
 typedef int linux_map_fn(const struct linux_map *map, void *arg);
 int linux_maps_each(int proc_fd, pid_t pid, linux_map_fn *fn, void *arg, struct seep_err *err);
+
+// Do two processes run in one address space, as a child of vfork() does in its parent's until it executes something?
+// False also when that cannot be asked.
+bool linux_memory_shared(pid_t a, pid_t b);
 
 #endif

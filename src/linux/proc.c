@@ -207,6 +207,20 @@ int linux_status_read(int proc_fd, pid_t pid, struct linux_status *out, struct s
     return 0;
 }
 
+// "NSpid:\t4711\t12": one number for each PID namespace, the innermost last.
+pid_t linux_inner_pid(int proc_fd, pid_t pid)
+{
+    char text[8192];
+    if (linux_proc_read(proc_fd, pid, "status", text, sizeof text, NULL) < 0)
+        return pid;
+    const char *at = strstr(text, "\nNSpid:");
+    long inner = pid, v;
+    int n = 0;
+    for (at = at ? at + 7 : ""; sscanf(at, "%*[\t ]%ld%n", &v, &n) == 1; at += n)
+        inner = v;
+    return (pid_t)inner;
+}
+
 int linux_rollup_read(int proc_fd, pid_t pid, struct linux_rollup *out, struct seep_err *err)
 {
     char text[4096];

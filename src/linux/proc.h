@@ -54,6 +54,9 @@ struct linux_status {
 };
 int linux_status_read(int proc_fd, pid_t pid, struct linux_status *out, struct seep_err *err);
 
+// The number a process has in its own PID namespace, under which it writes files of its own; pid when that is not told.
+pid_t linux_inner_pid(int proc_fd, pid_t pid);
+
 // /proc/PID/smaps_rollup. Absent lines are SEEP_UNKNOWN. Costs a walk of the page tables: some ms per GiB.
 struct linux_rollup {
     int64_t rss_bytes, pss_bytes, pss_anon_bytes, pss_file_bytes, pss_shmem_bytes;

@@ -19,6 +19,7 @@ struct build_gauge {
     enum judge_unit unit;
     double baseline; // median of the idle baseline; NAN
     const char *why_missing;
+    bool by_allocator; // the heap: what the allocator says it has given out, not what was seen of its calls
 };
 
 enum { BUILD_GAUGES_MAX = 256 };
@@ -85,6 +86,9 @@ void build_rates(const double *t_s, double *values, size_t n);
 int build_charts(struct build *b, struct seep_err *err);
 // build_gauges.c
 int build_gauges(struct build *b, struct seep_err *err);
+// The heap's bytes, aligned with the ticks; like build_values(). by_allocator: by the allocator's own count of what it
+// has given out, where the calls were not seen, or not from the beginning.
+int build_heap(struct build *b, double **values, bool *by_allocator, struct seep_err *err);
 // build_marks.c: gauges of faults, probes and scraped endpoints; needs the gates.
 int build_marks(struct build *b, struct seep_err *err);
 const struct build_gauge *build_find_gauge(const struct build *b, const char *name);

@@ -119,10 +119,13 @@ static int doubt_pass(struct build *b, struct report_gate *g, struct seep_err *e
     return 0;
 }
 
-static bool of_heap(const struct judge_gate *g)
+// What the allocator itself has counted leaves no doubt.
+static bool of_heap(const struct build *b, const struct judge_gate *g)
 {
+    const struct build_gauge *heap = build_find_gauge(b, "heap");
     bool grows = g->kind == JUDGE_M_GROWTH || g->kind == JUDGE_M_TOTAL_GROWTH || g->kind == JUDGE_M_PER_REQUEST;
-    return g->kind == JUDGE_M_STACK_GROWTH || (grows && strcmp(g->gauge, "heap") == 0);
+    return g->kind == JUDGE_M_STACK_GROWTH ||
+           (grows && strcmp(g->gauge, "heap") == 0 && (heap == NULL || !heap->by_allocator));
 }
 
 int build_doubt(struct build *b, struct report_gate *g, struct seep_err *err)
@@ -130,7 +133,7 @@ int build_doubt(struct build *b, struct report_gate *g, struct seep_err *err)
     const char *attached, *mode = b->r->evidence.attribution;
     double doubt, last;
     bool decided = g->result.status == JUDGE_S_PASS || g->result.status == JUDGE_S_FAIL;
-    if (!decided || !of_heap(&g->gate))
+    if (!decided || !of_heap(b, &g->gate))
         return 0;
     if (build_get(b, M_ATTACHED, &attached, err) != 0)
         return -1;

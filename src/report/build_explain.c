@@ -72,7 +72,10 @@ static int read_sources(struct build *b, double *v[SOURCES], struct seep_err *er
                                                [PROBE] = S_PROBE_RSS};
     for (int i = 0; i < SOURCES; i++) {
         bool with_probe = i == RSS || i == RSS_SHMEM; // its region is not the target's growth
-        int failed = with_probe ? build_resident(b, names[i], &v[i], err) : build_values(b, names[i], "", &v[i], err);
+        bool by_allocator;
+        int failed = i == HEAP    ? build_heap(b, &v[i], &by_allocator, err)
+                     : with_probe ? build_resident(b, names[i], &v[i], err)
+                                  : build_values(b, names[i], "", &v[i], err);
         if (failed)
             return -1;
     }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HEAP_POINTS_MIN 10 // of the allocator's count, before it is preferred
+
 // How a gauge comes from the store.
 enum gauge_from { FROM_SERIES, FROM_RESIDENT, FROM_HEAP, FROM_RATE };
 
@@ -60,32 +62,66 @@ int build_resident(struct build *b, const char *name, double **values, struct se
     return 0;
 }
 
-static bool any_measured(const struct build *b, const double *values)
+static size_t known_values(const struct build *b, const double *values)
 {
+    size_t n = 0;
     for (size_t i = b->measure_first; values != NULL && i < b->measure_end; i++)
-        if (isfinite(values[i]))
-            return true;
-    return false;
+        n += isfinite(values[i]);
+    return n;
+}
+
+// Of a program watched from outside, the live blocks are those since the attach: where some older ones were freed
+// meanwhile, or where the watching ended, the allocator's own count says more.
+static int calls_tell_less(struct build *b, bool *less, struct seep_err *err)
+{
+    const char *attached, *mode = b->r->evidence.attribution;
+    double *doubt = NULL, last = 0;
+    *less = false;
+    if (build_get(b, M_ATTACHED, &attached, err) != 0)
+        return -1;
+    if (attached == NULL)
+        return 0;
+    if (build_values(b, S_HEAP_DOUBT, "", &doubt, err) != 0)
+        return -1;
+    for (size_t i = b->measure_first; doubt != NULL && i < b->measure_end; i++)
+        last = isfinite(doubt[i]) ? doubt[i] : last;
+    free(doubt);
+    *less = last > 0 || (mode != NULL && strcmp(mode, "failed") == 0);
+    return 0;
 }
 
 // Live bytes by the probe; without attribution what the allocator says it has handed out.
-static int heap_values(struct build *b, double **values, struct seep_err *err)
+int build_heap(struct build *b, double **values, bool *by_allocator, struct seep_err *err)
 {
-    if (build_values(b, S_HEAP_LIVE, "", values, err) != 0)
+    double *allocated = NULL;
+    bool less;
+    *values = NULL;
+    *by_allocator = false;
+    if (build_values(b, S_HEAP_LIVE, "", values, err) != 0 ||
+        build_values(b, S_ALLOC_ALLOCATED, "", &allocated, err) != 0 || calls_tell_less(b, &less, err) != 0) {
+        free(allocated);
+        free(*values);
+        *values = NULL;
         return -1;
-    if (any_measured(b, *values))
-        return 0;
-    free(*values);
-    return build_values(b, S_ALLOC_ALLOCATED, "", values, err);
+    }
+    size_t live = known_values(b, *values), n = known_values(b, allocated);
+    *by_allocator = n > 0 && (live == 0 || (less && n >= HEAP_POINTS_MIN && 2 * n >= live));
+    if (*by_allocator) {
+        double *unused = *values;
+        *values = allocated;
+        allocated = unused;
+    }
+    free(allocated);
+    return 0;
 }
 
-static int read_gauge(struct build *b, size_t i, double **values, struct seep_err *err)
+static int read_gauge(struct build *b, size_t i, double **values, bool *by_allocator, struct seep_err *err)
 {
     switch (table[i].from) {
     case FROM_RESIDENT:
         return build_resident(b, table[i].series, values, err);
     case FROM_HEAP:
-        return heap_values(b, values, err);
+        return build_heap(b, values, by_allocator, err);
     case FROM_RATE:
         if (build_values(b, table[i].series, "", values, err) != 0)
             return -1;
@@ -128,10 +164,14 @@ static int keep_measured(struct build *b, struct build_gauge *g, const double *v
 static int add_gauge(struct build *b, size_t i, struct seep_err *err)
 {
     double *values = NULL;
-    if (read_gauge(b, i, &values, err) != 0)
+    bool by_allocator = false;
+    if (read_gauge(b, i, &values, &by_allocator, err) != 0)
         return -1;
     struct build_gauge *g = &b->gauges[b->n_gauges++];
-    *g = (struct build_gauge){.name = table[i].name, .quantum = table[i].quantum, .unit = table[i].unit};
+    *g = (struct build_gauge){
+        .name = table[i].name, .quantum = table[i].quantum, .unit = table[i].unit, .by_allocator = by_allocator};
+    if (by_allocator)
+        b->r->evidence.heap_source = "what the allocator has given out by its own count";
     int failed = keep_measured(b, g, values, err);
     if (g->n == 0)
         g->why_missing = why_missing(b, i);

@@ -7,6 +7,7 @@
 #include "run/tap.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -98,14 +99,25 @@ static int lock_target(const struct linux_process *p, struct seep_err *err)
 
 // ---- before the run
 
-// The allocator's own counters lie in variables of its own that nobody promised a place to, and asking it would be a
-// call inside the target.
-static void tell_what_is_unknown(struct run *r)
+// What of the allocator's own counters can be read, asked once before the run.
+static void start_counting(struct run *r)
 {
+    struct outside_sum sum = {.allocated = NAN, .why = "there is no memory for it"};
+    struct seep_err err;
+    r->sampler.outside = outside_new();
+    if (r->sampler.outside && linux_tree_walk_from(r->sampler.proc_fd, r->target_pid, r->sampler.tree, &err) == 0)
+        outside_sample(r->sampler.outside, r->sampler.proc_fd, r->sampler.tree, &sum);
+    if (isfinite(sum.allocated) || !sum.why[0]) {
+        run_event_note(r, E_PROCESS,
+                       "What the C library has given out and taken from the kernel is read from outside "
+                       "(" S_ALLOC_ALLOCATED ", " S_ALLOC_MAPPED "), blocks from before the attach included.");
+        return;
+    }
     run_event_note(r, E_PROCESS,
                    "Of the allocator itself only the resident size of the heap's mappings, together with other "
                    "anonymous ones of the program, is known from outside (" S_HEAP_RESIDENT "); what it has allocated "
-                   "in all, keeps free or has mapped stays unknown, and with it fragmentation.");
+                   "in all, keeps free or has mapped stays unknown, and with it fragmentation: %s.",
+                   sum.why);
 }
 
 static void start_watching(struct run *r)
@@ -191,7 +203,7 @@ int attach_setup(struct run *r, struct seep_err *err)
     if (run_make_parts(r, false, false, err))
         return -1;
     start_watching(r);
-    tell_what_is_unknown(r);
+    start_counting(r);
     writer_flush(&r->writer);
     return store_flush(r->store, err) < 0 ? -1 : 0;
 }
@@ -227,6 +239,7 @@ int attach_again(struct run *r, bool *alive, struct seep_err *err)
             if ((r->target_lock = lock_target(&r->target, err)) < 0)
                 return -1;
             *alive = true;
+            r->sampler.outside = r->finish_only ? NULL : outside_new();
         }
         remember_target(r);
     }
@@ -351,6 +364,8 @@ void attach_free(struct run *r)
 {
     tap_free(r->sampler.tap);
     r->sampler.tap = NULL;
+    outside_free(r->sampler.outside);
+    r->sampler.outside = NULL;
     linux_process_close(&r->target);
     if (r->target_lock >= 0)
         close(r->target_lock);

@@ -198,6 +198,22 @@ static void put_tap(struct run_sampler *s)
     o[RUN_S_HEAP_DOUBT] = h.doubt;
 }
 
+// Costs the target nothing and us time: never more than its share.
+static void put_outside(struct run_sampler *s)
+{
+    int64_t now = clock_mono_ns(), spent = clock_thread_cpu_ns();
+    struct outside_sum sum;
+    if (!s->edge && now - s->outside_at_ns < s->outside_cost_ns * DEAR_SHARE)
+        return;
+    outside_sample(s->outside, s->proc_fd, s->tree, &sum);
+    double *o = s->tick->value;
+    o[RUN_S_ALLOC_ALLOCATED] = sum.allocated;
+    o[RUN_S_ALLOC_ACTIVE] = o[RUN_S_ALLOC_MAPPED] = sum.mapped;
+    o[RUN_S_ALLOC_AGE] = isfinite(sum.allocated) ? 0 : NAN;
+    s->outside_at_ns = now;
+    s->outside_cost_ns = clock_thread_cpu_ns() - spent;
+}
+
 static void sample_tree(struct run_sampler *s)
 {
     int64_t now = clock_mono_ns(), spent = clock_thread_cpu_ns();
@@ -229,6 +245,8 @@ void sampler_take(struct run_sampler *s)
         put_heap(s);
     if (s->tap)
         put_tap(s);
+    if (s->outside)
+        put_outside(s);
     int64_t now = clock_mono_ns(), spent = clock_thread_cpu_ns();
     if (s->edge || dear_due(now, s->split_at_ns, s->split_cost_ns)) {
         put_split(s);

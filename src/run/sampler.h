@@ -7,6 +7,7 @@
 #include "linux/tree.h"
 #include "run/crosscheck.h"
 #include "run/heap.h"
+#include "run/outside.h"
 #include "run/suspects.h"
 #include "run/tap.h"
 #include "run/tick.h"
@@ -16,13 +17,14 @@ struct run_sampler {
     pid_t root;     // the keeper: the tree is everybody below it
     pid_t main_pid; // the target's main process
     const struct linux_cgroup *cgroup;
-    bool root_belongs;     // attached: the root is the target itself
-    struct run_heap *heap; // the probe's; NULL: attribution off, or an attached target
-    struct run_tap *tap;   // an attached target's; NULL: not watched
+    bool root_belongs;           // attached: the root is the target itself
+    struct run_heap *heap;       // the probe's; NULL: attribution off, or an attached target
+    struct run_tap *tap;         // an attached target's; NULL: not watched
+    struct run_outside *outside; // the C library's count of an attached target's heap; NULL: none is read
     struct linux_tree *tree;
     struct run_crosscheck *crosscheck; // takes the copies of stacks; NULL: nobody wants them
     // Costs, to keep dear looks rare: nanoseconds of the last one and when it was.
-    int64_t rollup_at_ns, rollup_cost_ns, split_at_ns, split_cost_ns;
+    int64_t rollup_at_ns, rollup_cost_ns, split_at_ns, split_cost_ns, outside_at_ns, outside_cost_ns;
     double cpu_lost_s, cpu_last_s; // of processes that have ended: the counter never falls
     // The job
     struct run_tick *tick;  // in: index, time, phase, loads; out: the rest

@@ -1,5 +1,5 @@
-// Copied stacks of a living process: see tap_unwind.h. The files behind its mappings are opened through its own root,
-// so that namespaces and chroots are honoured.
+// Copied stacks of a living process: see tap_unwind.h. The files behind its mappings are opened as they are mapped,
+// whatever its namespaces and its root are, and whether they still have a name.
 #include "run/tap_unwind.h"
 #include "linux/exe.h"
 #include "linux/mapped.h"
@@ -13,7 +13,7 @@
 #define MAPS_MAX  512
 
 struct module {
-    char path[LINUX_MAPPED_PATH_MAX], open_path[LINUX_MAPPED_PATH_MAX + 64];
+    char path[LINUX_MAPPED_PATH_MAX], open_path[LINUX_MAPPED_NAME_MAX];
     struct linux_map map;
     uint32_t number; // of the run's table; 0: not asked yet
 };
@@ -80,11 +80,12 @@ static int take_map(const struct linux_map *m, void *arg)
     enum resolve_module_kind kind = !strcmp(m->path, "[vdso]") ? RESOLVE_VDSO
                                     : m->path[0] == '/'        ? RESOLVE_ELF
                                                                : RESOLVE_ANONYMOUS;
-    if (kind == RESOLVE_ELF)
+    if (kind == RESOLVE_ELF) {
         linux_mapped_path(m, own->path);
-    else
+        linux_mapped_name(p->pid, m, own->open_path);
+    } else {
         snprintf(own->path, sizeof own->path, "%s", m->path);
-    snprintf(own->open_path, sizeof own->open_path, "/proc/%d/root%s", (int)p->pid, own->path);
+    }
     own->map = *m;
     own->map.path = own->path;
     own->number = 0;
@@ -144,7 +145,7 @@ static uint32_t generated_code(struct tap_unwind *w, struct process *p)
 {
     char path[64];
     if (!p->looked_for_perf_map) {
-        int fd = linux_perf_map_open(w->proc_fd, p->pid, (uint32_t)p->pid, path);
+        int fd = linux_perf_map_open(w->proc_fd, p->pid, (uint32_t)linux_inner_pid(w->proc_fd, p->pid), path);
         p->looked_for_perf_map = true;
         p->perf_map = fd >= 0 ? stack_table_add_module(w->table, path, "", 0, fd) : 0;
     }

@@ -41,6 +41,12 @@ PY
     echo "$output" >d.json
     fact d.json kernel 'f["status"] == "ok" and f["needed"] == "yes"'
     fact d.json "control groups" 'all((f["way_out"] is None) == (f["status"] == "ok") for f in d["facts"])'
+    # Root may read any process; others where Yama lets them.
+    if [ "$(id -u)" = 0 ] || [ "$(cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null || echo 0)" = 0 ]; then
+        fact d.json "memory of strangers" 'f["status"] == "ok"'
+    else
+        fact d.json "memory of strangers" 'f["status"] == "limited" and "no child of ours" in f["text"]'
+    fi
     fact d.json pidfd 'd["schema"] == "seep.doctor/1" and len(d["facts"]) >= 15'
     ! fact d.json "planted leak" True
     run "$SEEP" doctor --quick
