@@ -62,7 +62,7 @@ static _Noreturn void become(const struct confirm_dep *d, int err)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setsid();
     confirm_set_env(w->env, w->n_env);
-    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || (w->cwd && chdir(w->cwd)))
+    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || (w->cwd && chdir(w->cwd)) || confirm_become(w->user))
         code = errno;
     if (!code) {
         execvp(w->argv[0], w->argv);
@@ -151,7 +151,7 @@ void confirm_deps_end(struct passing *s)
         struct confirm_dep *d = &all->dep[i];
         int64_t end = clock_mono_ns() + (int64_t)(d->want->stop_within_s * 1e9);
         if (d->pid > 0)
-            kill(d->pid, SIGTERM);
+            kill(d->pid, d->want->signal);
         while (!ended(d) && clock_mono_ns() < end)
             poll(NULL, 0, 20);
         if (d->pid > 0) {

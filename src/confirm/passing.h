@@ -28,6 +28,8 @@ void confirm_pass_fail(struct confirm_pass *p, const char *word, const char *fmt
 // Starts valgrind with the target; false with the reason kept.
 bool confirm_pass_start(struct passing *s);
 
+// In a child before exec: takes an account's ids; NULL: stays as it is. -1 with errno.
+int confirm_become(const char *user);
 // In a child before exec: the pairs of a profile, expanded; a pair without value is taken out.
 void confirm_set_env(const struct profile_pair *env, int n);
 

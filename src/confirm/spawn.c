@@ -89,7 +89,7 @@ static void make_words(struct passing *s, struct words *w)
     w->list[w->n] = NULL;
 }
 
-static int become(const char *user)
+int confirm_become(const char *user)
 {
     struct passwd *pw = user ? getpwnam(user) : NULL;
     if (!user)
@@ -116,7 +116,7 @@ static _Noreturn void child(const struct passing *s, const struct words *w, int 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setsid();
     confirm_set_env(t->env, t->n_env);
-    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || (t->cwd && chdir(t->cwd)) || become(t->user))
+    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || (t->cwd && chdir(t->cwd)) || confirm_become(t->user))
         code = errno;
     if (!code) {
         execvp(w->list[0], (char *const *)w->list);

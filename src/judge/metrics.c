@@ -79,7 +79,7 @@ const struct judge_metric judge_metrics[] = {
     {"fault.recovery", JUDGE_M_MAX, "fault.recovery", NO_Q, JUDGE_U_SECONDS, "fault", false,
      "longest time from the end of a fault until its conditions held again"},
     {"fault.spread", JUDGE_M_MAX, "fault.spread", NO_Q, JUDGE_U_RATIO, "fault", false,
-     "greatest share of a fault's time in which what it should spare was not well"},
+     "greatest share of the time of a fault, and of the recovery from it, in which what it should spare was not well"},
     {"target.restarts", JUDGE_M_INCREASE, "target.restarts", NO_Q, JUDGE_U_COUNT, NULL, false,
      "how often the target was started again"},
     {"probe.failures", JUDGE_M_INCREASE, "probe.failures", NO_Q, JUDGE_U_COUNT, "name", false,

@@ -25,8 +25,10 @@ struct profile_dependency {
     struct profile_pair *env;
     int n_env;
     char *cwd;
+    char *user; // account it runs as; NULL: the caller's
     struct profile_ready ready;
-    double stop_within_s; // after TERM; then it is killed
+    int signal;           // how it is asked to end; default SIGTERM
+    double stop_within_s; // after that signal; then it is killed
 };
 
 struct profile_proxy {

@@ -102,6 +102,8 @@ int build_events(struct build *b, struct seep_err *err);
 int build_evidence(struct build *b, struct seep_err *err);
 // build_faults.c: faults and recoveries, from the events.
 int build_faults(struct build *b, struct seep_err *err);
+// A gate on recovery or spread cannot pass while a fault that it is about did not take place, or nobody could tell.
+void build_doubt_faults(struct build *b, struct report_gate *g);
 
 // build_load.c: loads for gates, the load's summary.
 int build_load(struct build *b, struct seep_err *err);

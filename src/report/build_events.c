@@ -45,6 +45,21 @@ static size_t merge(struct judge_span *s, size_t n)
     return kept;
 }
 
+// Each tick tells for itself that the target stood still: rows that touch are one stretch.
+static bool continues(struct report *r, const struct store_event_row *row, double from_s, double to_s)
+{
+    for (size_t i = r->n_events; strcmp(row->kind, E_PAUSED) == 0 && i > 0; i--) {
+        struct report_event *e = &r->events[i - 1];
+        if (strcmp(e->kind, E_PAUSED) != 0)
+            continue;
+        if (e->to_s != from_s)
+            return false;
+        e->to_s = to_s;
+        return true;
+    }
+    return false;
+}
+
 static int copy_events(struct build *b, const struct store_event_row *rows, size_t n, struct seep_err *err)
 {
     struct report *r = b->r;
@@ -54,11 +69,16 @@ static int copy_events(struct build *b, const struct store_event_row *rows, size
     if (r->events == NULL || b->excluded == NULL || b->cut == NULL)
         return build_no_memory(err);
     for (size_t i = 0; i < n; i++) {
+        double from_s = on_axis(b, rows[i].from.mono_ns), to_s = on_axis(b, rows[i].to.mono_ns);
+        if (continues(r, &rows[i], from_s, to_s)) {
+            b->excluded[b->n_excluded++] = (struct judge_span){.from_s = from_s, .to_s = to_s};
+            continue;
+        }
         struct report_event *e = &r->events[r->n_events++];
         *e = (struct report_event){.kind = report_strdup(b->arena, rows[i].kind),
                                    .text = report_strdup(b->arena, rows[i].text == NULL ? "" : rows[i].text),
-                                   .from_s = on_axis(b, rows[i].from.mono_ns),
-                                   .to_s = on_axis(b, rows[i].to.mono_ns),
+                                   .from_s = from_s,
+                                   .to_s = to_s,
                                    .count = rows[i].count};
         if (e->kind == NULL || e->text == NULL)
             return build_no_memory(err);

@@ -162,6 +162,7 @@ int build_judge_gate(struct build *b, struct report_gate *g, struct seep_err *er
     if (judge_gate_eval(&g->gate, &data, &g->result) != 0)
         return build_no_memory(err);
     doubt_load(b, g);
+    build_doubt_faults(b, g);
     return build_other(b, g, err) != 0 ? -1 : build_doubt(b, g, err);
 }
 

@@ -5,6 +5,7 @@
 #include "linux/connect.h"
 #include "load/http_check.h"
 #include "profile/profile.h"
+#include "run/launch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,7 +79,15 @@ bool run_ask_http(const struct run_ask_http *ask, char why[RUN_ASK_WHY])
 bool run_ask_tcp(const char *where, double within_s, char why[RUN_ASK_WHY])
 {
     char reason[160];
-    return linux_connect(where, within_s, reason, sizeof reason) == 0 || say(why, where, reason);
+    struct seep_err err;
+    char *place = profile_expand_env(where, &err);
+    if (!place) {
+        snprintf(why, RUN_ASK_WHY, "%.250s", err.text);
+        return false;
+    }
+    bool ok = linux_connect(place, within_s, reason, sizeof reason) == 0 || say(why, where, reason);
+    free(place);
+    return ok;
 }
 
 // ---- a command
@@ -158,7 +167,7 @@ static bool judge_end(const struct run_ask_command *ask, int status, const struc
     return true;
 }
 
-bool run_ask_command(const struct run_ask_command *ask, bool *cut, char why[RUN_ASK_WHY])
+static bool run_command(const struct run_ask_command *ask, char *const *argv, bool *cut, char why[RUN_ASK_WHY])
 {
     int rc = 0, status = 0, ends[2] = {-1, -1};
     *cut = false;
@@ -167,7 +176,7 @@ bool run_ask_command(const struct run_ask_command *ask, bool *cut, char why[RUN_
         return say(why, ask->argv[0], "no pipe can be made");
     if (ends[0] >= 0)
         fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    pid_t pid = spawn(ask->argv, ask->env, ends[1], &rc);
+    pid_t pid = spawn(argv, ask->env, ends[1], &rc);
     if (ends[1] >= 0)
         close(ends[1]);
     struct seep_buf out;
@@ -186,5 +195,24 @@ bool run_ask_command(const struct run_ask_command *ask, bool *cut, char why[RUN_
     if (ask->output)
         buf_add(ask->output, out.data, out.len);
     buf_free(&out);
+    return ok;
+}
+
+bool run_ask_command(const struct run_ask_command *ask, bool *cut, char why[RUN_ASK_WHY])
+{
+    struct seep_err err;
+    char **words = NULL;
+    int argc = 0;
+    *cut = false;
+    if (!ask->expand)
+        return run_command(ask, ask->argv, cut, why);
+    while (ask->argv[argc])
+        argc++;
+    bool ok = launch_argv(ask->argv, argc, &words, &err) == 0;
+    if (ok)
+        ok = run_command(ask, words, cut, why);
+    else
+        snprintf(why, RUN_ASK_WHY, "%.250s", err.text);
+    launch_free(words);
     return ok;
 }

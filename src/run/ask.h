@@ -21,11 +21,12 @@ struct run_ask_http {
 // True when the answer is as wanted; else why says what came, a finished sentence.
 bool run_ask_http(const struct run_ask_http *ask, char why[RUN_ASK_WHY]);
 
-// True when a connection to "host:port" is accepted.
+// True when a connection to "host:port" is accepted; ${env:NAME} is replaced.
 bool run_ask_tcp(const char *where, double within_s, char why[RUN_ASK_WHY]);
 
 struct run_ask_command {
     char *const *argv;
+    bool expand; // ${env:NAME} in its words is replaced here and now
     int64_t last_ns;           // CLOCK_MONOTONIC: killed then, with all its children
     const atomic_bool *cancel; // killed when it becomes true; NULL: never
     int exit_code;             // wanted

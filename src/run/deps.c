@@ -4,6 +4,7 @@
 #include "fault/proxy.h"
 #include "linux/exe.h"
 #include "run/deps_priv.h"
+#include "run/launch.h"
 #include "run/state.h"
 
 #include <errno.h>
@@ -146,21 +147,25 @@ static struct run_deps *make(struct run *r, struct seep_err *err)
 
 static int make_keeper(struct run *r, struct dep *d, struct seep_err *err)
 {
-    char path[LINUX_EXE_PATH_MAX];
+    char path[LINUX_EXE_PATH_MAX], key[96];
     const struct profile_dependency *w = d->want;
     if (linux_exe_find(w->argv[0], w->cwd, getenv("PATH"), path, err))
         return -1;
     d->exec_path = strdup(path);
-    if (!d->exec_path || run_make_env(w->env, w->n_env, &d->envp, err))
+    if (!d->exec_path || launch_env(w->env, w->n_env, &d->envp, err) || launch_argv(w->argv, w->argc, &d->argv, err))
         return -1;
     struct keeper_config cfg = {.keeper_path = r->keeper_path,
                                 .run_dir_fd = d->dir_fd,
                                 .exec_path = d->exec_path,
-                                .argv = (const char *const *)w->argv,
+                                .argv = (const char *const *)d->argv,
                                 .envp = (const char *const *)d->envp,
                                 .cwd = w->cwd,
                                 .companion_pid = r->link.keeper_pid,
                                 .companion_starttime_ticks = run_starttime(r, r->link.keeper_pid)};
+    gid_t groups[KEEPER_GROUPS_MAX];
+    snprintf(key, sizeof key, "dependencies.%.63s.user", w->name);
+    if (launch_account(w->user, key, &cfg, groups, err))
+        return -1;
     if (keeper_start(&cfg, &d->link, err))
         return -1;
     d->linked = true;
@@ -233,7 +238,7 @@ static bool wait_started(struct dep *d, struct keeper_failed *failed, const atom
 static int begin_one(struct run_deps *all, struct dep *d, struct seep_err *err)
 {
     struct keeper_failed failed = {0};
-    struct keeper_config cfg = {.exec_path = d->exec_path, .argv = (const char *const *)d->want->argv};
+    struct keeper_config cfg = {.exec_path = d->exec_path, .argv = (const char *const *)d->argv};
     if (keeper_begin(&d->link, err))
         return -1;
     if (!wait_started(d, &failed, &all->ready.cancel))
@@ -316,7 +321,21 @@ int run_deps_signal(struct run *r, const char *name, int sig, unsigned flags, st
     struct dep *d = find(r, name);
     if (!d || !d->linked)
         return seep_fail(err, SEEP_E_TARGET, "The dependency '%s' is gone", name);
-    return keeper_signal(&d->link, sig, sig == SIGTERM ? KEEPER_WHOM_MAIN : KEEPER_WHOM_ALL, flags, err);
+    return keeper_signal(&d->link, sig, KEEPER_WHOM_ALL, flags, err);
+}
+
+double run_deps_stop_within_s(const struct run *r, const char *name)
+{
+    const struct dep *d = find(r, name);
+    return d ? d->want->stop_within_s : 0;
+}
+
+int run_deps_ask_to_end(struct run *r, const char *name, unsigned flags, struct seep_err *err)
+{
+    struct dep *d = find(r, name);
+    if (!d || !d->linked)
+        return seep_fail(err, SEEP_E_TARGET, "The dependency '%s' is gone", name);
+    return keeper_signal(&d->link, d->want->signal, KEEPER_WHOM_MAIN, flags, err);
 }
 
 bool run_deps_gone(const struct run *r, const char *name)
@@ -358,7 +377,7 @@ void run_deps_stop(struct run *r)
         if (!d->linked || d->gone)
             continue;
         keeper_signal(&d->link, SIGCONT, KEEPER_WHOM_ALL, 0, &err);
-        keeper_signal(&d->link, SIGTERM, KEEPER_WHOM_MAIN, KEEPER_SIGNAL_STOP, &err);
+        keeper_signal(&d->link, d->want->signal, KEEPER_WHOM_MAIN, KEEPER_SIGNAL_STOP, &err);
     }
 }
 
@@ -399,9 +418,8 @@ void run_deps_free(struct run *r)
         if (!r->leave)
             end_one(d);
         keeper_close(&d->link);
-        for (size_t k = 0; d->envp && d->envp[k]; k++)
-            free(d->envp[k]);
-        free(d->envp);
+        launch_free(d->envp);
+        launch_free(d->argv);
         free(d->exec_path);
         if (d->dir_fd >= 0)
             close(d->dir_fd);

@@ -24,9 +24,11 @@ void run_deps_begin(struct run *r, void (*done)(struct run *r, const char *why))
 bool run_deps_busy(const struct run *r); // that job is at work
 void run_deps_cancel(struct run *r);     // the run is being stopped
 
-// Faults. The name is one of the profile's. kill ends it at once; restart asks it to end first. Both are followed by
-// run_deps_start() when it is gone: run_deps_gone() tells.
-// flags: KEEPER_SIGNAL_*.
+// Faults. The name is one of the profile's. A signal goes to all of its processes; being asked to end, by the profile's
+// signal, only to the main one, which has stop_within_s for it. Both are followed by run_deps_start() when it is gone:
+// run_deps_gone() tells. flags: KEEPER_SIGNAL_*.
+int run_deps_ask_to_end(struct run *r, const char *name, unsigned flags, struct seep_err *err);
+double run_deps_stop_within_s(const struct run *r, const char *name);
 int run_deps_signal(struct run *r, const char *name, int sig, unsigned flags, struct seep_err *err);
 bool run_deps_gone(const struct run *r, const char *name);
 int run_deps_start(struct run *r, const char *name, struct seep_err *err);
@@ -42,8 +44,8 @@ struct run_tick;
 // sample job. Nothing without dependencies.
 void run_deps_sample(struct run *r, struct run_tick *t);
 
-// Asks all to end (TERM), without waiting; run_deps_free() waits for each, kills what stays, and ends the proxies. With
-// r->leave everything is left running.
+// Asks all to end (by the signal of each), without waiting; run_deps_free() waits for each, kills what stays, and ends
+// the proxies. With r->leave everything is left running.
 void run_deps_stop(struct run *r);
 void run_deps_free(struct run *r);
 

@@ -14,7 +14,7 @@ struct dep {
     bool linked, polling, up, gone, expected;
     uv_poll_t poll;
     struct keeper_exit_record exit;
-    char **envp;
+    char **envp, **argv; // expanded
     char *exec_path;
     int32_t pid;
     double cpu_last_s, cpu_lost_s; // of the sample job: deps_sample.c

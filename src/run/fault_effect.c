@@ -1,5 +1,6 @@
 // What faults do and how it is undone: see fault_effect.h.
 #include "run/fault_effect.h"
+#include "base/units.h"
 #include "fault/proxy.h"
 #include "run/deps.h"
 #include "run/state.h"
@@ -67,10 +68,16 @@ int fault_effect_set(struct run *r, const struct profile_fault *f, unsigned slot
     case FAULT_RESTART:
         if (!on)
             return 0;
-        return signal_whom(r, f->restart, fault_effect_on_target(f->restart) ? r->profile->shutdown.signal : SIGTERM,
-                           KEEPER_SIGNAL_AGAIN, err);
+        return fault_effect_on_target(f->restart)
+                   ? signal_whom(r, f->restart, r->profile->shutdown.signal, KEEPER_SIGNAL_AGAIN, err)
+                   : run_deps_ask_to_end(r, f->restart, KEEPER_SIGNAL_AGAIN, err);
     }
     return 0;
+}
+
+double fault_effect_patience_s(const struct run *r, const struct profile_fault *f)
+{
+    return fault_effect_on_target(f->restart) ? r->profile->shutdown.within_s : run_deps_stop_within_s(r, f->restart);
 }
 
 bool fault_effect_gone(struct run *r, const char *name)
@@ -86,6 +93,51 @@ bool fault_effect_up(struct run *r, const char *name)
 int fault_effect_start_again(struct run *r, const char *name, struct seep_err *err)
 {
     return fault_effect_on_target(name) ? keeper_begin(&r->link, err) : run_deps_start(r, name, err);
+}
+
+// "latency of 200 ms +- 50 ms on half of the connections through redis"
+static void describe_toxic(const struct profile_fault *f, char *text, size_t size)
+{
+    char a[40] = "", b[40] = "", what[100] = "", share[48] = "connections";
+    if (f->toxicity < 1)
+        snprintf(share, sizeof share, "%.3g %% of the connections", f->toxicity * 100);
+    switch (f->toxic) {
+    case TOXIC_LATENCY:
+        units_value(a, sizeof a, f->latency_s, UNIT_SECONDS);
+        units_value(b, sizeof b, f->jitter_s, UNIT_SECONDS);
+        snprintf(what, sizeof what, "%s later%s%s", a, f->jitter_s > 0 ? ", +- " : "", f->jitter_s > 0 ? b : "");
+        break;
+    case TOXIC_BANDWIDTH:
+        units_value(a, sizeof a, f->rate_bytes_per_s, UNIT_BYTES);
+        snprintf(what, sizeof what, "limited to %s/s each", a);
+        break;
+    case TOXIC_SLOW_CLOSE:
+        units_value(a, sizeof a, f->delay_s, UNIT_SECONDS);
+        snprintf(what, sizeof what, "closed %s later", a);
+        break;
+    case TOXIC_TIMEOUT:
+        units_value(a, sizeof a, f->timeout_s, UNIT_SECONDS);
+        snprintf(what, sizeof what, "silent, closed after %s", f->timeout_s > 0 ? a : "the fault");
+        break;
+    case TOXIC_RESET_PEER:
+        units_value(a, sizeof a, f->timeout_s, UNIT_SECONDS);
+        snprintf(what, sizeof what, "reset after %s", a);
+        break;
+    case TOXIC_SLICER:
+        snprintf(what, sizeof what, "cut into slices of %d B", f->average_size);
+        break;
+    case TOXIC_LIMIT_DATA:
+        units_value(a, sizeof a, f->bytes, UNIT_BYTES);
+        snprintf(what, sizeof what, "closed after %s", a);
+        break;
+    case TOXIC_DOWN:
+        snprintf(text, size, "the proxy %.60s accepted nothing", f->proxy);
+        return;
+    case TOXIC_NONE:
+        break;
+    }
+    snprintf(text, size, "%s through the proxy %.60s were %s%s", share, f->proxy, what,
+             f->upstream ? ", on the way to the server" : "");
 }
 
 void fault_effect_describe(const struct profile_fault *f, char *text, size_t size)
@@ -109,7 +161,7 @@ void fault_effect_describe(const struct profile_fault *f, char *text, size_t siz
         snprintf(text, size, "the target's CPU time was limited to %g cores", f->cpu);
         break;
     case FAULT_TOXIC:
-        snprintf(text, size, "the proxy %.60s was disturbed", f->proxy);
+        describe_toxic(f, text, size);
         break;
     }
 }

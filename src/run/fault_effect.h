@@ -17,6 +17,8 @@ int fault_effect_check(struct run *r, const struct profile_fault *f, struct seep
 // Does it, or takes it back. slot: of its toxic, one a fault. What ends a process is taken back by
 // fault_effect_start_again() once fault_effect_gone().
 int fault_effect_set(struct run *r, const struct profile_fault *f, unsigned slot, bool on, struct seep_err *err);
+// How long whom a restart asks to end has for it; then it is to be killed.
+double fault_effect_patience_s(const struct run *r, const struct profile_fault *f);
 // Whether all processes of the target or dependency are gone, and whether its main one lives.
 bool fault_effect_gone(struct run *r, const char *name);
 bool fault_effect_up(struct run *r, const char *name);

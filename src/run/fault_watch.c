@@ -2,8 +2,8 @@
 // in, because the run's own ticks may lie minutes apart; those on anything else tick by tick. Each kind is a channel
 // with windows of its own.
 //
-// While the fault lasts: in how many windows was one of `spares` broken? That share is fault.spread. Afterwards: when
-// did the stretch of good windows begin that lasted `good_for`, in every channel? That time is fault.recovery; when
+// From the fault's begin until the target has recovered, or has not: in how many windows was one of `spares` broken?
+// That share is fault.spread; a cascade may begin when the fault itself, a restart say, is long over. After it: when did the stretch of good windows begin that lasted `good_for`, in every channel? That time is fault.recovery; when
 // there is none within `watch`, the target has not recovered. A window in which nothing is known says nothing: it
 // neither makes nor breaks a stretch. A stretch needs three windows of the load that say something, or two ticks; it
 // begins with the first window of the load, and with the first good tick, because nobody looked between two of them.
@@ -125,6 +125,19 @@ static void labels_of(const struct run_watch *w, char *out, size_t size)
     snprintf(out, size, "fault=%.63s", w->fault->name);
 }
 
+static void tell_spread(struct run *r, struct run_watch *w)
+{
+    char labels[80];
+    if (w->n_spares == 0 || w->windows == 0)
+        return;
+    labels_of(w, labels, sizeof labels);
+    run_point(r, S_FAULT_SPREAD, labels, UNIT_RATIO, SERIES_GAUGE, (double)w->bad / (double)w->windows);
+    if (w->bad > 0)
+        run_event_note(r, E_WARNING,
+                       "The fault '%s' spread: what it should have spared was not well in %lld of %lld windows.",
+                       w->fault->name, (long long)w->bad, (long long)w->windows);
+}
+
 static void recovered(struct run *r, struct run_watch *w, int64_t since_ns)
 {
     char labels[80], text[160];
@@ -135,6 +148,7 @@ static void recovered(struct run *r, struct run_watch *w, int64_t since_ns)
     snprintf(text, sizeof text, "%.63s: recovered %.1f s after it was over.", w->fault->name, (double)took / 1e9);
     run_event_span(r, E_RECOVERY, w->over, back, SEEP_UNKNOWN, text);
     run_point(r, S_FAULT_RECOVERY, labels, UNIT_SECONDS, SERIES_GAUGE, (double)took / 1e9);
+    tell_spread(r, w);
     w->phase = WATCH_OFF;
 }
 
@@ -148,20 +162,8 @@ static void not_recovered(struct run *r, struct run_watch *w, const char *until)
     run_event_span(r, E_RECOVERY, w->over, now, SEEP_UNKNOWN, text);
     run_point(r, S_FAULT_UNRECOVERED, labels, UNIT_SECONDS, SERIES_GAUGE,
               (double)(now.mono_ns - w->over.mono_ns) / 1e9);
+    tell_spread(r, w);
     w->phase = WATCH_OFF;
-}
-
-static void tell_spread(struct run *r, struct run_watch *w)
-{
-    char labels[80];
-    if (w->n_spares == 0 || w->windows == 0)
-        return;
-    labels_of(w, labels, sizeof labels);
-    run_point(r, S_FAULT_SPREAD, labels, UNIT_RATIO, SERIES_GAUGE, (double)w->bad / (double)w->windows);
-    if (w->bad > 0)
-        run_event_note(r, E_WARNING,
-                       "The fault '%s' spread: what it should have spared was not well in %lld of %lld windows.",
-                       w->fault->name, (long long)w->bad, (long long)w->windows);
 }
 
 static void count_spared(struct run_watch *w, enum run_answer a)
@@ -238,8 +240,10 @@ void run_watch_over(struct run *r, struct run_watch *w)
 {
     if (w->phase != WATCH_DURING)
         return;
-    tell_spread(r, w);
+    run_watch_look(r, w); // what is left of the fault since the last look
     w->phase = w->n_recovered > 0 ? WATCH_AFTER : WATCH_OFF;
+    if (w->phase == WATCH_OFF)
+        tell_spread(r, w);
     w->over = clock_read();
     start_windows(r, w);
 }
@@ -256,8 +260,7 @@ void run_watch_look(struct run *r, struct run_watch *w)
     c->before_ns = c->report_ns;
     c->report_ns = at;
     double seconds = fmax(1e-3, (double)(at - c->before_ns) / 1e9);
-    if (w->phase == WATCH_DURING)
-        count_spared(w, load_window(r, w, w->spares, w->n_spares, seconds));
+    count_spared(w, load_window(r, w, w->spares, w->n_spares, seconds));
     if (w->phase != WATCH_AFTER)
         return;
     extend(c, load_window(r, w, w->recovered, w->n_recovered, seconds), c->before_ns);
@@ -271,7 +274,7 @@ void run_watch_tick(struct run *r, struct run_watch *w, const struct run_tick *t
     enum run_answer spared = tick_window(w->spares, w->n_spares, t);
     enum run_answer good = tick_window(w->recovered, w->n_recovered, t);
     int64_t at = t->time.mono_ns;
-    if (w->phase == WATCH_DURING && at > w->began.mono_ns)
+    if (w->phase != WATCH_OFF && at > w->began.mono_ns)
         count_spared(w, spared);
     if (w->phase != WATCH_AFTER || at <= w->over.mono_ns)
         return;
@@ -285,8 +288,10 @@ void run_watch_give_up(struct run *r, struct run_watch *w, bool run_over)
 {
     if (w->phase == WATCH_AFTER && !run_over)
         not_recovered(r, w, "when it began again");
-    else if (w->phase == WATCH_AFTER)
+    else if (w->phase == WATCH_AFTER) {
         run_event_note(r, E_WARNING, "The run ended before it could be told whether the target recovered from '%s'.",
                        w->fault->name);
+        tell_spread(r, w);
+    }
     w->phase = WATCH_OFF;
 }

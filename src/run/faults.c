@@ -31,6 +31,7 @@ struct fault {
     struct seep_time began;
     int64_t end_ns, patience_ns, exit_seen_ns;
     bool failed; // could not be done: it is not tried again
+    bool forced; // asked to end, it did not in time
     struct run_watch *watch;
 };
 
@@ -89,10 +90,14 @@ static void plan_next(struct run *r, struct fault *f)
 
 static void finish(struct run *r, struct fault *f)
 {
-    char what[160], text[256];
+    char what[200], text[400];
     struct seep_time now = clock_read();
     fault_effect_describe(f->want, what, sizeof what);
-    snprintf(text, sizeof text, "%.63s: %s.", f->want->name, what);
+    int n = snprintf(text, sizeof text, "%.63s: %s", f->want->name, what);
+    if (f->forced)
+        n += snprintf(text + n, sizeof text - (size_t)n, "; it did not end within %g s of the signal and was killed",
+                      fault_effect_patience_s(r, f->want));
+    snprintf(text + n, sizeof text - (size_t)n, ".");
     run_event_span(r, E_FAULT, f->began, now, f->begun, text);
     f->step = STEP_IDLE;
     remember(r, f, false);
@@ -110,8 +115,9 @@ static void begin(struct run *r, struct fault *f)
     f->begun++;
     f->end_ns = f->began.mono_ns + (int64_t)(w->for_s * 1e9);
     f->patience_ns =
-        w->kind == FAULT_RESTART ? f->began.mono_ns + (int64_t)(r->profile->shutdown.within_s * 1e9) : NEVER;
+        w->kind == FAULT_RESTART ? f->began.mono_ns + (int64_t)(fault_effect_patience_s(r, w) * 1e9) : NEVER;
     f->exit_seen_ns = 0;
+    f->forced = false;
     plan_next(r, f);
     if (ends_process(f))
         run_deps_expect(r, fault_effect_whom(w), true);
@@ -147,6 +153,7 @@ static void press(struct run *r, struct fault *f, int64_t now)
     bool leftovers = f->exit_seen_ns && now - f->exit_seen_ns > LEFTOVERS_NS;
     if (now < f->patience_ns && !leftovers)
         return;
+    f->forced |= now >= f->patience_ns && !f->exit_seen_ns;
     f->patience_ns = NEVER;
     f->exit_seen_ns = 0;
     if (fault_effect_on_target(name))
@@ -390,7 +397,7 @@ int run_faults_setup(struct run *r, struct seep_err *err)
 
 static void adopt_fault(struct run *r, struct fault *f)
 {
-    char key[96], text[320], what[160], *stored = NULL;
+    char key[96], text[400], what[200], *stored = NULL;
     long long mono, real, boot;
     int begun;
     snprintf(key, sizeof key, M_FAULT_PREFIX "%.63s", f->want->name);

@@ -47,6 +47,7 @@ static bool ask(struct probe *p, int64_t begin_ns)
     if (w->tcp)
         return run_ask_tcp(w->tcp, w->within_s, p->why);
     struct run_ask_command command = {.argv = w->argv,
+                                      .expand = true,
                                       .last_ns = begin_ns + (int64_t)(w->within_s * 1e9),
                                       .cancel = &p->run->probes->cancel,
                                       .exit_code = w->exit_code,

@@ -34,7 +34,8 @@ static bool try_command(struct run_ready *rd, char *const *argv, int64_t last_ns
     char why[RUN_ASK_WHY];
     bool cut;
     int64_t begin = clock_mono_ns(), end = begin + (int64_t)(5 * ATTEMPT_S * 1e9);
-    struct run_ask_command ask = {.argv = argv, .last_ns = end < last_ns ? end : last_ns, .cancel = &rd->cancel};
+    struct run_ask_command ask = {
+        .argv = argv, .expand = true, .last_ns = end < last_ns ? end : last_ns, .cancel = &rd->cancel};
     if (run_ask_command(&ask, &cut, why))
         return true;
     // Cut short by the end of the time, it said nothing: the answer of the one before is worth more.

@@ -7,6 +7,7 @@
 #include "linux/exe.h"
 #include "linux/proc.h"
 #include "run/attach.h"
+#include "run/launch.h"
 #include "run/on_finish.h"
 #include "run/state.h"
 
@@ -24,8 +25,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-extern char **environ;
 
 // ---- the run directory
 
@@ -92,29 +91,6 @@ int run_make_dir(struct run *r, struct seep_err *err)
 
 // ---- the target
 
-static int set_user(struct run *r, struct seep_err *err)
-{
-    const char *name = r->profile->target.user;
-    if (!name)
-        return 0;
-    struct passwd *pw = getpwnam(name);
-    if (!pw)
-        return seep_fail(err, SEEP_E_USAGE, "There is no user '%.100s' (target.user)", name);
-    if (pw->pw_uid == geteuid())
-        return 0;
-    if (geteuid() != 0)
-        return seep_fail(err, SEEP_E_USAGE, "Only root can run the target as '%.100s' (target.user)", name);
-    r->keeper.set_ids = true;
-    r->keeper.uid = pw->pw_uid;
-    r->keeper.gid = pw->pw_gid;
-    int n = KEEPER_GROUPS_MAX;
-    if (getgrouplist(name, pw->pw_gid, r->groups, &n) < 0)
-        n = 1, r->groups[0] = pw->pw_gid;
-    r->keeper.groups = r->groups;
-    r->keeper.group_count = (size_t)n;
-    return 0;
-}
-
 static const struct {
     const char *name;
     int resource;
@@ -140,51 +116,16 @@ static int set_limits(struct run *r, struct seep_err *err)
     return 0;
 }
 
-static const char *key_end(const char *pair)
+// With whose rights, which words and which environment the target is started.
+static int make_words(struct run *r, struct seep_err *err)
 {
-    const char *eq = strchr(pair, '=');
-    return eq ? eq : pair + strlen(pair);
-}
-
-static bool overridden(const struct profile_pair *env, int n_env, const char *pair)
-{
-    size_t len = (size_t)(key_end(pair) - pair);
-    for (int i = 0; i < n_env; i++)
-        if (strlen(env[i].key) == len && !strncmp(env[i].key, pair, len))
-            return true;
-    return false;
-}
-
-int run_make_env(const struct profile_pair *env, int n_env, char ***out, struct seep_err *err)
-{
-    size_t n = 0, o = 0;
-    while (environ[n])
-        n++;
-    char **list = *out = calloc(n + (size_t)n_env + 1, sizeof *list);
-    if (!list)
-        return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for an environment");
-    for (size_t i = 0; i < n; i++)
-        if (!overridden(env, n_env, environ[i]))
-            list[o++] = strdup(environ[i]);
-    for (int i = 0; i < n_env; i++) {
-        if (!env[i].value)
-            continue;
-        char *value = profile_expand_env(env[i].value, err), *pair = NULL;
-        if (!value || asprintf(&pair, "%s=%s", env[i].key, value) < 0) {
-            free(value);
-            return -1;
-        }
-        free(value);
-        list[o++] = pair;
-    }
-    return 0;
-}
-
-static int make_env(struct run *r, struct seep_err *err)
-{
-    int rc = run_make_env(r->profile->target.env, r->profile->target.n_env, &r->envp, err);
+    const struct profile_target *t = &r->profile->target;
+    if (launch_account(t->user, "target.user", &r->keeper, r->groups, err) ||
+        launch_env(t->env, t->n_env, &r->envp, err) || launch_argv(t->argv, t->argc, &r->argv, err))
+        return -1;
     r->keeper.envp = (const char *const *)r->envp;
-    return rc;
+    r->keeper.argv = (const char *const *)r->argv;
+    return 0;
 }
 
 uint64_t run_starttime(const struct run *r, pid_t pid)
@@ -432,8 +373,7 @@ int run_setup_new(struct run *r, struct seep_err *err)
     if (on_finish_check(r->profile, err) || linux_exe_find(t->argv[0], t->cwd, getenv("PATH"), path, err))
         return -1;
     r->exec_path = strdup(path);
-    if (!r->exec_path || find_parts(r, err) || read_exe(r, &exe, err) || set_user(r, err) || set_limits(r, err) ||
-        make_env(r, err))
+    if (!r->exec_path || find_parts(r, err) || read_exe(r, &exe, err) || make_words(r, err) || set_limits(r, err))
         return -1;
     if (run_make_dir(r, err) || store_create(r->dir_fd, &r->store, err) || writer_init(&r->writer, r->store, NULL, err))
         return -1;
@@ -452,7 +392,6 @@ int run_setup_new(struct run *r, struct seep_err *err)
         return -1;
     r->keeper.run_dir_fd = r->dir_fd;
     r->keeper.exec_path = r->exec_path;
-    r->keeper.argv = (const char *const *)t->argv;
     r->keeper.cwd = t->cwd;
     static const enum keeper_output outputs[] = {KEEPER_OUTPUT_LOG, KEEPER_OUTPUT_TEE, KEEPER_OUTPUT_INHERIT};
     r->keeper.output = outputs[r->opt.output];
@@ -488,9 +427,8 @@ void run_setup_free(struct run *r)
     live_free(&r->live);
     store_close(r->store);
     tick_free(r->notes);
-    for (size_t i = 0; r->envp && r->envp[i]; i++)
-        free(r->envp[i]);
-    free(r->envp);
+    launch_free(r->envp);
+    launch_free(r->argv);
     free(r->exec_path);
     identity_free(&r->identity);
     free(r->report_text);

@@ -91,7 +91,7 @@ struct run {
     struct store *store;         // the write job's while `writing`
     int control_fd;
     char *exec_path;
-    char **envp;
+    char **envp, **argv; // of the target, expanded
     gid_t groups[KEEPER_GROUPS_MAX];
     struct keeper_rlimit rlimits[KEEPER_RLIMITS_MAX];
     char keeper_path[PATH_MAX], probe_path[PATH_MAX], probe_more[PATH_MAX + 16];
@@ -207,8 +207,6 @@ int run_setup_new(struct run *r, struct seep_err *err);
 int run_setup_again(struct run *r, bool *alive,
                     struct seep_err *err); // resume, finish; *alive tells whether there is a keeper to go on with
 void run_setup_free(struct run *r);
-// The caller's environment with these changes; malloc'ed, ended by NULL.
-int run_make_env(const struct profile_pair *env, int n_env, char ***out, struct seep_err *err);
 uint64_t run_starttime(const struct run *r, pid_t pid); // 0: it is gone
 int run_make_dir(struct run *r, struct seep_err *err);  // the run directory
 void run_attribution_failed(struct run *r, const char *why);

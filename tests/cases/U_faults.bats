@@ -60,7 +60,7 @@ YAML
     [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
     verdict r '[g["status"] for g in v["gates"][:3]] == ["pass"] * 3'
     verdict r 'v["load"]["errors"] > 0'
-    [[ $(events r fault) == *"down-demo: the proxy demo was disturbed."* ]]
+    [[ $(events r fault) == *"down-demo: the proxy demo accepted nothing."* ]]
     [[ $(events r fault) == *"restart-demo: demo was restarted."* ]]
     [[ $(events r recovery) == *"down-demo: recovered"* ]]
     [ -s "$SEEP_RESULTS/r/deps/demo/target.log" ]
@@ -188,4 +188,149 @@ dependencies: { target: { command: [a] } }|cannot be called 'target'
 probes: [ { name: x } ]|exactly one of
 scrape: [ { url: "http://a/metrics" } ]|Nothing is kept
 TABLE
+}
+
+@test "U08 a dependency's account, signal and words from the environment; one that does not end is killed, and told" {
+    cat >dep.py <<'PY'
+import os, signal, sys, time
+if sys.argv[1] == "deaf":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGINT, lambda *a: (print("asked", flush=True), os._exit(0)))
+print("uid", os.getuid(), sys.argv[2], "ready", flush=True)
+while True:
+    time.sleep(1)
+PY
+    chmod 755 "$WORK"
+    local account=""
+    [ "$(id -u)" -ne 0 ] || account="user: nobody,"
+    cat >p.yaml <<YAML
+version: 1
+target: { command: [sleep, "60"], life: service }
+dependencies:
+  polite: { $account signal: INT, command: [/usr/bin/python3, $WORK/dep.py, polite, "\${env:WORD_OF_OURS}"], ready: { log: ready, within: 20s } }
+  deaf: { stop_within: 700ms, command: [/usr/bin/python3, $WORK/dep.py, deaf, none], ready: { log: ready, within: 20s } }
+probes: [ { name: word, command: [expr, length, "\${env:WORD_OF_OURS}", =, "13"], when: before } ]
+run: { duration: 5s, interval: 100ms }
+attribution: off
+faults: [ { at: 500ms, restart: polite }, { at: 2s, restart: deaf } ]
+gates: [ target.restarts < 1, probe.failures < 1 ]
+YAML
+    WORD_OF_OURS=horse-battery run "$SEEP" run -q --name r -p ./p.yaml
+    verdict r '[g["status"] for g in v["gates"]] == ["pass", "pass"]'
+    [ "$(events r fault | grep -c .)" -eq 2 ]
+    [[ $(events r fault) == *"restart-polite: polite was restarted."* ]]
+    [[ $(events r fault) == *"deaf was restarted; it did not end within 0.7 s of the signal and was killed."* ]]
+    [ "$(grep -c asked "$SEEP_RESULTS/r/deps/polite/target.log")" -eq 2 ] # by the fault, and at the end
+    [ -z "$account" ] || grep -q "uid $(id -u nobody) horse-battery" "$SEEP_RESULTS/r/deps/polite/target.log"
+    [ -z "$(grep -rlaF horse-battery "$SEEP_RESULTS/r" --include=run.db --include=verdict.json --include=report.html)" ]
+    WORD_OF_OURS=x run "$SEEP" run -q --name s -p ./p.yaml -o dependencies.polite.user=no-such-account
+    [ "$status" -eq 2 ]
+    [[ $output == *"no user 'no-such-account' (dependencies.polite.user)"* ]]
+}
+
+@test "U09 a fault that did not take place, or of which nobody could tell, leaves the gates on it undecided" {
+    front_and_back
+    cat >f.yaml <<'YAML'
+version: 1
+run: { duration: 40s }
+faults:
+  - { name: early, at: 500ms, for: 1s, pause: target, good_for: 500ms }
+  - { name: late, at: 35s, for: 1s, pause: target }
+gates: [ "fault.recovery{fault=early} < 30s", fault.recovery < 30s, "fault.recovery > 31s" ]
+YAML
+    "$SEEP" run -q --name r -p ./base.yaml -p ./f.yaml >out 2>&1 &
+    local seep=$!
+    told() { [ -f "$SEEP_RESULTS/r/run.db" ] && [ -n "$(events r recovery 2>/dev/null)" ]; }
+    wait_for 20 told
+    "$SEEP" stop r || true
+    wait "$seep" || true
+    verdict r '[g["status"] for g in v["gates"]] == ["pass", "inconclusive", "inconclusive"]'
+    verdict r "\"'late' took place 0 of 1 times\" in v['gates'][1]['reason']"
+    # It stood still for ten ticks, which is one stretch.
+    "$SEEP" report r -f md >r.md
+    [ "$(grep -c '^- paused' r.md)" -eq 1 ]
+}
+
+@test "U10 PostgreSQL restarted beneath a web application: its own pages are spared, and it recovers" {
+    local pg app
+    pg=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1)
+    [ -n "$pg" ] && [ "$(id -u)" -eq 0 ] && id postgres >/dev/null 2>&1 || skip "needs PostgreSQL, its account, and root"
+    chmod 755 "$WORK"
+    mkdir pg && chown postgres pg
+    setpriv --reuid=postgres --regid=postgres --clear-groups "$pg/initdb" -D "$WORK/pg" -A trust -N >initdb.out 2>&1
+    cat >app.py <<'PY'
+import http.server, socket, struct, sys, threading
+local = threading.local()
+TEXT = b"select count(*) from pg_class\0"
+QUERY = b"Q" + struct.pack("!I", 4 + len(TEXT)) + TEXT
+START = struct.pack("!I", 196608) + b"user\0postgres\0database\0postgres\0\0"
+def take(s, n):
+    data = b""
+    while len(data) < n:
+        more = s.recv(n - len(data))
+        if not more:
+            raise OSError("closed")
+        data += more
+    return data
+def until_ready(s):
+    while True:
+        kind, n = struct.unpack("!cI", take(s, 5))
+        body = take(s, n - 4)
+        if kind == b"E":
+            raise OSError(body)
+        if kind == b"Z":
+            return
+def query():
+    if getattr(local, "s", None) is None:
+        s = socket.create_connection(("127.0.0.1", int(sys.argv[2])), 2)
+        s.sendall(struct.pack("!I", 4 + len(START)) + START)
+        until_ready(s)
+        local.s = s
+    try:
+        local.s.sendall(QUERY)
+        until_ready(local.s)
+    except OSError:
+        local.s.close()
+        local.s = None
+        raise
+class H(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        status = 200
+        try:
+            if self.path == "/row":
+                query()
+        except OSError:
+            status = 503
+        self.send_response(status); self.send_header("Content-Length", "0"); self.end_headers()
+    def log_message(self, *a): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
+PY
+    FRONT=$(free_port) BACK=$(free_port)
+    cat >p.yaml <<YAML
+version: 1
+target: { command: [/usr/bin/python3, $WORK/app.py, "$FRONT", "$BACK"], life: service, ready: { http: "http://127.0.0.1:$FRONT/row", within: 20s } }
+dependencies:
+  pg:
+    user: postgres
+    signal: INT
+    command: [$pg/postgres, -D, $WORK/pg, -p, "$BACK", -k, $WORK/pg, -c, listen_addresses=127.0.0.1]
+    ready: { command: [$pg/pg_isready, -h, 127.0.0.1, -p, "$BACK"], within: 20s }
+run: { duration: 9s, interval: 100ms, drain: 300ms }
+attribution: off
+load:
+  users: 6
+  think: 50ms
+  connection: per-user
+  scenarios: [ { name: row, request: "http://127.0.0.1:$FRONT/row" }, { name: static, request: "http://127.0.0.1:$FRONT/" } ]
+faults:
+  - { name: restart, at: 1s, restart: pg, good_for: 1s, spares: "http.errors{scenario=static} < 1%" }
+  - { name: kill, at: 4s, for: 1s, kill: pg, good_for: 1s, spares: "http.errors{scenario=static} < 1%" }
+gates: [ fault.recovery < 60s, fault.spread < 1%, target.restarts < 1, http.errors < 1% ]
+YAML
+    run "$SEEP" run -q --name r -p ./p.yaml
+    verdict r '[g["status"] for g in v["gates"][:3]] == ["pass"] * 3' || { echo "$output"; return 1; }
+    verdict r 'v["load"]["errors"] > 0 and v["gates"][3]["status"] in ("pass", "inconclusive")'
+    [[ $(events r fault) == *"restart: pg was restarted."* ]]
+    grep -q "fast shutdown" "$SEEP_RESULTS/r/deps/pg/target.log"
 }
