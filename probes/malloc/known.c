@@ -161,7 +161,7 @@ uint32_t probe_known_guess(struct probe_region *r, uintptr_t pc, uintptr_t sp, u
 
 uint32_t probe_known_look(struct probe_region *r, const struct probe_start *s, const uintptr_t *pc, uintptr_t high)
 {
-    const uint16_t *way = guesses_at(r, s, pc);
+    uint16_t *way = guesses_at(r, s, pc);
     uint16_t *last = guess_at(r, s->pc, s->sp);
     uint32_t tried = load_relaxed(last);
     for (uint32_t i = 0; i < SEEP_GUESS_WAYS; i++) {
@@ -174,6 +174,10 @@ uint32_t probe_known_look(struct probe_region *r, const struct probe_start *s, c
             continue;
         if (probe_tls.walks % 4 == 0) // not each time: two paths that alternate would only fight for the line
             store_relaxed(last, shape);
+        if (i) { // what led here lately will most likely be asked for next
+            store_relaxed(&way[i], load_relaxed(&way[0]));
+            store_relaxed(&way[0], shape);
+        }
         return id;
     }
     return SEEP_STACK_NONE;

@@ -1,10 +1,10 @@
 // The way of almost every block in and out of the books, in as few instructions as can be; everything else is record.c.
 //
-// Two kinds are quick. Under exact sampling: a thread with a shard of its own, glibc's malloc behind us (so that no two
-// blocks start in one granule and the word before the block says how large it is), a stack that is remembered. Between
-// two samples: nothing but the totals. Whatever does not fit is handed on untouched, so that this file decides nothing
-// of its own. Fewer instructions are worth more than their own time here: they leave more of the program's work within
-// the processor's reach while it waits for memory.
+// Two kinds are quick. In exact mode: a thread with a shard of its own, a small block that is the first of its granule.
+// Under glibc no two blocks start in one granule and the word before a block says how large it is; other allocators are
+// asked, and the granule is claimed. Between two samples: nothing but the totals. Whatever does not fit is handed on
+// untouched, so that this file decides nothing of its own. Fewer instructions are worth more than their own time here:
+// they leave more of the program's work within the processor's reach while it waits for memory.
 #include "malloc/probe.h"
 
 // Neither at work below a handler nor within the allocator's own new or delete.
@@ -15,8 +15,7 @@ static inline int is_undisturbed(const struct probe_tls *t)
 
 static inline int is_exact_and_own(const struct probe_tls *t, uint64_t word)
 {
-    return likely(!SEEP_WORD_MEAN(word) && (uint8_t)(t->slot - 1) < SEEP_SHARDS - 1 &&
-                  load_relaxed(&probe_heads) == PROBE_HEADS_AGREE);
+    return likely(!SEEP_WORD_MEAN(word) && (uint8_t)(t->slot - 1) < SEEP_SHARDS - 1);
 }
 
 // Where the word of a small block lies, if its range has a chunk.
@@ -37,34 +36,49 @@ static inline struct seep_shard *own_shard(struct probe_region *r, const struct 
 
 // ---- a block is born ----
 
+// The word of a block into its cell. -1: not that simple.
+static inline int cell_take(struct probe_region *r, uint64_t *cell, uint64_t word)
+{
+    uint64_t none = load_relaxed(cell);
+    if (unlikely(none || load_relaxed(&probe_journal_on)))
+        return -1;
+    if (likely(load_relaxed(&probe_heads) == PROBE_HEADS_AGREE)) {
+        store_release(cell, word);
+        return 0;
+    }
+    return !load_relaxed(&r->header->unseen_frees) &&
+                   __atomic_compare_exchange_n(cell, &none, word, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
+               ? 0
+               : -1;
+}
+
 // The block as alloc_recorded() of record.c would write it. -1: not one for here, nothing was done.
 static inline int exact_alloc(struct probe_region *r, struct probe_tls *t, uint64_t word, void *p, size_t size,
                               const uintptr_t *frame)
 {
-    size_t head = ((const size_t *)p)[-1], usable = (head & ~7ul) - 8, slack = usable - size;
     uint64_t *cell = cell_of(r, (uintptr_t)p);
-    if (unlikely(head & 2 || size >= SEEP_LARGE_BYTES || !cell))
+    if (unlikely(size >= SEEP_LARGE_BYTES || (uintptr_t)p & 7 || !cell))
         return -1;
     __builtin_prefetch(cell, 1);
     t->busy = (uintptr_t)frame;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     unsigned flags;
+    size_t usable = probe_usable(p, size), slack = usable > size ? usable - size : 0;
     uint32_t stack = probe_stack_id_here(r, frame, SEEP_CLASS_HEAP, &flags);
     struct seep_thread_slot *s = &r->threads[t->slot];
     probe_bump(&s->alloc_bytes, usable, 0);
     probe_bump(&s->alloc_blocks, 1, 0);
     probe_bump(&s->walks, 1, 0);
     probe_bump(&s->walk_hits, (flags & WALK_HIT) != 0, 0);
-    if (unlikely(load_relaxed(cell) || load_relaxed(&probe_journal_on))) {
-        struct probe_block b = {.size = size, .stack = stack, .epoch = SEEP_WORD_EPOCH(word)};
-        b.slack = slack < SEEP_SLACK_UNKNOWN ? (uint32_t)slack : SEEP_SLACK_UNKNOWN;
-        probe_insert_block(r, p, usable, &b, 0, 0);
-    } else {
-        uint64_t kept = slack < SEEP_SLACK_UNKNOWN ? slack : SEEP_SLACK_UNKNOWN;
-        store_release(cell, SEEP_LIVE_WORD((uintptr_t)p >> 3 & 3, SEEP_WORD_EPOCH(word), stack, size, kept));
+    slack = slack < SEEP_SLACK_UNKNOWN ? slack : SEEP_SLACK_UNKNOWN;
+    uint32_t epoch = SEEP_WORD_EPOCH(word);
+    if (likely(cell_take(r, cell, SEEP_LIVE_WORD((uintptr_t)p >> 3 & 3, epoch, stack, size, slack)) == 0)) {
         struct seep_shard *shard = own_shard(r, t, stack);
         probe_bump(&shard->alloc_bytes, size, 0);
         probe_bump(&shard->alloc_blocks_q8, SEEP_BLOCK_Q8, 0);
+    } else {
+        struct probe_block b = {.size = size, .stack = stack, .epoch = epoch, .slack = (uint32_t)slack};
+        probe_insert_block(r, p, usable, &b, 0, 0);
     }
     probe_leave();
     return 0;
