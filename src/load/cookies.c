@@ -57,7 +57,9 @@ static void read_age(struct text value, int64_t now_s, struct said *out)
     if (*end)
         return;
     out->has_age = true;
-    out->expires_s = age_s <= 0 ? INT64_MIN : age_s < INT64_MAX - now_s ? now_s + age_s : INT64_MAX;
+    out->expires_s = age_s <= 0                      ? INT64_MIN
+                     : age_s < INT64_MAX - 1 - now_s ? now_s + 1 + age_s
+                                                     : INT64_MAX; // of this second some has passed
 }
 
 static void read_expires(struct text value, struct said *out)
