@@ -179,6 +179,9 @@ static CURLcode set_tls(CURL *easy, const struct exchange_tls *tls)
     }
     if (tls->ca)
         bad |= curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca);
+    // The directory that libcurl was built with would be trusted besides, and keeps it from remembering the
+    // authorities: each connection would read all of them anew. Not every TLS library knows directories.
+    (void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     if (tls->cert)
         bad |= curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->cert);
     if (tls->key)
@@ -207,6 +210,7 @@ static CURLcode set_callbacks(struct curl_call *call)
     bad |= curl_easy_setopt(call->easy, CURLOPT_HEADERFUNCTION, on_header);
     bad |= curl_easy_setopt(call->easy, CURLOPT_HEADERDATA, call);
     bad |= curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
+    bad |= curl_easy_setopt(call->easy, CURLOPT_ERRORBUFFER, call->error);
     return bad;
 }
 
@@ -293,6 +297,7 @@ int curl_call_aim(struct curl_call *call, struct exchange *x)
     CURLcode bad = CURLE_OK;
     call->x = x;
     call->header_bytes = call->body_bytes = 0;
+    call->error[0] = 0;
     buf_clear(&call->head);
     buf_clear(&call->body);
     if (x->home)
@@ -434,7 +439,7 @@ enum exchange_end curl_call_end(struct curl_call *call, CURLcode code)
         call->x->reply.why = "the server does not speak HTTP/2";
         return EXCHANGE_PROTOCOL;
     }
-    call->x->reply.why = curl_easy_strerror(code);
+    call->x->reply.why = call->error[0] ? call->error : curl_easy_strerror(code);
     return failure(call, code, request_bytes);
 }
 

@@ -21,6 +21,7 @@ struct curl_call {
     struct curl_slist *line;    // headers of a request of its own, n_lines of them
     size_t n_lines;
     struct curl_slist *rewritten;
+    char error[CURL_ERROR_SIZE]; // what libcurl says of a failure; empty: nothing
 };
 
 // What of a spec curl wants in its own form. Owned by the transport, through spec->own.

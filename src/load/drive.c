@@ -4,6 +4,7 @@
 // are within an iteration wait in line for a connection, and of those there are as many as the pool holds.
 #include "base/clock.h"
 #include "load/engine_state.h"
+#include "load/handover.h"
 
 #include <limits.h>
 #include <math.h>
@@ -114,6 +115,45 @@ void drive_close(struct drive *d)
 
 // ---- phases ---------------------------------------------------------------------------------------------------------
 
+static bool among_others(const struct drive *d)
+{
+    return d->engine->part.processes > 1;
+}
+
+// Of all processes this is the one that runs what is done once.
+static bool does_once(const struct drive *d)
+{
+    return d->share.index == 0;
+}
+
+static int number_of(const struct drive *d)
+{
+    return (int)(d - d->engine->drive);
+}
+
+// Tells the other processes how the setup ended. 0: it ended well, and they can know.
+static int tell_setup(struct drive *d, bool ok)
+{
+    if (!among_others(d))
+        return ok ? 0 : -1;
+    int fd = ok ? handover_write(&d->shared) : -1;
+    if (ok && fd < 0)
+        engine_note(d->engine, "load %s: what its setup found out cannot be handed on; it does not begin",
+                    d->load->name);
+    d->engine->hooks.on_setup(d->engine->hooks.ctx, number_of(d), fd);
+    return fd < 0 ? -1 : 0;
+}
+
+void drive_take_setup(struct drive *d, int fd)
+{
+    if (d->phase != DRIVE_SETUP || does_once(d))
+        return;
+    if (fd >= 0 && handover_read(&d->shared, fd) == 0)
+        d->phase = DRIVE_WAITING;
+    else
+        drive_over(d);
+}
+
 void drive_setup(struct drive *d)
 {
     d->end_ns = d->deadline_ns = d->pause_ns = INT64_MAX;
@@ -122,9 +162,12 @@ void drive_setup(struct drive *d)
         return;
     d->phase = DRIVE_SETUP;
     session_reset(&d->shared, NULL);
+    if (!does_once(d))
+        return;
     const char *why = NULL;
     if (session_begin(&d->shared, NULL, 0, &d->engine->rng, &why) < 0) {
         engine_note(d->engine, "load %s: its setup cannot begin: %s", d->load->name, why);
+        tell_setup(d, false);
         d->phase = DRIVE_OVER;
         return;
     }
@@ -170,16 +213,36 @@ void drive_over(struct drive *d)
     d->deadline_ns = INT64_MAX;
 }
 
-static void teardown(struct drive *d, int64_t now_ns)
+static void enter(struct drive *d, enum drive_phase phase, int64_t now_ns)
 {
-    if (d->plan.teardown.n == 0) {
-        drive_over(d);
-        return;
-    }
-    d->phase = DRIVE_TEARDOWN;
+    d->phase = phase;
     if (d->deadline_ns != INT64_MAX)
         d->deadline_ns = now_ns + TEARDOWN_MAX_S * 1000000000LL;
+}
+
+static void run_teardown(struct drive *d, int64_t now_ns)
+{
+    enter(d, DRIVE_TEARDOWN, now_ns);
     flow_begin_own(&d->own, &d->plan.teardown, FLOW_TEARDOWN, now_ns);
+}
+
+static void teardown(struct drive *d, int64_t now_ns)
+{
+    bool any = d->plan.teardown.n > 0;
+    if (any && among_others(d))
+        d->engine->hooks.on_over(d->engine->hooks.ctx, number_of(d));
+    if (!any || !does_once(d))
+        drive_over(d);
+    else if (d->share.of > 1)
+        enter(d, DRIVE_ALONE, now_ns);
+    else
+        run_teardown(d, now_ns);
+}
+
+void drive_all_over(struct drive *d, int64_t now_ns)
+{
+    if (d->phase == DRIVE_ALONE)
+        run_teardown(d, now_ns);
 }
 
 void drive_own_over(struct drive *d, bool ok, int64_t now_ns)
@@ -189,7 +252,7 @@ void drive_own_over(struct drive *d, bool ok, int64_t now_ns)
         engine_note(d->engine, "load %s: its %s failed%s", d->load->name,
                     d->phase == DRIVE_SETUP ? "setup" : "teardown",
                     d->phase == DRIVE_SETUP ? "; it does not begin" : "");
-    if (d->phase == DRIVE_SETUP && ok)
+    if (d->phase == DRIVE_SETUP && tell_setup(d, ok) == 0)
         d->phase = DRIVE_WAITING;
     else
         drive_over(d);
@@ -448,6 +511,8 @@ bool drive_turn(struct drive *d, int64_t now_ns)
         drive_finish(d, INFINITY, now_ns); // each ends by its own timeout
     if (d->phase == DRIVE_RUNNING)
         any = run(d, now_ns) || any;
+    if (now_ns >= d->deadline_ns && d->phase == DRIVE_ALONE) // the others had as long: no more waiting
+        run_teardown(d, now_ns);
     if (now_ns >= d->deadline_ns && (d->phase == DRIVE_FINISHING || d->phase == DRIVE_TEARDOWN)) {
         drive_cancel_all(d);
         if (d->phase == DRIVE_TEARDOWN)

@@ -125,6 +125,18 @@ void engine_stop(struct engine *e, double grace_s)
     e->house_ns = now_ns;
 }
 
+void engine_take_setup(struct engine *e, uint32_t load, int fd)
+{
+    if (load < (uint32_t)e->n_drives)
+        drive_take_setup(&e->drive[load], fd);
+}
+
+void engine_all_over(struct engine *e, uint32_t load)
+{
+    if (load < (uint32_t)e->n_drives)
+        drive_all_over(&e->drive[load], clock_mono_ns());
+}
+
 bool engine_running(const struct engine *e)
 {
     return e->phase == ENGINE_RUNNING;

@@ -18,6 +18,10 @@ struct engine;
 struct engine_hooks {
     void (*on_idle)(void *ctx);
     void (*on_note)(void *ctx, const char *text);
+    // With other processes only (together.h): the setup of a load ended here, with its variables in fd, which becomes
+    // the callee's (-1: it failed); this process's part of a load with a teardown is over.
+    void (*on_setup)(void *ctx, int load, int fd);
+    void (*on_over)(void *ctx, int load);
     void *ctx;
 };
 struct engine_part {
@@ -34,6 +38,9 @@ void engine_close(struct engine *e);
 void engine_begin(struct engine *e, double from_s, int64_t at_ns, uint64_t seed);
 void engine_stop(struct engine *e, double grace_s);
 bool engine_running(const struct engine *e);
+// What the others said of a load: its setup ended (fd stays the caller's; -1: it failed), or their parts are over.
+void engine_take_setup(struct engine *e, uint32_t load, int fd);
+void engine_all_over(struct engine *e, uint32_t load);
 
 void engine_generator(const struct engine *e, struct load_generator *out);
 

@@ -21,10 +21,11 @@ enum engine_phase { ENGINE_IDLE, ENGINE_RUNNING, ENGINE_FINISHING };
 
 enum drive_phase {
     DRIVE_IDLE,
-    DRIVE_SETUP,     // its setup steps are under way
+    DRIVE_SETUP,     // its setup steps are under way, here or in another process
     DRIVE_WAITING,   // for the setups of the others, and for its start
     DRIVE_RUNNING,   // iterations begin
     DRIVE_FINISHING, // none begin; exchanges under way may end
+    DRIVE_ALONE,     // this part is over, those of other processes are not; the teardown is to follow
     DRIVE_TEARDOWN,
     DRIVE_OVER,
 };
@@ -156,6 +157,8 @@ void drive_restart(struct drive *d); // closes all connections
 // How long a user waits after an exchange that reached nothing; 0 after others.
 int64_t drive_back_off_ns(struct drive *d, int user, bool reached);
 void drive_flow_over(struct drive *d, struct flow *f, bool reached, int64_t now_ns);
+void drive_take_setup(struct drive *d, int fd); // it ended elsewhere: with its variables in fd, or (-1) in failure
+void drive_all_over(struct drive *d, int64_t now_ns); // of all processes
 void drive_own_over(struct drive *d, bool ok, int64_t now_ns);
 void drive_over(struct drive *d); // nothing of it is left to do
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PACKETS_PER_POLL = 512, REAP_WITHIN_MS = 2000 };
 #define SILENT_NS 5000000000 // a worker that says nothing for longer is told of
@@ -125,7 +126,13 @@ static const char *take_generator(struct load_link *l, const struct load_proto_h
     return NULL;
 }
 
-static const char *take(struct load_link *l, const struct load_proto_head *head)
+static const char *take_setup(struct load_link *l, const struct load_proto_head *head, int fd)
+{
+    l->hooks.on_setup(l->hooks.ctx, l, head->arg, fd);
+    return NULL;
+}
+
+static const char *take(struct load_link *l, const struct load_proto_head *head, int fd)
 {
     int text_len = head->len < PROTO_TEXT_MAX ? (int)head->len : PROTO_TEXT_MAX;
     switch (head->type) {
@@ -143,6 +150,11 @@ static const char *take(struct load_link *l, const struct load_proto_head *head)
         return take_values(l, head);
     case PROTO_GENERATOR:
         return take_generator(l, head);
+    case PROTO_SETUP:
+        return take_setup(l, head, fd);
+    case PROTO_OVER:
+        l->hooks.on_over(l->hooks.ctx, l, head->arg);
+        return NULL;
     case PROTO_NOTE:
         tell(l, 0, "%.*s", text_len, (const char *)l->packet);
         return NULL;
@@ -177,12 +189,15 @@ int link_poll(struct load_link *l)
     int taken = 0;
     while (taken < PACKETS_PER_POLL && l->state != LOAD_LOST) {
         struct load_proto_head head;
-        int got = load_proto_receive(l->worker.fd, &head, l->packet, PROTO_PAYLOAD_MAX, NULL);
+        int fd;
+        int got = load_proto_receive(l->worker.fd, &head, l->packet, PROTO_PAYLOAD_MAX, &fd);
         if (got < 0 && errno == EAGAIN)
             break;
         const char *wrong = got < 0 && errno != ECONNRESET ? "it sent a packet that is not one of ours" : NULL;
         if (got == 1)
-            wrong = take(l, &head);
+            wrong = take(l, &head, fd);
+        if (fd >= 0)
+            close(fd);
         if (wrong || got != 1)
             lose(l, wrong);
         taken++;
@@ -236,6 +251,11 @@ int link_say(struct load_link *l, int type, const void *payload, size_t len, str
     if (load_proto_send(l->worker.fd, (enum load_proto_type)type, 0, payload, len, -1) == 0)
         return 0;
     return seep_fail_errno(err, errno, "The load worker (pid %d) takes no commands", (int)l->pid);
+}
+
+int link_hand(struct load_link *l, int type, uint32_t arg, int fd)
+{
+    return load_proto_send(l->worker.fd, (enum load_proto_type)type, arg, NULL, 0, fd);
 }
 
 void link_close(struct load_link *l)

@@ -9,6 +9,7 @@
 #include "load/spawn.h"
 
 struct load_proto_hello;
+struct load_link;
 
 // Where the histograms of all workers come together, and who is told of events.
 struct link_hooks {
@@ -16,6 +17,10 @@ struct link_hooks {
     void (*on_hist)(void *ctx, int series, int kind, const struct load_hist *h);
     void (*on_values)(void *ctx, int metric, const struct load_hist *h); // of a trend
     void (*on_text)(void *ctx, int level, const char *text);
+    // The worker `from` says how the setup of a load ended (fd: its variables, closed afterwards; -1: it failed), and
+    // that its part of a load is over. The load's number is not checked.
+    void (*on_setup)(void *ctx, struct load_link *from, uint32_t load, int fd);
+    void (*on_over)(void *ctx, struct load_link *from, uint32_t load);
     void *ctx;
 };
 
@@ -48,6 +53,9 @@ int link_poll(struct load_link *l);
 
 // Sends a command (enum load_proto_type). -1 when the worker takes none.
 int link_say(struct load_link *l, int type, const void *payload, size_t len, struct seep_err *err);
+
+// The same with a number and a descriptor (-1: none; it stays the caller's) in place of a payload.
+int link_hand(struct load_link *l, int type, uint32_t arg, int fd);
 
 // Ends and reaps it, at most 2 s. An all-zero link is allowed.
 void link_close(struct load_link *l);

@@ -11,8 +11,10 @@
 #include "load/rng.h"
 #include "load/summary.h"
 #include "load/tally.h"
+#include "load/together.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +50,7 @@ struct load {
     struct load_link *link;
     int n_links, lost;
     int epoll_fd; // -1 once all are lost
+    struct load_together together;
     struct load_series_table table;
     struct series *series; // table.n
     struct load_metric_table metrics;
@@ -190,6 +193,20 @@ static void on_values(void *ctx, int metric, const struct load_hist *h)
     hist_merge(&l->metric[metric].values, h);
 }
 
+static void on_setup(void *ctx, struct load_link *from, uint32_t load, int fd)
+{
+    struct load *l = ctx;
+    if (load <= INT_MAX)
+        together_setup(&l->together, l->link, (int)(from - l->link), (int)load, fd);
+}
+
+static void on_over(void *ctx, struct load_link *from, uint32_t load)
+{
+    struct load *l = ctx;
+    if (load <= INT_MAX)
+        together_part_over(&l->together, l->link, (int)(from - l->link), (int)load);
+}
+
 static void add_up_metrics(struct load *l)
 {
     for (int i = 0; i < l->metrics.n; i++) {
@@ -311,6 +328,8 @@ static void look_at_states(struct load *l)
     int lost = 0;
     for (int i = 0; i < l->n_links; i++)
         lost += l->link[i].state == LOAD_LOST;
+    if (lost > l->lost)
+        together_look(&l->together, l->link);
     if (lost > l->lost && lost < l->n_links)
         tell(l, 1,
              "%d of %d load workers are gone; the others drive their own shares on, so less than the profile asks.",
@@ -363,6 +382,8 @@ static int load_allocate(const struct profile *p, const struct load_options *opt
     l->series = calloc((size_t)l->table.n, sizeof *l->series);
     l->metric = calloc((size_t)l->metrics.n + 1, sizeof *l->metric);
     l->link = calloc((size_t)workers, sizeof *l->link);
+    if (together_open(&l->together, p, workers, err) < 0)
+        return -1;
     if (!l->series || !l->metric || !l->link)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the %d series of the load.", l->table.n);
     l->rng.state = options ? options->seed : 0;
@@ -378,7 +399,12 @@ static int start_worker(struct load *l, const char *self_exe, struct load_proto_
                         struct seep_err *err)
 {
     struct load_link *k = &l->link[l->n_links];
-    const struct link_hooks hooks = {.on_hist = on_hist, .on_values = on_values, .on_text = on_text, .ctx = l};
+    const struct link_hooks hooks = {.on_hist = on_hist,
+                                     .on_values = on_values,
+                                     .on_text = on_text,
+                                     .on_setup = on_setup,
+                                     .on_over = on_over,
+                                     .ctx = l};
     hello->process = (uint32_t)l->n_links;
     hello->seed = rng_next(&l->rng);
     if (link_open(self_exe, &l->table, &l->metrics, hello, profile_fd, hooks, k, err) < 0)
@@ -431,6 +457,7 @@ int load_begin(struct load *l, double from_s, struct seep_err *err)
     struct load_proto_begin begin = {.from_s = from_s > 0 ? from_s : 0,
                                      .at_ns = clock_mono_ns() + (l->n_links > 1 ? HEAD_START_NS : 0),
                                      .seed = rng_next(&l->rng)};
+    together_begin(&l->together);
     for (int i = 0; i < l->n_links; i++) {
         struct load_link *k = &l->link[i];
         if (k->state == LOAD_LOST)
@@ -481,6 +508,7 @@ void load_free(struct load *l)
     if (l->epoll_fd >= 0)
         close(l->epoll_fd);
     free(l->link);
+    together_close(&l->together);
     free(l->series);
     free(l->metric);
     load_series_free(&l->table);

@@ -13,6 +13,8 @@ enum load_proto_type {
     PROTO_BEGIN,     // struct load_proto_begin
     PROTO_STOP,      // struct load_proto_stop
     PROTO_ASK,       // report now
+    PROTO_SETUP,     // both ways, arg: load; how its setup ended: with a memfd of its variables (handover.h), or failed
+    PROTO_OVER,      // both ways, arg: load; this worker's part of it is over, and: all workers' parts are
     // to the supervisor
     PROTO_STATE = 16, // arg: enum load_state
     PROTO_HIST,       // arg: series * LOAD_HIST_KINDS + kind; hist_pack() of what is new since the last one

@@ -41,6 +41,10 @@ struct worker {
     int n_notes, notes_lost;
     bool reporting;
     int step; // of the report: a histogram, the counters or the status codes of a series, or a metric each
+    struct {
+        bool setup, over; // to be sent
+        int fd;           // of its setup; -1: that failed
+    } once[PROFILE_LOADS_MAX];
     bool state_due;
     enum load_state state;
 };
@@ -128,11 +132,28 @@ static bool send_state(struct worker *w)
     return true;
 }
 
+static bool send_once(struct worker *w, uint32_t load)
+{
+    if (w->once[load].setup) {
+        if (load_proto_send(w->fd, PROTO_SETUP, load, NULL, 0, w->once[load].fd) < 0)
+            return false;
+        if (w->once[load].fd >= 0)
+            close(w->once[load].fd);
+        w->once[load].setup = false;
+    }
+    if (w->once[load].over && load_proto_send(w->fd, PROTO_OVER, load, NULL, 0, -1) < 0)
+        return false;
+    w->once[load].over = false;
+    return true;
+}
+
 static void pump(struct worker *w)
 {
     bool flows = true;
     while (flows && w->n_notes)
         flows = send_note(w);
+    for (uint32_t i = 0; flows && i < PROFILE_LOADS_MAX; i++)
+        flows = send_once(w, i);
     for (; flows && w->reporting; w->step++)
         flows = send_step(w);
     if (!flows && w->reporting)
@@ -165,6 +186,21 @@ static void on_note(void *ctx, const char *text)
     if (w->n_notes == NOTES)
         return; // at most one a scenario and kind is made; these are the first
     snprintf(w->note[w->n_notes++], PROTO_TEXT_MAX, "%s", text);
+}
+
+static void on_setup(void *ctx, int load, int fd)
+{
+    struct worker *w = ctx;
+    w->once[load].setup = true;
+    w->once[load].fd = fd;
+    pump(w);
+}
+
+static void on_over(void *ctx, int load)
+{
+    struct worker *w = ctx;
+    w->once[load].over = true;
+    pump(w);
 }
 
 // The last report must be whole and come before the state, so one that is half sent begins anew.
@@ -218,7 +254,17 @@ static void stop(struct worker *w, const struct load_proto_stop *s)
     pump(w);
 }
 
-static void command(struct worker *w, const struct load_proto_head *head, const void *payload)
+// Another process has begun already, and is through with its setup: so the moment to begin has come.
+static void take_setup(struct worker *w, uint32_t load, int fd)
+{
+    if (uv_is_active((uv_handle_t *)&w->start)) {
+        uv_timer_stop(&w->start);
+        on_start(&w->start);
+    }
+    engine_take_setup(w->engine, load, fd);
+}
+
+static void command(struct worker *w, const struct load_proto_head *head, const void *payload, int fd)
 {
     if (head->type == PROTO_BEGIN && head->len == sizeof(struct load_proto_begin))
         begin(w, payload);
@@ -226,6 +272,10 @@ static void command(struct worker *w, const struct load_proto_head *head, const 
         stop(w, payload);
     else if (head->type == PROTO_ASK)
         report(w);
+    else if (head->type == PROTO_SETUP)
+        take_setup(w, head->arg, fd);
+    else if (head->type == PROTO_OVER)
+        engine_all_over(w->engine, head->arg);
 }
 
 static void on_channel(uv_poll_t *poll, int status, int events)
@@ -238,11 +288,14 @@ static void on_channel(uv_poll_t *poll, int status, int events)
     if (events & UV_READABLE) {
         struct load_proto_head head;
         double payload[8];
-        int got = load_proto_receive(w->fd, &head, payload, sizeof payload, NULL);
+        int fd;
+        int got = load_proto_receive(w->fd, &head, payload, sizeof payload, &fd);
         if (got == 1)
-            command(w, &head, payload);
+            command(w, &head, payload, fd);
         else if (got == 0 || errno != EAGAIN)
             uv_stop(&w->loop); // the supervisor is gone
+        if (fd >= 0)
+            close(fd);
     }
     if (events & UV_WRITABLE)
         pump(w);
@@ -290,7 +343,8 @@ static int open_worker(struct worker *w, struct seep_err *err)
         return -1;
     const struct engine_part part = {
         .process = (int)hello.process, .processes = (int)hello.processes, .seed = hello.seed};
-    struct engine_hooks hooks = {.on_idle = on_idle, .on_note = on_note, .ctx = w};
+    struct engine_hooks hooks = {
+        .on_idle = on_idle, .on_note = on_note, .on_setup = on_setup, .on_over = on_over, .ctx = w};
     load_metrics_build(w->profile, &w->metrics);
     if (load_series_build(w->profile, &w->series, err) < 0 || tally_open(&w->series, &w->metrics, &w->tally, err) < 0 ||
         engine_open(&w->loop, w->profile, &w->tally, &part, hooks, &w->engine, err) < 0)

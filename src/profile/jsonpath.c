@@ -65,7 +65,8 @@ int jsonpath_bound(const char *text, struct bound *out, struct seep_err *err)
         const char *sign;
         enum bound_op op;
     } ops[] = {{"<=", BOUND_AT_MOST}, {">=", BOUND_AT_LEAST}, {"==", BOUND_EQUAL},
-               {"!=", BOUND_OTHER},   {"<", BOUND_LESS},      {">", BOUND_MORE}};
+               {"!=", BOUND_OTHER},   {"<", BOUND_LESS},      {">", BOUND_MORE},
+               {"", BOUND_EQUAL}}; // a number alone
     const char *p = text + strspn(text, " \t");
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         size_t len = strlen(ops[i].sign);

@@ -1,7 +1,7 @@
 // Paths into JSON, a documented subset of RFC 9535: `$` and then any number of `.name`, `['name']`, `[0]` and `[*]`,
 // all items of a list or map. Pure; used to check a profile and by the load engine.
 //
-// Also the comparisons of numbers that checks use: "> 0", "<= 1.5", "== 3", "!= 3".
+// Also the comparisons of numbers that checks use: "> 0", "<= 1.5", "== 3" (or just "3"), "!= 3".
 #ifndef SEEP_PROFILE_JSONPATH_H
 #define SEEP_PROFILE_JSONPATH_H
 

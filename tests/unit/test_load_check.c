@@ -170,13 +170,15 @@ static void bad_paths_and_bounds(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (jsonpath_parse(bad[i], &p, &bad_at, NULL) != -1 || bad_at > strlen(bad[i]))
             fail_msg("taken for a path: %s", bad[i]);
-    static const char *const no_bounds[] = {"", "1", "> ", "=> 1", "> 0x10", "> inf", "> 1 2", "> -", "~ 1"};
+    static const char *const no_bounds[] = {"", "1 2", "> ", "=> 1", "> 0x10", "> inf", "> 1 2", "> -", "~ 1"};
     struct bound b;
     for (size_t i = 0; i < sizeof no_bounds / sizeof *no_bounds; i++)
         if (jsonpath_bound(no_bounds[i], &b, NULL) != -1)
             fail_msg("taken for a comparison: %s", no_bounds[i]);
     assert_int_equal(jsonpath_bound(" >= -1.5 ", &b, NULL), 0);
     assert_true(jsonpath_bound_holds(&b, -1.5) && !jsonpath_bound_holds(&b, -2) && !jsonpath_bound_holds(&b, NAN));
+    assert_int_equal(jsonpath_bound(" -3 ", &b, NULL), 0);
+    assert_true(jsonpath_bound_holds(&b, -3) && !jsonpath_bound_holds(&b, 3));
     assert_int_equal(jsonpath_bound("!=3", &b, NULL), 0);
     assert_true(jsonpath_bound_holds(&b, 2) && !jsonpath_bound_holds(&b, 3));
 }

@@ -235,6 +235,102 @@ static void a_worker_that_stood_still_has_not_driven_its_share(void **s)
     load_free(l);
 }
 
+// ---- once for all of them -------------------------------------------------------------------------------------------
+
+#define LOGIN                                                                                                          \
+    "{name: in, request: {method: POST, url: 'http://127.0.0.1:@/login', "                                             \
+    "body: 'user=u${user:id}'}, extract: {token: $.token}}"
+
+// Whatever was told, and how often this.
+static int told(struct load *l, const char *wanted)
+{
+    int n = 0;
+    for (struct load_event e; load_next_event(l, &e);) {
+        if (strstr(e.text, wanted))
+            n++;
+        if (!*wanted || !strstr(e.text, wanted))
+            print_message("told: %s\n", e.text);
+    }
+    return n;
+}
+
+static struct load *begin_workers(int port, const char *text)
+{
+    struct load *l = rig_start(rig_profile(port, text));
+    struct seep_err err = {0};
+    assert_true(rig_wait(l, rig_is, LOAD_READY, 20));
+    assert_int_equal(load_begin(l, 0, &err), 0);
+    return l;
+}
+
+static void setup_and_teardown_are_run_by_one_for_all(void **s)
+{
+    (void)s;
+    struct rig_server own = rig_serve("shop_http", (const char *const[4]){"0"});
+    struct load *l =
+        begin_workers(own.port, "version: 1\nname: t\nload: # two\n"
+                                "- name: one\n  users: 2\n  iterations: 30\n  scenarios:\n"
+                                "  - {name: o, request: {url: 'http://127.0.0.1:@/conn'}}\n"
+                                "- name: split\n  users: 6\n  iterations: 120\n  workers: 3\n"
+                                "  setup: [" LOGIN "]\n  teardown: [{name: bye, request: "
+                                "'http://127.0.0.1:@/count', expect: {body: \"\\n/echo 120\\n\"}}]\n  scenarios:\n"
+                                "  - {name: s, request: {url: 'http://127.0.0.1:@/echo?t=${user:token}'}, "
+                                "expect: {json: {$.query: {matches: '^t=t-u0.[01]$'}}}}\n");
+    assert_int_equal(load_workers(l), 3);
+    for (int again = 1; again <= 2; again++) {
+        assert_true(rig_wait(l, rig_is, LOAD_STOPPED, 20));
+        assert_int_equal(load_counts(l, LOAD_ALL)->ok, 150 * again); // each of them had what the setup found out
+        assert_int_equal(rig_asked(own.port, "/login"), again);
+        if (again == 1) // the teardown came once, when all parts were over; the second time there is too much for it
+            assert_int_equal(told(l, "teardown"), 0);
+        struct seep_err err;
+        if (again == 1)
+            assert_int_equal(load_begin(l, 0, &err), 0);
+    }
+    assert_true(told(l, "first reply that is not as expected") == 1);
+    load_free(l);
+    rig_end(own);
+}
+
+static void a_setup_that_fails_lets_no_worker_begin(void **s)
+{
+    (void)s;
+    struct load *l = begin_workers(demo.port, "version: 1\nname: t\nload:\n  users: 6\n  workers: 3\n"
+                                              "  setup: [{name: no, request: 'http://127.0.0.1:@/none'}]\n"
+                                              "  scenarios:\n  - {name: s, request: 'http://127.0.0.1:@/health'}\n");
+    assert_true(rig_wait(l, rig_is, LOAD_STOPPED, 20));
+    assert_int_equal(load_counts(l, LOAD_ALL)->offered, 0);
+    assert_int_equal(told(l, "its setup failed; it does not begin"), 1);
+    load_free(l);
+}
+
+// The one that runs the setup is killed in the middle of it: the others do not wait for ever.
+static void a_setup_whose_worker_is_lost_has_failed(void **s)
+{
+    (void)s;
+    int deaf = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    socklen_t len = sizeof at;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_true(bind(deaf, (struct sockaddr *)&at, len) == 0 && listen(deaf, 8) == 0);
+    assert_int_equal(getsockname(deaf, (struct sockaddr *)&at, &len), 0);
+    struct load *l = begin_workers(ntohs(at.sin_port),
+                                   "version: 1\nname: t\nload:\n  users: 6\n  workers: 3\n  setup: [{name: never, "
+                                   "request: 'http://127.0.0.1:@/'}]\n  scenarios:\n"
+                                   "  - {name: s, request: 'http://127.0.0.1:@/'}\n");
+    struct pollfd asked = {.fd = deaf, .events = POLLIN};
+    assert_int_equal(poll(&asked, 1, 20000), 1);
+    assert_int_equal(load_state(l), LOAD_RUNNING);
+    kill(load_worker_pid(l, 0), SIGKILL);
+    bool over = rig_wait(l, rig_is, LOAD_STOPPED, 20);
+    if (!over)
+        fail_msg("the load is %s after %d events", load_state_name(load_state(l)), told(l, ""));
+    assert_int_equal(load_counts(l, LOAD_ALL)->offered, 0);
+    assert_int_equal(load_generator(l)->lost, 1);
+    load_free(l);
+    close(deaf);
+}
+
 // ---- the last hour --------------------------------------------------------------------------------------------------
 
 static void an_hour_is_kept_in_minutes(void **s)
@@ -293,6 +389,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_lost_worker_is_told_of_and_the_others_go_on),
         cmocka_unit_test(a_worker_that_was_held_up_makes_the_figures_the_generators),
         cmocka_unit_test(a_worker_that_stood_still_has_not_driven_its_share),
+        cmocka_unit_test(setup_and_teardown_are_run_by_one_for_all),
+        cmocka_unit_test(a_setup_that_fails_lets_no_worker_begin),
+        cmocka_unit_test(a_setup_whose_worker_is_lost_has_failed),
         cmocka_unit_test(an_hour_is_kept_in_minutes),
     };
     return cmocka_run_group_tests(tests, serve, end);

@@ -348,7 +348,7 @@ static const struct {
     {"{users: 1, scenarios: [{request: 'http://h/', expect: {headers: {A: {matches: '('}}}}]}",
      "no regular expression"},
     {"{users: 1, scenarios: [{request: 'http://h/', expect: {json: {a.b: 1}}}]}", "it begins with $"},
-    {"{users: 1, scenarios: [{request: 'http://h/', expect: {json: {$.a: {is: 5}}}}]}", "no comparison such as"},
+    {"{users: 1, scenarios: [{request: 'http://h/', expect: {json: {$.a: {is: five}}}}]}", "no comparison such as"},
     {"{users: 1, scenarios: [{request: 'http://h/', expect: {json: {$.a: {present: false, equals: 1}}}}]}",
      "absent and have a value"},
     {"{users: 1, scenarios: [{request: 'http://h/', expect: {body: {at_least: 5B, at_most: 4B}}}]}",
