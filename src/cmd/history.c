@@ -76,7 +76,7 @@ int cmd_collect_history(const char *results, const char *word, struct history *h
     if (cmd_build_report_with(results, word, &what, &like, err) != 0)
         return -1;
     int failed = read_all(results, like, &what, &l, err);
-    if (!failed)
+    if (!failed && l.n)
         qsort(l.items, l.n, sizeof *l.items, by_start);
     for (size_t i = l.n > h->room ? l.n - h->room : 0; !failed && i < l.n; i++)
         failed = history_add(h, l.items[i], err);

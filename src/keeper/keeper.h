@@ -36,6 +36,7 @@ enum keeper_happening { // the events of the state table
 struct keeper_client {
     int fd; // -1: free
     bool control;
+    bool memory; // wants each process's memory with its region
 };
 
 struct keeper_stream {

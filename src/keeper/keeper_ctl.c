@@ -117,6 +117,7 @@ static int take_hello(struct keeper *k, struct keeper_client *c, const struct ke
     if (master && master != c)
         return EBUSY;
     c->control = true;
+    c->memory = h->flags & KEEPER_HELLO_MEMORY;
     k->told = 0;
     return 0;
 }

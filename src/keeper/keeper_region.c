@@ -342,6 +342,19 @@ void keeper_region_tick(struct keeper *k)
             touch_first(&spares[i]);
 }
 
+// For reading alone, and of the process that the region is of; -1 where even the keeper may not.
+static int open_memory(const struct region *r)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/mem", (int)r->pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && process_gone(r)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 void keeper_region_push(struct keeper *k, struct keeper_client *c, bool again)
 {
     for (int i = 0; i < KEEPER_REGIONS_MAX; i++) {
@@ -359,7 +372,10 @@ void keeper_region_push(struct keeper *k, struct keeper_client *c, bool again)
             .main = r->main,
             .generation = r->generation,
         };
-        r->told = keeper_ctl_send(k, c, &m, &r->fd, 1);
+        int fds[2] = {r->fd, c->memory ? open_memory(r) : -1};
+        r->told = keeper_ctl_send(k, c, &m, fds, fds[1] < 0 ? 1 : 2);
+        if (fds[1] >= 0)
+            close(fds[1]);
     }
 }
 

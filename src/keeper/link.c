@@ -117,7 +117,7 @@ static void adopt_started(struct keeper_link *link, struct packet *p)
 // Turns a packet into an event; KEEPER_EV_NONE for what a newer minor keeper might say.
 static struct keeper_event to_event(struct keeper_link *link, struct packet *p)
 {
-    struct keeper_event ev = {.kind = KEEPER_EV_NONE, .fd = -1};
+    struct keeper_event ev = {.kind = KEEPER_EV_NONE, .fd = -1, .memory_fd = -1};
     switch (p->msg.type) {
     case KEEPER_MSG_STARTED:
         ev.kind = KEEPER_EV_STARTED;
@@ -141,11 +141,12 @@ static struct keeper_event to_event(struct keeper_link *link, struct packet *p)
         ev.u.stats = p->msg.u.stats;
         break;
     case KEEPER_MSG_REGION:
-        if (p->fd_count != 1)
+        if (p->fd_count < 1 || p->fd_count > 2)
             break;
         ev.kind = KEEPER_EV_REGION;
         ev.u.region = p->msg.u.region;
         ev.fd = p->fds[0];
+        ev.memory_fd = p->fd_count == 2 ? p->fds[1] : -1;
         p->fd_count = 0;
         break;
     default:
@@ -157,7 +158,7 @@ static struct keeper_event to_event(struct keeper_link *link, struct packet *p)
 
 static int lost(struct keeper_link *link, struct keeper_event *ev)
 {
-    *ev = (struct keeper_event){.kind = link->lost_told ? KEEPER_EV_NONE : KEEPER_EV_LOST, .fd = -1};
+    *ev = (struct keeper_event){.kind = link->lost_told ? KEEPER_EV_NONE : KEEPER_EV_LOST, .fd = -1, .memory_fd = -1};
     link->lost_told = true;
     close_fd(&link->fd);
     if (link->keeper_is_child && link->keeper_pid > 0)
@@ -173,7 +174,7 @@ int keeper_next_event(struct keeper_link *link, struct keeper_event *ev, struct 
         memmove(&link->queue[0], &link->queue[1], --link->queued * sizeof link->queue[0]);
         return 0;
     }
-    *ev = (struct keeper_event){.kind = KEEPER_EV_NONE, .fd = -1};
+    *ev = (struct keeper_event){.kind = KEEPER_EV_NONE, .fd = -1, .memory_fd = -1};
     while (link->fd >= 0 && ev->kind == KEEPER_EV_NONE) {
         struct packet p;
         struct seep_err mine = {0};
@@ -343,8 +344,10 @@ void keeper_close(struct keeper_link *link)
 {
     if (link->magic != KEEPER_LINK_MAGIC)
         return;
-    for (size_t i = 0; i < link->queued; i++)
+    for (size_t i = 0; i < link->queued; i++) {
         close_fd(&link->queue[i].fd);
+        close_fd(&link->queue[i].memory_fd);
+    }
     link->queued = 0;
     close_fd(&link->fd);
     close_fd(&link->target_pidfd);
@@ -423,7 +426,7 @@ int keeper_attach(int run_dir_fd, bool control, struct keeper_link *link, struct
         return -1;
     link->fd = fd;
     struct keeper_msg reply, m = {.type = KEEPER_MSG_HELLO};
-    m.u.hello = (struct keeper_hello){.control = control, .pid = getpid()};
+    m.u.hello = (struct keeper_hello){.control = control, .pid = getpid(), .flags = KEEPER_HELLO_MEMORY};
     if (check_peer(fd, &link->keeper_pid, err) == 0 && ask(link, &m, KEEPER_REPLY_MS, &reply, err) == 0) {
         if (!reply.result)
             return 0;

@@ -59,14 +59,15 @@ enum keeper_event_kind {
     KEEPER_EV_START_FAILED, // u.failed; keeper_start_failure() makes the sentence
     KEEPER_EV_EXITED,       // u.exit
     KEEPER_EV_EMPTY,        // the last descendant is gone
-    KEEPER_EV_REGION,       // u.region; fd is the caller's to close
+    KEEPER_EV_REGION,       // u.region; fd and memory_fd are the caller's to close
     KEEPER_EV_STATS,        // u.stats
     KEEPER_EV_LOST,         // the keeper is gone; see keeper_orphan_wait()
 };
 
 struct keeper_event {
     enum keeper_event_kind kind;
-    int fd; // -1: none
+    int fd;        // -1: none
+    int memory_fd; // /proc/PID/mem of the region's process, after keeper_attach() alone; -1: none
     union {
         struct keeper_started started;
         struct keeper_failed failed;

@@ -65,7 +65,7 @@ enum keeper_msg_type {
     KEEPER_MSG_START_FAILED,   // u.failed
     KEEPER_MSG_EXITED,         // u.exit
     KEEPER_MSG_EMPTY,          // no descendant lives any more
-    KEEPER_MSG_REGION,         // u.region; descriptor: the region's memfd
+    KEEPER_MSG_REGION,         // u.region; descriptors: the region's memfd, and the process's memory if asked for
     KEEPER_MSG_STATS,          // u.stats, at most once a second and only when something changed
 };
 
@@ -102,7 +102,12 @@ enum keeper_stage {
 struct keeper_hello {
     uint32_t control; // 1: takes the events; 0: only looks
     int32_t pid;
+    uint32_t flags; // KEEPER_HELLO_*
 };
+
+// Regions come with /proc/PID/mem of their process, opened to be read: by Yama's rules the keeper may, as the target's
+// ancestor, and a supervisor that came later may not.
+#define KEEPER_HELLO_MEMORY 1u
 
 struct keeper_signal {
     int32_t sig;

@@ -161,6 +161,40 @@ static void read_symbols(struct elf *e, const Elf64_Shdr *table, const Elf64_Shd
     free(syms);
 }
 
+// What an allocator says in its messages stays when its symbols are renamed, hidden and stripped. The first letters
+// stand apart, for else whoever holds this table would hold the texts.
+static const struct {
+    char first;
+    const char *rest, *name;
+} said_by[] = {{'<', "jemalloc>: ", "jemalloc"},
+               {'t', "cmalloc.max_total_thread_cache_bytes", "tcmalloc"},
+               {'m', "imalloc: warning: ", "mimalloc"}};
+
+static bool holds(const char *texts, size_t size, char first, const char *rest)
+{
+    const char *at = texts;
+    while ((at = memmem(at, size - (size_t)(at - texts), rest, strlen(rest))) != NULL)
+        if (at > texts && at[-1] == first)
+            return true;
+        else
+            at++;
+    return false;
+}
+
+static void read_texts(struct elf *e, const Elf64_Shdr *section)
+{
+    char *texts = slice(e, section->sh_offset, section->sh_size, SECTION_MAX);
+    for (size_t i = 0; texts && i < sizeof said_by / sizeof *said_by; i++)
+        if (holds(texts, section->sh_size, said_by[i].first, said_by[i].rest))
+            e->exe->embedded = said_by[i].name;
+    free(texts);
+}
+
+static bool is_constant_data(const Elf64_Shdr *s)
+{
+    return s->sh_type == SHT_PROGBITS && (s->sh_flags & (SHF_ALLOC | SHF_WRITE | SHF_EXECINSTR)) == SHF_ALLOC;
+}
+
 // Stripped programs keep the dynamic table, in which an allocator that the libraries are to use must stand.
 static void read_sections(struct elf *e)
 {
@@ -171,6 +205,8 @@ static void read_sections(struct elf *e)
     for (size_t i = 0; sections && i < count; i++)
         if ((sections[i].sh_type == SHT_SYMTAB || sections[i].sh_type == SHT_DYNSYM) && sections[i].sh_link < count)
             read_symbols(e, &sections[i], &sections[sections[i].sh_link]);
+        else if (is_constant_data(&sections[i]))
+            read_texts(e, &sections[i]);
     free(sections);
 }
 

@@ -35,6 +35,7 @@ struct linux_exe {
     bool asan, tsan, msan;             // linked to that sanitizer
     bool jemalloc, tcmalloc, mimalloc; // by DT_NEEDED or defined symbols
     bool defines_malloc;               // the file itself defines malloc: a static allocator, invisible to preloading
+    const char *embedded;              // an allocator whose texts the file holds: linked into it, under whatever names
     enum linux_libc libc;
     char interpreter[256];     // of an ELF file, or the program of a #! line
     char script_argument[128]; // rest of the #! line

@@ -177,6 +177,7 @@ int linux_allocator_of(int proc_fd, pid_t pid, char name[16], char path[LINUX_EX
                 : exe.jemalloc ? "jemalloc"
                 : exe.tcmalloc ? "tcmalloc"
                 : exe.mimalloc ? "mimalloc"
+                : exe.embedded ? exe.embedded
                                : found;
         path[0] = '\0';
     }

@@ -62,7 +62,6 @@ enum source { RSS, HEAP, HEAP_RESIDENT, ALLOC_RESIDENT, THREAD_STACKS, MMAP, RSS
 static int read_sources(struct build *b, double *v[SOURCES], struct seep_err *err)
 {
     static const char *const names[SOURCES] = {[RSS] = S_RSS,
-                                               [HEAP] = S_HEAP_LIVE,
                                                [HEAP_RESIDENT] = S_HEAP_RESIDENT,
                                                [ALLOC_RESIDENT] = S_ALLOC_RESIDENT,
                                                [MMAP] = S_MMAP_ANON,

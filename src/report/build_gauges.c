@@ -90,6 +90,23 @@ static int calls_tell_less(struct build *b, bool *less, struct seep_err *err)
     return 0;
 }
 
+// Where attribution failed in a run the probe saw some other heap, if any, and perhaps another allocator's figures.
+static int drop_another_heap(struct build *b, double **live, double **allocated, struct seep_err *err)
+{
+    const char *mode = b->r->evidence.attribution, *attached, *source;
+    if (build_get(b, M_ATTACHED, &attached, err) != 0 || build_get(b, M_HEAP_SOURCE, &source, err) != 0)
+        return -1;
+    if (attached != NULL || mode == NULL || strcmp(mode, "failed") != 0)
+        return 0;
+    free(*live);
+    *live = NULL;
+    if (source == NULL || !strstr(source, HEAP_SOURCE_STATS)) {
+        free(*allocated);
+        *allocated = NULL;
+    }
+    return 0;
+}
+
 // Live bytes by the probe; without attribution what the allocator says it has handed out.
 int build_heap(struct build *b, double **values, bool *by_allocator, struct seep_err *err)
 {
@@ -98,7 +115,8 @@ int build_heap(struct build *b, double **values, bool *by_allocator, struct seep
     *values = NULL;
     *by_allocator = false;
     if (build_values(b, S_HEAP_LIVE, "", values, err) != 0 ||
-        build_values(b, S_ALLOC_ALLOCATED, "", &allocated, err) != 0 || calls_tell_less(b, &less, err) != 0) {
+        build_values(b, S_ALLOC_ALLOCATED, "", &allocated, err) != 0 ||
+        drop_another_heap(b, values, &allocated, err) != 0 || calls_tell_less(b, &less, err) != 0) {
         free(allocated);
         free(*values);
         *values = NULL;

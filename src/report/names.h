@@ -163,6 +163,7 @@
 #define M_INTERVAL           "interval"           // seconds between ticks
 #define M_DURATION           "duration"           // planned seconds of the measure phase
 #define M_HEAP_SOURCE        "heap.source"        // "requested bytes", "usable size", "jemalloc stats.allocated", ...
+#define HEAP_SOURCE_STATS    "stats.allocated"    // ends the value where an allocator tells what it has handed out
 #define M_ATTRIBUTION        "attribution"        // "exact", "sampled", "off", "failed"
 #define M_ATTRIBUTION_REASON "attribution.reason" // a sentence, when failed or off
 #define M_SAMPLING_MEAN      "attribution.mean"   // bytes, in sampled mode

@@ -60,6 +60,8 @@ static void take_event(struct dep *d, struct keeper_event *ev)
         break;
     case KEEPER_EV_REGION:
         close(ev->fd);
+        if (ev->memory_fd >= 0)
+            close(ev->memory_fd);
         break;
     case KEEPER_EV_STATS:
     case KEEPER_EV_NONE:

@@ -64,13 +64,25 @@ static void outcome_facts(struct run *r)
         run_meta_f(r, M_OUTCOME_SIGNAL, "%d", o->interrupted_by);
 }
 
+// What the probe counted is not the heap; the allocator itself may have told, where its calls are visible.
+static void past_facts(struct run *r, const char *asked)
+{
+    const char *name = heap_past_allocator(r->sampler.heap);
+    bool told = name[0] && !strcmp(name, asked);
+    run_meta_f(r, M_HEAP_SOURCE, "%s%s", told ? name : "", told ? " " HEAP_SOURCE_STATS : "");
+    if (name[0])
+        run_meta_f(r, M_TARGET_ALLOCATOR, "%s, inside the program", name);
+}
+
 static void attribution_facts(struct run *r)
 {
     struct heap_evidence ev;
     if (!r->sampler.heap)
         return;
     heap_evidence(r->sampler.heap, &ev);
-    bool failed = !ev.any || ev.main_unseen || ev.main_gave_up;
+    bool failed = !ev.any || ev.main_unseen || ev.main_gave_up || ev.past;
+    if (ev.past)
+        past_facts(r, ev.allocator);
     if (failed) {
         run_meta(r, M_ATTRIBUTION, "failed");
         run_meta(r, M_ATTRIBUTION_REASON, ev.trouble);

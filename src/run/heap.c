@@ -41,6 +41,8 @@ static void free_region(struct region *g)
 {
     wire_snapshot_free(&g->snapshot);
     wire_close(g->wire);
+    if (g->memory_fd >= 0)
+        close(g->memory_fd);
     free(g->number);
     free(g->watch);
     module_files_free(&g->files);
@@ -65,8 +67,8 @@ void heap_free(struct run_heap *h)
     free(h);
 }
 
-int heap_region_add(struct run_heap *h, int fd, uint32_t id, pid_t pid, uint64_t starttime_ticks, bool main,
-                    struct seep_err *err)
+int heap_region_add(struct run_heap *h, int fd, int memory_fd, uint32_t id, pid_t pid, uint64_t starttime_ticks,
+                    bool main, struct seep_err *err)
 {
     struct region *g = calloc(1, sizeof *g);
     if (!g)
@@ -77,6 +79,7 @@ int heap_region_add(struct run_heap *h, int fd, uint32_t id, pid_t pid, uint64_t
         return -1;
     }
     close(fd);
+    g->memory_fd = memory_fd;
     g->id = id;
     g->pid = pid;
     g->starttime_ticks = starttime_ticks;

@@ -38,9 +38,10 @@ struct heap_totals {
 struct run_heap *heap_new(bool sampled, double sampling_mean_bytes, struct seep_err *err);
 void heap_free(struct run_heap *h);
 
-// A process has a region; takes over fd. main: the target's main process. id is the keeper's. Thread-safe.
-int heap_region_add(struct run_heap *h, int fd, uint32_t id, pid_t pid, uint64_t starttime_ticks, bool main,
-                    struct seep_err *err);
+// A process has a region; takes over fd and memory_fd, the keeper's view of its memory (-1: none). main: the target's
+// main process. id is the keeper's. Thread-safe.
+int heap_region_add(struct run_heap *h, int fd, int memory_fd, uint32_t id, pid_t pid, uint64_t starttime_ticks,
+                    bool main, struct seep_err *err);
 
 // Reads all regions, fills the totals, and with want_stacks the tick's stacks. Regions whose process is no
 // longer in the tree are read a last time and given up; their ids come out of heap_next_released(). Asks the probes for
@@ -57,8 +58,8 @@ typedef void heap_copy_fn(pid_t pid, const struct wire_copy *copy, void *ctx);
 void heap_copies(struct run_heap *h, size_t max, heap_copy_fn *each, void *ctx);
 
 // Region ids to give back to the keeper, those whose last reading stands in a tick up to this one, for only then it is
-// durable: tells one, and the same one again until heap_released() says that the keeper has its order. Loop's thread, no
-// job running.
+// durable: tells one, and the same one again until heap_released() says that the keeper has its order. Loop's thread,
+// no job running.
 bool heap_next_released(const struct run_heap *h, int64_t tick, uint32_t *id);
 void heap_released(struct run_heap *h);
 
@@ -74,14 +75,14 @@ bool heap_ages_taken(const struct run_heap *h);
 typedef int heap_age_fn(uint32_t stack, const uint64_t *bytes, const uint64_t *blocks, size_t n_epochs, void *ctx);
 int heap_each_age(const struct run_heap *h, heap_age_fn *each, void *ctx);
 
-// What the evidence says of the probes: a sentence when something is not attributed, "" when all is well; and the
-// numbers of the cross-check against libunwind.
+// What the evidence says of the probes: a sentence when something is not attributed, "" when all is well.
 struct heap_evidence {
     size_t processes_seen, processes_attributed;
-    uint64_t walks_checked, walks_agreed, truncated, lost;
+    uint64_t truncated, lost;
     bool any;          // at least one region was ever written by a probe
     bool gave_up;      // a probe was turned off in a process: it hung there, or stood in the program's way ...
     bool main_gave_up; // ... in the main one
+    bool past;         // its allocator is not the one the probe sees (heap_past.h)
     bool main_unseen;  // the main process went on as another program, without a probe
     char trouble[320]; // a sentence, or ""
     char allocator[16];
@@ -94,6 +95,7 @@ struct heap_view {
     pid_t pid;
     uint32_t region;                // the keeper's number
     int region_fd;                  // borrowed
+    int memory_fd;                  // borrowed: the keeper's view of its memory; -1: none
     const struct wire_stack *stack; // as of the last tick
     size_t n_stacks;
     const uint32_t *number; // of the run, by the region's stack id
@@ -106,6 +108,12 @@ void heap_each_region(struct run_heap *h, heap_view_fn *fn, void *ctx);
 double heap_mapped_resident(struct run_heap *h, int proc_fd);
 // The run's number of a region's stack; 0 when region or stack are not known. No job running.
 uint32_t heap_number(const struct run_heap *h, uint32_t region, uint32_t id);
+
+// The main process's anonymous memory from outside, as heap_past.h takes it; after heap_sample() of the same tick.
+// Returns the sentence when it is now known that its allocations pass the probe by, NULL otherwise.
+const char *heap_outside(struct run_heap *h, int proc_fd, double outside, double brk);
+// The allocator that passes the probe by, "" where none is known to.
+const char *heap_past_allocator(const struct run_heap *h);
 
 // Processes met so far, and for the i-th a sentence of what became of its attribution; false: met only in passing.
 size_t heap_processes(const struct run_heap *h);

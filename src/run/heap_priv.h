@@ -5,6 +5,7 @@
 #include "run/followed.h"
 #include "run/heap.h"
 #include "run/heap_marks.h"
+#include "run/heap_past.h"
 #include "run/module_files.h"
 #include "wire/wire.h"
 
@@ -12,6 +13,7 @@
 
 struct region {
     struct wire *wire;
+    int memory_fd; // the keeper's view of its memory; -1: none
     uint32_t id;
     pid_t pid;
     uint64_t starttime_ticks;
@@ -57,6 +59,8 @@ struct run_heap {
     pid_t gave_up_pid; // with seen.gave_up, and why
     uint32_t gave_up_reason;
     struct heap_marks marks;
+    struct heap_past past;
+    char past_text[320];
     bool only_main; // the profile wants no other process attributed
 };
 

@@ -14,6 +14,7 @@ void heap_each_region(struct run_heap *h, heap_view_fn *fn, void *ctx)
         struct heap_view v = {.pid = g->pid,
                               .region = g->id,
                               .region_fd = wire_fd(g->wire),
+                              .memory_fd = g->memory_fd,
                               .stack = g->snapshot.stack,
                               .n_stacks = g->snapshot.stacks,
                               .number = g->number,

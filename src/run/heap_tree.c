@@ -160,6 +160,28 @@ void heap_follow_only_main(struct run_heap *h)
     h->only_main = true;
 }
 
+const char *heap_outside(struct run_heap *h, int proc_fd, double outside, double brk)
+{
+    const struct region *main = NULL;
+    for (size_t i = 0; i < h->n_regions; i++)
+        if (h->regions[i]->main && h->regions[i]->alive && heap_tells(h->regions[i]))
+            main = h->regions[i];
+    if (!main || h->past.kind != HEAP_PAST_NO)
+        return NULL;
+    const struct wire_totals *t = &main->snapshot.totals;
+    heap_past_look(&h->past, proc_fd, main->pid, outside, brk,
+                   (double)t->usable_alloc_bytes - (double)t->usable_free_bytes, (double)t->alloc_blocks);
+    if (h->past.kind == HEAP_PAST_NO)
+        return NULL;
+    h->seen.past = true;
+    return heap_past_text(&h->past, h->past_text, sizeof h->past_text);
+}
+
+const char *heap_past_allocator(const struct run_heap *h)
+{
+    return h->past.kind == HEAP_PAST_EMBEDDED ? h->past.name : "";
+}
+
 // ---- the evidence
 
 // A process may have come and gone between two ticks: what its region says counts as well.
@@ -199,6 +221,8 @@ void heap_evidence(struct run_heap *h, struct heap_evidence *out)
                  "The probe held up a thread of process %d for more than a second and was turned off; from then on its "
                  "allocations are not attributed.",
                  (int)h->gave_up_pid);
+    else if (out->past)
+        snprintf(out->trouble, sizeof out->trouble, "%s", h->past_text);
     else if (out->main_unseen)
         snprintf(out->trouble, sizeof out->trouble,
                  "The main process executed a program that the probe is not in (its environment was cleared, or it is "

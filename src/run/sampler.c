@@ -106,7 +106,7 @@ static void put_children(struct run_sampler *s)
 // thread stacks, other anonymous memory and the allocator's resident mappings, from the smaps of every process
 static void put_split(struct run_sampler *s)
 {
-    double stacks = 0, anon = 0, heap = 0;
+    double stacks = 0, anon = 0, heap = 0, brk = NAN, outside = NAN;
     size_t seen = 0;
     for (size_t i = 0; i < s->tree->count; i++) {
         struct linux_map_sum parts[LINUX_MAP_PARTS];
@@ -116,6 +116,10 @@ static void put_split(struct run_sampler *s)
         stacks += (double)(parts[LINUX_MAP_THREAD_STACK].rss_bytes + parts[LINUX_MAP_STACK].rss_bytes);
         anon += (double)parts[LINUX_MAP_ANON].rss_bytes;
         heap += (double)(parts[LINUX_MAP_HEAP].rss_bytes);
+        if (s->tree->nodes[i].pid == s->main_pid) {
+            brk = (double)parts[LINUX_MAP_HEAP].rss_bytes;
+            outside = brk + (double)parts[LINUX_MAP_ANON].rss_bytes;
+        }
     }
     if (!seen)
         return;
@@ -127,6 +131,9 @@ static void put_split(struct run_sampler *s)
     s->tick->value[RUN_S_HEAP_RESIDENT] = isfinite(mapped) ? all - fmin(mapped, all) : all;
     if (isnan(mapped))
         s->tick->value[RUN_S_MMAP_ANON] = NAN;
+    const char *past = s->heap ? heap_outside(s->heap, s->proc_fd, outside, brk) : NULL;
+    if (past)
+        tick_event(s->tick, E_DEGRADED, s->tick->time, s->tick->time, 0, past);
 }
 
 static void put_self(struct run_sampler *s)

@@ -126,7 +126,13 @@ static void open_case(const struct heap_view *v, void *ctx)
         }
     if (k->n == 0)
         return;
-    int memory = linux_memory_open(o->proc_fd, v->pid, &o->s->err);
+    // After `seep resume` the supervisor is no ancestor of the target: only the keeper may open its memory then.
+    struct seep_err err = {0};
+    int memory = linux_memory_open(o->proc_fd, v->pid, &err);
+    if (memory < 0 && v->memory_fd >= 0)
+        memory = dup(v->memory_fd);
+    if (memory < 0)
+        o->s->err = err;
     int region = memory >= 0 ? dup(v->region_fd) : -1;
     if (region >= 0)
         k->scan = scan_case_new(region, memory, v->pid, id, k->n, &o->s->err);

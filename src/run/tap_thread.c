@@ -146,7 +146,8 @@ static void count_one(struct run_tap *t, const struct call_event *e)
 static void count_events(struct run_tap *t, bool all)
 {
     size_t n = 0;
-    qsort(t->events, t->n_events, sizeof *t->events, by_time);
+    if (t->n_events)
+        qsort(t->events, t->n_events, sizeof *t->events, by_time);
     pthread_mutex_lock(&t->lock);
     for (; n < t->n_events && (all || t->events[n].time_ns < t->horizon_ns); n++) {
         count_one(t, &t->events[n]);

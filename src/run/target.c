@@ -92,11 +92,13 @@ static void on_region(struct run *r, struct keeper_event *ev)
 {
     struct seep_err err;
     const struct keeper_region *g = &ev->u.region;
-    if (!r->sampler.heap ||
-        heap_region_add(r->sampler.heap, ev->fd, g->id, g->pid, g->starttime_ticks, g->main != 0, &err)) {
+    if (!r->sampler.heap || heap_region_add(r->sampler.heap, ev->fd, ev->memory_fd, g->id, g->pid, g->starttime_ticks,
+                                            g->main != 0, &err)) {
         if (r->sampler.heap)
             run_event_note(r, E_DEGRADED, "Process %d is not attributed: %s.", g->pid, err.text);
         close(ev->fd);
+        if (ev->memory_fd >= 0)
+            close(ev->memory_fd);
     }
 }
 

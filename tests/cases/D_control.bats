@@ -151,3 +151,27 @@ PY
     [[ "$output" != *"could not be killed"* ]]
     valid_verdict k
 }
+
+@test "D10 the target's pid is somebody else's by the time the run is taken up: closed as lost, nobody is signalled" {
+    [ "$(id -u)" = 0 ] && unshare -fp --mount-proc true 2>/dev/null || skip "needs root, for a namespace of pids"
+    export -f start supervisor target has_samples samples gone wait_for
+    export SEEP TARGETS SEEP_RESULTS
+    unshare -fp --mount-proc --kill-child bash -euc '
+        start again 60s
+        wait_for 10 has_samples again 3
+        sup=$(supervisor again) tgt=$(target again)
+        kept=$(awk "{ print \$4 }" "/proc/$tgt/stat")
+        kill -9 "$sup" "$kept" "$tgt"
+        for pid in "$sup" "$kept" "$tgt"; do wait_for 5 gone "$pid"; done
+        echo $((tgt - 1)) >/proc/sys/kernel/ns_last_pid
+        sleep 100 & other=$!
+        [ "$other" -eq "$tgt" ]
+        "$SEEP" resume -q again || echo "exit $?"
+        kill -0 "$other"
+        [ "$(cat "/proc/$other/comm")" = sleep ]
+    ' >out.txt 2>&1 || { cat out.txt; false; }
+    cat out.txt
+    grep -qx "exit 4" out.txt
+    valid_verdict again
+    verdict again 'v["target"]["exit"] is None or v["target"]["exit"] != 0'
+}

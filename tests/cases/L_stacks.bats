@@ -11,7 +11,7 @@ zoo() { # zoo RUN-NAME PROGRAM[:ARGUMENT]...: all in one run, then each site of 
     shift
     for program in "$@"; do
         case $program in
-        zoo_rust | zoo_go | zoo_c_dwz) [ -x "$ZOO/$program" ] || { echo "# $program left out: its compiler or dwz is not here" >&3; continue; } ;;
+        zoo_rust | zoo_go | zoo_c_dwz | zoo_node | *_clang | *_clang_lto) [ -x "$ZOO/$program" ] || { echo "# $program left out: its compiler or tool is not here" >&3; continue; } ;;
         esac
         programs+=("$ZOO/$program")
     done
@@ -21,6 +21,7 @@ zoo() { # zoo RUN-NAME PROGRAM[:ARGUMENT]...: all in one run, then each site of 
     maps=()
     for program in $(sqlite3 "$SEEP_RESULTS/$name/run.db" "select path from module where path like '/tmp/perf-%'"); do maps+=("$program"); done
     python3 "$SEEP_SOURCE/tests/lib/zoo.py" "$SEEP_RESULTS/$name"
+    verdict "$name" 'print("walks that libunwind agrees with:", v["evidence"]["coverage"]) or v["evidence"]["coverage"] > .999'
 }
 
 @test "L01 C: entry points, recursion, stubs, jumps, threads; lazy and early binding, compressed and shared debug information" {
@@ -37,4 +38,13 @@ zoo() { # zoo RUN-NAME PROGRAM[:ARGUMENT]...: all in one run, then each site of 
 
 @test "L04 assembler with and without rules, signal frames, other stacks, generated code, plug-ins that come and go" {
     zoo odd zoo_asm zoo_signal zoo_fiber zoo_jit "zoo_dl:$ZOO"
+}
+
+@test "L05 clang, also with its link-time optimisation; coroutines, and jumps over frames and out of handlers" {
+    zoo clang zoo_c_clang zoo_c_clang_lto zoo_signal_clang zoo_jump zoo_jump_clang zoo_coro
+}
+
+# Not beside others: node's own stacks are many.
+@test "L06 JavaScript in node: functions that only its perf map names, below the program's own and V8's" {
+    zoo node zoo_node
 }

@@ -64,3 +64,36 @@ named() { # named NAME WORDS: inconclusive for this reason, with the evidence fr
     [ "$(cat wrapped.code)" -eq 1 ]
     verdict wrapped 'v["stacks"][0]["frames"][0]["function"] == "grow"'
 }
+
+# What is only found out while the program runs: the probe is there, and what it counts is not what grows.
+past() { # past NAME WORDS: named within seconds, gates on the heap decide nothing
+    echo "== $1"
+    cat "$1.out"
+    [ "$(cat "$1.code")" -eq 3 ]
+    valid_verdict "$1"
+    verdict "$1" "'$2' in v['evidence']['attribution_reason'] and v['evidence']['attribution'] == 'failed' and v['stacks'] == []"
+    verdict "$1" 'all(g["status"] == "inconclusive" and g["reason"] for g in v["gates"] if g["name"] in ("stack.growth", "heap.growth"))'
+    verdict "$1" 'any(e["kind"] == "degraded" and "not attributable" in e["text"] for e in v["events"])'
+    tr -s ' \n' ' ' <"$1.out" | grep -q "$2"
+}
+
+@test "M04 an allocator inside the program that preloading does not see: renamed, hidden, stripped, of the program's own" {
+    local name
+    for name in renamed renamed_visible hidden hidden_tcmalloc brk; do
+        [ -x "$ZOO/zoo_grow_$name" ] && soak "$name" -- "$ZOO/zoo_grow_$name" &
+    done
+    wait
+    if [ -x "$ZOO/zoo_grow_renamed" ]; then
+        past renamed "contains jemalloc under names of its own"
+        past hidden "contains jemalloc under names of its own"
+        past renamed_visible "contains jemalloc under names of its own"
+        verdict renamed 'v["target"]["allocator"] == "jemalloc, inside the program" and "heap" not in v["growth"]'
+        verdict hidden '"heap" not in v["growth"]'
+        # Its own figures are there where the symbol is visible and somebody calls malloc.
+        verdict renamed_visible 'v["growth"]["heap"]["last"] > 4e6'
+    else
+        echo "# no static jemalloc here" >&3
+    fi
+    [ ! -x "$ZOO/zoo_grow_hidden_tcmalloc" ] || past hidden_tcmalloc "contains tcmalloc under names of its own"
+    past brk "without a single call of malloc"
+}

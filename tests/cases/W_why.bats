@@ -9,6 +9,18 @@ grow() { # grow NAME PROGRAM [ARG...]
         -o 'gates=["stack.growth < 1MB/h", "fd.growth < 1/h", "rss.growth < 1MB/h"]' -- "$TARGETS/$program" "$@" >"$WORK/$name.out" 2>&1 &
 }
 
+# A supervisor that came later may not open the target's memory where Yama says so; here nobody lets it.
+taken_up() {
+    "$SEEP" run --detach --name taken --duration 14s -o target.life=service -o run.early_stop=false -o run.interval=250ms \
+        -o 'gates=["stack.growth < 1MB/h"]' -- "$TARGETS/why_lost" >"$WORK/taken.out" 2>&1
+    has_begun() { "$SEEP" status taken | grep -q ' [1-9][0-9]* samples'; }
+    wait_for 10 has_begun
+    local pid
+    pid=$("$SEEP" status taken | sed -n 's/.*supervisor \([0-9]*\).*/\1/p' | head -n 1)
+    kill -9 "$pid"
+    LD_PRELOAD=$TARGETS/deny_memory "$SEEP" resume -q taken >>"$WORK/taken.out" 2>&1 || true
+}
+
 setup_file() {
     seep_setup
     export WORK SEEP SEEP_SOURCE SEEP_BUILD TARGETS
@@ -22,6 +34,7 @@ setup_file() {
     grow threads why_threads
     grow files why_files
     grow shared why_shared
+    taken_up & # its own supervisor is killed
     wait
 }
 
@@ -58,7 +71,7 @@ explained() {
 
 @test "W02 lost cycles: leak, although each block is pointed at" {
     first cycle 's["class"] == "leak" and s["frames"][0]["function"] == "half_new"'
-    first cycle 's["unreachable"]["blocks"] == s["unreachable"]["checked"] > 50'
+    first cycle 's["unreachable"]["checked"] - 1 <= s["unreachable"]["blocks"] > 50' # a word of the stack may still name one
 }
 
 @test "W03 a growing list: container, reachable, entered from its variable" {
@@ -110,4 +123,10 @@ explained() {
     explained lost
     explained cycle
     explained list
+}
+
+@test "W12 a run that was taken up again looks into the target's memory through the keeper" {
+    verdict taken 'len(v["evidence"]["gaps"]) >= 1'
+    first taken 's["unreachable"]["scans"] >= 1 and s["unreachable"]["agreed"] == s["unreachable"]["scans"]'
+    first taken 's["unreachable"]["checked"] - 1 <= s["unreachable"]["blocks"] > 20'
 }

@@ -43,6 +43,7 @@ struct rig {
     struct keeper_region regions[KEEPER_REGIONS_MAX];
     int region_fds[KEEPER_REGIONS_MAX];
     size_t region_count;
+    int memory_fd; // of the region that came last; -1: none
 };
 
 static inline int64_t rig_now_ms(void)
@@ -65,6 +66,7 @@ static inline void rig_prepare(struct rig *r, const char *target, const char *ar
         snprintf(r->exec_path, sizeof r->exec_path, "%s", target);
     else
         snprintf(r->exec_path, sizeof r->exec_path, SEEP_BUILD_DIR "/targets/%s", target);
+    r->memory_fd = -1;
     r->argv[0] = target;
     r->argv[1] = arg;
     r->cfg = (struct keeper_config){
@@ -113,6 +115,7 @@ static inline void rig_take(struct rig *r, const struct keeper_event *ev)
         assert_true(r->region_count < KEEPER_REGIONS_MAX);
         r->regions[r->region_count] = ev->u.region;
         r->region_fds[r->region_count++] = ev->fd;
+        r->memory_fd = ev->memory_fd;
         break;
     default:
         break;

@@ -17,6 +17,8 @@ void *rallocx(void *, size_t, int) __attribute__((weak));
 size_t xallocx(void *, size_t, size_t, int) __attribute__((weak));
 void dallocx(void *, int) __attribute__((weak));
 void sdallocx(void *, size_t, int) __attribute__((weak));
+size_t sallocx(const void *, int) __attribute__((weak));
+size_t nallocx(size_t, int) __attribute__((weak));
 int mallctl(const char *, void *, size_t *, void *, size_t) __attribute__((weak));
 }
 
@@ -51,13 +53,30 @@ template <typename F> static void find(F *&fn, const char *name)
 
 static bool has_x()
 {
-    return mallctl && mallocx && rallocx && xallocx && dallocx && sdallocx;
+    return mallctl && mallocx && rallocx && xallocx && dallocx && sdallocx && sallocx && nallocx;
+}
+
+// What the C library allocates for its callers.
+static block libc_block(size_t n)
+{
+    static char text[300000];
+    char *p = nullptr;
+    memset(text, 'x', n);
+    text[n] = 0;
+    switch (random_bits() % 3) {
+    case 0:
+        return {strdup(text), n + 1, BY_MALLOC};
+    case 1:
+        return {strndup(text, n / 2), n / 2 + 1, BY_MALLOC};
+    default:
+        return {asprintf(&p, "%s%d", text, 7) < 0 ? nullptr : p, n + 2, BY_MALLOC};
+    }
 }
 
 static block c_block(size_t n)
 {
     void *p = nullptr;
-    switch (random_bits() % 10) {
+    switch (random_bits() % 11) {
     case 0:
         return {calloc(3, n / 3 + 1), (n / 3 + 1) * 3, BY_MALLOC};
     case 1:
@@ -76,6 +95,8 @@ static block c_block(size_t n)
         if (mallctl) // jemalloc has none, and cannot free what the C library's gives
             return {malloc(n), n, BY_MALLOC};
         return {pvalloc(n), n, BY_MALLOC};
+    case 8:
+        return libc_block(n);
     default:
         return {malloc(n), n, BY_MALLOC};
     }
@@ -83,7 +104,8 @@ static block c_block(size_t n)
 
 static block cxx_block(size_t n)
 {
-    n = (n + 63) & ~size_t{63}; // libstdc++ rounds up to the alignment before it asks malloc: then that is what is asked
+    n = (n + 63) &
+        ~size_t{63}; // libstdc++ rounds up to the alignment before it asks malloc: then that is what is asked
     switch (random_bits() % 8) {
     case 0:
         return {operator new(n), n, BY_NEW};
@@ -224,6 +246,8 @@ static void go_on()
     }
     if (has_x()) {
         void *p = mallocx(100, 0);
+        if (sallocx(p, 0) != nallocx(100, 0)) // they tell sizes and allocate nothing
+            abort();
         sdallocx(p, 100, 0);
         calls++;
     }

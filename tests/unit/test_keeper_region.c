@@ -83,7 +83,7 @@ static void releasing_waits_for_nobody(void **state)
         taken++;
     assert_int_equal(kill(r.link.keeper_pid, SIGCONT), 0);
     assert_true(taken > 0 && taken < 100000);
-    assert_int_equal(r.err.code, SEEP_E_LIMIT); // all that fits was sent, and nobody waited for the rest
+    assert_int_equal(r.err.code, SEEP_E_LIMIT);     // all that fits was sent, and nobody waited for the rest
     assert_int_equal(stats_of(&r).region_bytes, 0); // what fitted was done once it went on
     rig_close(&r);
 }
@@ -143,6 +143,48 @@ static void every_region_samples_from_its_first_moment(void **state)
     rig_close(&r);
 }
 
+static uint64_t first_mapping(pid_t pid)
+{
+    char path[32];
+    unsigned long long at = 0;
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%llx", &at), 1);
+    fclose(f);
+    return at;
+}
+
+// A supervisor that came later is no ancestor of the target, and may not open its memory where Yama says so. The keeper
+// may, and hands it on, to be read only; not to the first one, which needs none.
+static void successors_get_the_memory_to_read(void **state)
+{
+    (void)state;
+    struct rig r;
+    char head[4];
+    prepare(&r, "once", NULL);
+    rig_run(&r);
+    rig_until_log(&r, "regions 1 refused 0");
+    rig_until(&r, &r.has_started);
+    assert_int_equal(r.memory_fd, -1);
+    bool child = r.link.keeper_is_child;
+    keeper_close(&r.link);
+    for (int64_t deadline = rig_now_ms() + RIG_LIMIT_MS; keeper_attach(r.dir_fd, true, &r.link, &r.err) != 0;)
+        assert_true(rig_now_ms() < deadline); // the keeper may not have seen the close yet
+    r.link.keeper_is_child = child;
+    rig_ok(&r, keeper_list_regions(&r.link, &r.err)); // all are queued now
+    r.has_started = false;
+    rig_until(&r, &r.has_started);
+    for (struct keeper_event ev = {.kind = KEEPER_EV_STARTED}; ev.kind != KEEPER_EV_NONE; rig_take(&r, &ev))
+        rig_ok(&r, keeper_next_event(&r.link, &ev, &r.err));
+    assert_true(r.memory_fd >= 0);
+    assert_int_equal(pread(r.memory_fd, head, sizeof head, (off_t)first_mapping(r.started.pid)), sizeof head);
+    assert_memory_equal(head, "\177ELF", sizeof head);
+    assert_int_equal(fcntl(r.memory_fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+    close(r.memory_fd);
+    end(&r);
+}
+
 static void wrong_version_gets_none(void **state)
 {
     (void)state;
@@ -164,6 +206,7 @@ int main(void)
         cmocka_unit_test(children_get_their_own_up_to_the_ceiling),
         cmocka_unit_test(budget_of_all_regions_holds),
         cmocka_unit_test(every_region_samples_from_its_first_moment),
+        cmocka_unit_test(successors_get_the_memory_to_read),
         cmocka_unit_test(wrong_version_gets_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

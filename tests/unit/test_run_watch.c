@@ -74,7 +74,7 @@ static void rig_start(struct rig *r, int works)
     make_region(r);
     r->heap = heap_new(false, 0, &err);
     assert_int_equal(
-        heap_region_add(r->heap, fcntl(r->fd, F_DUPFD_CLOEXEC, 3), 1, r->pid, st.starttime_ticks, true, &err), 0);
+        heap_region_add(r->heap, fcntl(r->fd, F_DUPFD_CLOEXEC, 3), -1, 1, r->pid, st.starttime_ticks, true, &err), 0);
     r->tree->count = 1;
     r->tree->nodes[0] =
         (struct linux_tree_node){.pid = r->pid, .starttime_ticks = st.starttime_ticks, .state = 'R', .depth = 1};

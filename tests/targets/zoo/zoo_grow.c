@@ -10,11 +10,23 @@
 
 static void *volatile kept;
 
+// GROW_MALLOC: an allocator under another name. GROW_BRK: one of its own. GROW_ALSO_LIBC: a little by malloc as well.
+#ifdef GROW_MALLOC
+void *GROW_MALLOC(size_t);
+#elif defined(GROW_BRK)
+#define GROW_MALLOC sbrk
+#else
+#define GROW_MALLOC malloc
+#endif
+
 static __attribute__((noinline)) void grow(void)
 {
-    char *p = malloc(65536);
-    if (!p)
+    char *p = GROW_MALLOC(65536);
+    if (!p || p == (char *)-1)
         abort();
+#ifdef GROW_ALSO_LIBC
+    kept = malloc(16);
+#endif
     memset(p, 1, 65536);
     kept = p;
 }

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <ucontext.h>
 
-enum { TRAP = 3401, FAULT, TRAP_OWN, FAULT_OWN, NESTED };
+#ifndef FIRST
+#define FIRST 3400
+#endif
+enum { TRAP = FIRST + 1, FAULT, TRAP_OWN, FAULT_OWN, NESTED };
 
 static volatile size_t wanted;
 static volatile int nested;
