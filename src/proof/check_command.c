@@ -125,7 +125,11 @@ static void conclude(struct proof_work *w, struct proof_item *item, const struct
                             *text ? ": " : "", first_line(w, text)));
         return;
     }
-    if (r->written > what->keep_bytes && (expect->equals || expect->contains || expect->rows != PROFILE_AUTO))
+    if (r->out.len > 0 && memchr(r->out.data, '\0', r->out.len) &&
+        (expect->equals || expect->contains || expect->rows != PROFILE_AUTO || expect->at_least != PROFILE_AUTO ||
+         expect->at_most != PROFILE_AUTO))
+        why = "its output is no text: there is a NUL byte in it";
+    else if (r->written > what->keep_bytes && (expect->equals || expect->contains || expect->rows != PROFILE_AUTO))
         why = proof_say(w, "its output is larger than the %zu KiB that are looked at", what->keep_bytes >> 10);
     else
         why = unmet(w, expect, text);

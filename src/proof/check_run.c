@@ -157,9 +157,9 @@ static void decide(struct proof_asked *a)
     proof_set(a->item, PROOF_PASS,
               have > 1 ? proof_say(a->w, "%zu of %d runs, the newest %s%s: %s%s", have, a->run->runs, e->run, renamed,
                                    e->figures, over)
-                       : proof_say(a->w, "Run %s%s: %s measured, %lld samples, %lld gaps; %s%s", e->run, renamed,
+                       : proof_say(a->w, "Run %s%s: %s measured, %lld samples, %lld gap%s; %s%s", e->run, renamed,
                                    units_duration(length, sizeof length, e->measured_s), (long long)e->samples,
-                                   (long long)e->gaps, e->figures, over));
+                                   (long long)e->gaps, e->gaps == 1 ? "" : "s", e->figures, over));
 }
 
 static void describe(struct proof_asked *a)
@@ -214,7 +214,8 @@ void proof_check_run(struct proof_work *w, struct proof_item *item)
     if (!failed)
         decide(a);
     if (w->runs.n_unreadable > 0 && item->status != PROOF_FAIL)
-        item->evidence = proof_say(w, "%s (%zu runs cannot be opened, the first is %s)", item->evidence,
-                                   w->runs.n_unreadable, w->runs.unreadable ? w->runs.unreadable : "unknown");
+        item->evidence =
+            proof_say(w, "%s (%zu run%s cannot be read, the first is %s)", item->evidence, w->runs.n_unreadable,
+                      w->runs.n_unreadable == 1 ? "" : "s", w->runs.unreadable ? w->runs.unreadable : "unknown");
     free(a);
 }

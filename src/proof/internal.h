@@ -18,7 +18,7 @@ struct proof_run {
 struct proof_runs {
     struct proof_run *list; // newest first, by their ends
     size_t n;
-    size_t n_unreadable; // directories with a run.db that could not be opened
+    size_t n_unreadable; // directories with a run.db that could not be opened, or does not say which profile it was
     char *unreadable;    // the first of them, with the reason; NULL
 };
 int proof_list_runs(const char *results_dir, struct proof_runs *out, struct seep_err *err);

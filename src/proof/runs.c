@@ -119,6 +119,10 @@ int proof_list_runs(const char *results_dir, struct proof_runs *out, struct seep
         int got = fs_name_ok(e->d_name) ? read_run(dirfd(d), results_dir, e->d_name, &r, &why) : 0;
         if (got < 0)
             note_unreadable(out, e->d_name, &why);
+        if (got == 1 && !r.profile) {
+            seep_fail(&why, SEEP_E_CORRUPT, "it has no profile: it ended before it began, or is damaged");
+            note_unreadable(out, e->d_name, &why);
+        }
         if (got <= 0)
             continue;
         failed = !r.id || !r.dir || add(out, &cap, &r);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { DOCUMENT_MAX = 64 << 20 };
@@ -139,17 +140,17 @@ static void verify_run(struct verifying *v, const json_t *evidence)
         close(fd);
 }
 
-static bool seen_before(const json_t *requirements, size_t i, size_t k, const char *run)
+// A run that several requirements stand on is looked at once. One that is named with two checksums is looked at twice.
+static bool seen_before(json_t *seen, const json_t *evidence)
 {
-    for (size_t a = 0; a <= i; a++) {
-        const json_t *runs = json_object_get(json_array_get(requirements, a), "runs");
-        for (size_t b = 0; b < json_array_size(runs) && !(a == i && b >= k); b++) {
-            const char *other = member(json_array_get(runs, b), "run");
-            if (run && other && !strcmp(run, other))
-                return true;
-        }
-    }
-    return false;
+    const char *run = member(evidence, "run"), *digest = member(evidence, "digest");
+    char *key = NULL;
+    if (!run || asprintf(&key, "%s\n%s", run, digest ? digest : "") < 0)
+        return false;
+    bool there = json_object_get(seen, key) != NULL;
+    json_object_set_new(seen, key, json_true());
+    free(key);
+    return there;
 }
 
 static void verify_evidence(struct verifying *v, const json_t *doc)
@@ -160,12 +161,14 @@ static void verify_evidence(struct verifying *v, const json_t *doc)
     for (size_t i = 0; i < json_array_size(targets); i++)
         verify_file(v, "target", member(json_array_get(targets, i), "path"),
                     member(json_array_get(targets, i), "sha256"));
+    json_t *seen = json_object();
     for (size_t i = 0; i < json_array_size(requirements); i++) {
         const json_t *runs = json_object_get(json_array_get(requirements, i), "runs");
         for (size_t k = 0; k < json_array_size(runs); k++)
-            if (!seen_before(requirements, i, k, member(json_array_get(runs, k), "run")))
+            if (!seen_before(seen, json_array_get(runs, k)))
                 verify_run(v, json_array_get(runs, k));
     }
+    json_decref(seen);
 }
 
 // ---- signatures -----------------------------------------------------------------------------------------------------
@@ -209,6 +212,12 @@ int seal_sign(const char *path, const char *key, struct seep_err *err)
     return 0;
 }
 
+static bool is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, R_OK) == 0;
+}
+
 static void verify_signature(struct verifying *v, const char *path)
 {
     char said[300], *sig = NULL;
@@ -218,7 +227,7 @@ static void verify_signature(struct verifying *v, const char *path)
     const char *with[] = {"ssh-keygen", "-Y", "verify", "-f", v->opt->signers, "-I", v->opt->signer, "-n",
                           NAMESPACE,    "-s", sig,      NULL};
     const char *without[] = {"ssh-keygen", "-Y", "check-novalidate", "-n", NAMESPACE, "-s", sig, NULL};
-    bool there = access(sig, R_OK) == 0, known = v->opt->signers != NULL;
+    bool there = is_file(sig), known = v->opt->signers != NULL;
     int rc = there ? ssh_keygen(known ? with : without, path, said, sizeof said, &err) : 0;
     if (!there)
         note(v, known ? SEAL_DIFFERS : SEAL_RIGHT, "signature",

@@ -277,6 +277,20 @@ static bool log_alone(int dir_fd, const char *name)
            fstatat(dir_fd, log, &sb, AT_SYMLINK_NOFOLLOW) == 0 && sb.st_size > 0;
 }
 
+// What SQLite would open without a look at what it is: opening a FIFO waits for a writer, for ever.
+static int check_kinds(int dir_fd, const char *name, struct seep_err *err)
+{
+    static const char *const beside[] = {"", "-wal", "-shm", "-journal"};
+    for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
+        struct stat sb;
+        char file[40];
+        snprintf(file, sizeof file, "%s%s", name, beside[i]);
+        if (fstatat(dir_fd, file, &sb, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(sb.st_mode))
+            return seep_fail(err, SEEP_E_CORRUPT, "'%s' of the run is not a regular file", file);
+    }
+    return 0;
+}
+
 int conn_open(struct conn *c, int dir_fd, int part, enum conn_mode mode, enum conn_trouble *trouble,
               struct seep_err *err)
 {
@@ -289,6 +303,11 @@ int conn_open(struct conn *c, int dir_fd, int part, enum conn_mode mode, enum co
         if (trouble)
             *trouble = TROUBLE_FILE;
         return seep_fail(err, SEEP_E_CORRUPT, "The database '%s' was emptied, only its log is left", c->name);
+    }
+    if (check_kinds(dir_fd, c->name, err)) {
+        if (trouble)
+            *trouble = TROUBLE_FILE;
+        return -1;
     }
     int rc = open_uri(c, dir_fd, mode, "");
     if (rc == SQLITE_OK)

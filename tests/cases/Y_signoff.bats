@@ -87,6 +87,21 @@ PY
     mv results/later results/two
     "$SEEP" signoff --verify sealed.json
 
+    mkfifo sealed.json.sig # nobody writes to it
+    "$SEEP" signoff --verify sealed.json
+    rm sealed.json.sig
+    mv results/two/run.db two.db
+    mkfifo results/two/run.db
+    run timeout 20 "$SEEP" signoff --verify sealed.json
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"open     run two: 'run.db' of the run is not a regular file"* ]]
+    rm results/two/run.db
+    head -c 30000 two.db >results/two/run.db # what it would have said is not known, and that is told
+    run "$SEEP" signoff rel.yaml
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"1 run cannot be read, the first is two: it has no profile"* ]]
+    mv two.db results/two/run.db
+
     sed 's/"status": "pass"/"status": "fail"/' sealed.json >forged.json
     run "$SEEP" signoff --verify forged.json
     [ "$status" -eq 1 ]
@@ -155,6 +170,7 @@ PY
   - { name: tells, command: [sh, -c, "echo it cannot be reached, password=hunter2; echo more; exit 3"] }
   - { name: absent, command: ./nosuch }
   - { name: text, command: { run: [echo, no], equals: "yes" } }
+  - { name: nul, command: { run: [printf, "yes\\0no"], equals: "yes" } }
   - { name: refused, tcp: "127.0.0.1:1" }
   - { name: silent, http: { url: "http://127.0.0.1:1/", within: 1s } }
   - { name: secret, http: "http://user:hunter2@127.0.0.1:1/" }
@@ -176,6 +192,7 @@ by = {r["name"]: (r["status"], r["evidence"]) for r in d["requirements"]}
 want = {"hang": ("fail", "did not end within"), "flood": ("fail", "wrote more than"), "crash": ("fail", "signal 11"),
         "status": ("fail", "exited with 9"), "tells": ("fail", "exited with 3 and not 0: it cannot be reached, "),
         "absent": ("missing", "No such file"), "text": ("fail", "it says 'no'"),
+        "nul": ("fail", "a NUL byte"),
         "refused": ("fail", "refused"), "silent": ("fail", "does not answer"), "secret": ("fail", "does not answer"),
         "unset": ("missing", "SEEP_NOT_SET"), "old": ("fail", "was changed"),
         "future": ("fail", "in the future"), "query": ("fail", "exited with"),

@@ -140,7 +140,7 @@ static void a_day_is_a_day(void **state)
     holes.lose_from = 100;
     holes.lose_to = 102;
     write_run("holes", &holes, 0);
-    expect("run: { profile: synthetic, at_least: 24h, max_gaps: 1 }", PROOF_PASS, "1 gaps");
+    expect("run: { profile: synthetic, at_least: 24h, max_gaps: 1 }", PROOF_PASS, "1 gap;");
     expect("run: { profile: synthetic, at_least: 24h, max_gaps: 0 }", PROOF_MISSING, "has 1 gaps, and at most 0");
     expect("run: { profile: synthetic, at_least: 24h }", PROOF_MISSING, "23.8 h, and 24 h are asked");
     drop_runs();
@@ -264,7 +264,7 @@ static void what_was_edited_is_no_evidence(void **state)
     write_run("day", &day, 0);
     snprintf(path, sizeof path, "%s/results/day/run.db", top.path);
     assert_int_equal(truncate(path, 100), 0);
-    expect("run: { profile: synthetic }", PROOF_MISSING, "cannot be opened");
+    expect("run: { profile: synthetic }", PROOF_MISSING, "cannot be read");
     drop_runs();
 }
 

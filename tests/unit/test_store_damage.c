@@ -578,6 +578,27 @@ static void log_held_by_a_reader_is_told(void **state)
     store_close(st);
 }
 
+// Opening a FIFO waits for whoever writes to it: neither a reader nor a writer of a run does.
+static void fifos_are_no_databases(void **state)
+{
+    static const char *const names[] = {"run.db", "run.db-wal", "run.db-shm", "run.db-journal"};
+    struct rig *r = *state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct store *st = NULL;
+        struct seep_err err = {0};
+        put_run(r, image, image_size);
+        assert_true(unlinkat(r->fd, names[i], 0) == 0 || i > 0);
+        assert_int_equal(mkfifoat(r->fd, names[i], 0600), 0);
+        alarm(20);
+        assert_int_equal(store_open_read(r->fd, &st, &err), -1);
+        assert_int_equal(err.code, SEEP_E_CORRUPT);
+        assert_non_null(strstr(err.text, "is not a regular file"));
+        if (store_open_write(r->fd, &st, &err) == 0)
+            store_close(st);
+        alarm(0);
+    }
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
@@ -593,6 +614,7 @@ int main(void)
         T(crafted_rows_are_survived),
         T(numbers_at_the_end_are_refused),
         T(log_without_a_database_is_kept),
+        T(fifos_are_no_databases),
         T(stillborn_successor),
         T(first_schema_is_read_and_migrated),
         T(migration_is_all_or_nothing),
