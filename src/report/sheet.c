@@ -36,6 +36,11 @@ static void check_run(struct sheet *s, const struct report *r)
         status = JUDGE_S_INCONCLUSIVE;
     if (status != JUDGE_S_PASS && (reason == NULL || reason[0] == '\0'))
         reason = r->headline;
+    if (status == JUDGE_S_PASS && r->live) { // gates that hold so far are no green job
+        status = JUDGE_S_INCONCLUSIVE;
+        reason = r->cut ? "The run was cut off and has not ended: seep resume or seep finish ends it."
+                        : "The run has not ended: this is how it stands.";
+    }
     add_check(s, "run", status, reason);
 }
 
@@ -109,6 +114,8 @@ static int begin(struct sheet *s, const struct report *r, const char *root, stru
     if (s->arena == NULL)
         return build_no_memory(err);
     s->command = command_of(s, r);
+    if (r->live)
+        s->verdict = report_strf(s->arena, "%s so far", s->verdict);
     return 0;
 }
 

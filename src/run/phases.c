@@ -181,13 +181,28 @@ static void baseline(struct run *r)
         enter_phase(r, PHASE_BASELINE, r->idle_interval_s, IDLE_SAMPLES * r->idle_interval_s);
 }
 
+// `seep finish` before the time was over: what there is is judged, and nobody may take it for the whole.
+static void note_cut_short(struct run *r)
+{
+    double measured_s = 0;
+    if (r->has_measure && r->has_last_stored)
+        measured_s = fmax(0, (double)(r->last_stored.mono_ns - r->measure_began.mono_ns) / 1e9);
+    if (measured_s + r->interval_s >= r->duration_s || r->outcome.text[0])
+        return;
+    r->outcome.stopped = true;
+    snprintf(r->outcome.text, sizeof r->outcome.text,
+             "The supervisor was gone after %.0f s of %.0f s, and the run was finished by request.", measured_s,
+             r->duration_s);
+}
+
 void run_act_baseline(struct run *r)
 {
     run_detach_tell(r);
     run_target_facts(r);
-    if (r->finish_only)
+    if (r->finish_only) {
+        note_cut_short(r);
         run_feed(r, RUN_EV_STOP);
-    else if (r->adopting && r->has_measure)
+    } else if (r->adopting && r->has_measure)
         baseline(r);
     else
         run_probes_edge(r, false, baseline);

@@ -66,6 +66,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
     [ "$status" -eq 3 ]
     wait_for 5 gone "$tgt"
     verdict f 'v["evidence"]["samples"] >= 5'
+    verdict f 'v["outcome"] == "stopped" and "of 60 s, and the run was finished by request" in v["outcome_sentence"]'
 }
 
 @test "D05 supervisor and keeper are killed: the run is closed as lost, nothing is signalled" {
