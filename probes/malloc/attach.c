@@ -241,7 +241,7 @@ static int attach_now(unsigned reason)
     struct seep_header *parent = probe_region.header;
     if (probe_seccomp || waited_in_vain || (parent && load_relaxed(&parent->child_timeouts) >= 3))
         return -1;
-    if (reason == SEEP_HELLO_IMAGE && probe_is_locked_in(filters_of_seep))
+    if (reason == SEEP_HELLO_IMAGE && (probe_is_locked_in(filters_of_seep) || probe_is_sanitized()))
         return -1;
     uint64_t until = sys_now_ns() + (reason == SEEP_HELLO_IMAGE ? IMAGE_LIMIT_NS : ATTACH_LIMIT_NS);
     struct seep_hello_reply reply;

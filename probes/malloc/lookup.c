@@ -2,7 +2,8 @@
 // not have, and a probe that demanded it would end such a program before it begins.
 //
 // Walks the loader's list of objects as dlsym(RTLD_NEXT) would for the objects a program starts with, and reads their
-// hash tables. Only what the loader itself has built is read. Old libcs alone come here.
+// hash tables. Only what the loader itself has built is read. Besides old libcs only the search for what need not be
+// there comes here (sanitizer.c).
 #include "malloc/probe.h"
 
 #include <elf.h>

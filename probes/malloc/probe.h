@@ -112,6 +112,8 @@ int probe_leave_alone(uint32_t reason);
 
 // Whether this process lives under more seccomp filters than seep itself: then it is left alone.
 int probe_is_locked_in(uint32_t filters_of_seep);
+// sanitizer.c: whether a sanitizer's runtime is in this process, which the probe then leaves alone.
+int probe_is_sanitized(void);
 
 // ---- pool.c ----
 

@@ -52,10 +52,13 @@ static void join_cgroups(const struct keeper *k, int fd)
     }
 }
 
+// Past the C library, which keeps two signals to itself: its posix_spawn(), by which this keeper came, leaves them
+// ignored, and a target started by a shell has them at their defaults.
 static void reset_signals(void)
 {
+    static const uint64_t by_default[4]; // struct kernel_sigaction with SIG_DFL, which is 0
     for (int sig = 1; sig <= SIGRTMAX; sig++)
-        signal(sig, SIG_DFL);
+        syscall(SYS_rt_sigaction, sig, by_default, NULL, sizeof(uint64_t));
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -104,6 +104,7 @@ static void note_needed(struct linux_exe *x, const char *library)
     x->asan |= strstr(library, "libasan") != NULL || strstr(library, "clang_rt.asan") != NULL;
     x->tsan |= strstr(library, "libtsan") != NULL || strstr(library, "clang_rt.tsan") != NULL;
     x->msan |= strstr(library, "clang_rt.msan") != NULL;
+    x->lsan |= strstr(library, "liblsan") != NULL || strstr(library, "clang_rt.lsan") != NULL;
     x->jemalloc |= strstr(library, "libjemalloc") != NULL;
     x->tcmalloc |= strstr(library, "libtcmalloc") != NULL;
     x->mimalloc |= strstr(library, "libmimalloc") != NULL;
@@ -143,6 +144,7 @@ static void note_symbol(struct linux_exe *x, const char *name)
     x->asan |= !strcmp(name, "__asan_init");
     x->tsan |= !strcmp(name, "__tsan_init");
     x->msan |= !strcmp(name, "__msan_init");
+    x->lsan |= !strcmp(name, "__lsan_init");
     x->jemalloc |= !strcmp(name, "mallctl") || !strcmp(name, "je_mallctl");
     x->tcmalloc |= !strcmp(name, "tc_malloc");
     x->mimalloc |= !strcmp(name, "mi_malloc");

@@ -32,7 +32,7 @@ struct linux_exe {
     bool pie;
     bool setuid, setgid, has_caps;
     uint32_t owner;                    // user id of the file: who a setuid program becomes
-    bool asan, tsan, msan;             // linked to that sanitizer
+    bool asan, tsan, msan, lsan;       // linked to that sanitizer
     bool jemalloc, tcmalloc, mimalloc; // by DT_NEEDED or defined symbols
     bool defines_malloc;               // the file itself defines malloc: a static allocator, invisible to preloading
     const char *embedded;              // an allocator whose texts the file holds: linked into it, under whatever names

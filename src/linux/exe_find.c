@@ -94,8 +94,8 @@ static const char *const reasons[] = {
                                "link it dynamically.",
     [LINUX_ATTRIBUTE_SECURE] = "%s is setuid, setgid or has file capabilities: the loader ignores the probe, so "
                                "allocations are not attributed; run a copy without these rights.",
-    [LINUX_ATTRIBUTE_SANITIZER] = "%s is built with a sanitizer, whose allocator must come first: the probe is not "
-                                  "loaded; use a build without it.",
+    [LINUX_ATTRIBUTE_SANITIZER] = "%s is built with a sanitizer, whose allocator must come first: the probe stays "
+                                  "out of it; use a build without it.",
     [LINUX_ATTRIBUTE_MUSL] = "%s uses the musl C library, the probe needs glibc: allocations are not attributed.",
     [LINUX_ATTRIBUTE_FOREIGN] = "%s is built for another architecture than the probe: allocations are not attributed.",
     [LINUX_ATTRIBUTE_OWN_MALLOC] = "%s contains its own malloc, which preloading cannot see: allocations are not "
@@ -109,7 +109,7 @@ static enum linux_attribute judge(const struct linux_exe *x, uid_t run_as)
         return LINUX_ATTRIBUTE_UNKNOWN;
     if (!x->native)
         return LINUX_ATTRIBUTE_FOREIGN;
-    if (x->asan || x->tsan || x->msan)
+    if (x->asan || x->tsan || x->msan || x->lsan)
         return LINUX_ATTRIBUTE_SANITIZER;
     if (!x->dynamic)
         return LINUX_ATTRIBUTE_STATIC;

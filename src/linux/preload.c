@@ -33,12 +33,13 @@ static int file_holds(int proc_fd, const char *path, const char *wanted)
     return found;
 }
 
-static bool cannot(int proc_fd, pid_t pid, char *text, size_t size)
+static enum linux_attribute attribute_of(int proc_fd, pid_t pid, char *text, size_t size)
 {
     struct linux_exe exe;
     char path[LINUX_EXE_PATH_MAX];
-    return linux_exe_of(proc_fd, pid, false, &exe, path, NULL) == 0 &&
-           linux_exe_attribute(&exe, path, geteuid(), text, size) != LINUX_ATTRIBUTE_YES;
+    return linux_exe_of(proc_fd, pid, false, &exe, path, NULL) == 0
+               ? linux_exe_attribute(&exe, path, geteuid(), text, size)
+               : LINUX_ATTRIBUTE_YES; // nothing is known that would forbid it
 }
 
 enum linux_preload linux_preload_of(int proc_fd, pid_t pid, const char *library, char *text, size_t size)
@@ -46,11 +47,14 @@ enum linux_preload linux_preload_of(int proc_fd, pid_t pid, const char *library,
     char path[40];
     snprintf(path, sizeof path, "%d/maps", (int)pid);
     int mapped = file_holds(proc_fd, path, library);
+    enum linux_attribute attribute = attribute_of(proc_fd, pid, text, size);
     if (mapped > 0) {
+        if (attribute == LINUX_ATTRIBUTE_SANITIZER) // loaded with it, and off by itself
+            return LINUX_PRELOAD_CANNOT;
         snprintf(text, size, "the probe is there");
         return LINUX_PRELOAD_MAPPED;
     }
-    if (cannot(proc_fd, pid, text, size))
+    if (attribute != LINUX_ATTRIBUTE_YES)
         return LINUX_PRELOAD_CANNOT;
     snprintf(path, sizeof path, "%d/environ", (int)pid);
     int named = file_holds(proc_fd, path, library);

@@ -8,7 +8,7 @@
 
 enum linux_preload {
     LINUX_PRELOAD_MAPPED,  // the library is there
-    LINUX_PRELOAD_CANNOT,  // no preloading into such a program: static, setuid, another libc
+    LINUX_PRELOAD_CANNOT,  // nothing for it in such a program: static, setuid, another libc, a sanitizer's allocator
     LINUX_PRELOAD_CLEARED, // its environment does not name the library
     LINUX_PRELOAD_LEFT,    // named, and the loader left it out: another root directory, no right to read it
     LINUX_PRELOAD_UNKNOWN, // gone, or hidden from us

@@ -97,3 +97,55 @@ past() { # past NAME WORDS: named within seconds, gates on the heap decide nothi
     [ ! -x "$ZOO/zoo_grow_hidden_tcmalloc" ] || past hidden_tcmalloc "contains tcmalloc under names of its own"
     past brk "without a single call of malloc"
 }
+
+@test "M05 programs built with sanitizers, anywhere in the tree: they find what they find without us, and are named" {
+    cat >faults.cc <<'CC'
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <unistd.h>
+int shared;
+int main(int argc, char **argv)
+{
+    const char *fault = argc > 1 ? argv[1] : "";
+    auto work = [] { for (int i = 0; i < 300; i++) { std::string s(i, 'x'); try { throw std::runtime_error(s); } catch (std::exception &) {} } };
+    std::thread a(work), b(work);
+    a.join(), b.join();
+    char *volatile p = (char *)malloc(10), *volatile q = strdup("abc");
+    if (!strcmp(fault, "overflow")) p[10] = 1;
+    if (!strcmp(fault, "lost")) { q = strdup("lost"); q = nullptr; } // one copy and the one before it
+    if (!strcmp(fault, "race")) { std::thread c([] { shared++; }); shared++; c.join(); }
+    if (!strcmp(fault, "twice")) { free(p); free(p); }
+    if (!strcmp(fault, "odd")) { delete new int[3]; }
+    if (!strcmp(fault, "none")) usleep(500000); // long enough to be looked at
+    free(p), free(q);
+    puts("ran");
+    return 3;
+}
+CC
+    cat >all.sh <<'SH'
+for kind in address thread leak; do
+    for fault in none overflow lost race twice odd; do
+        [ -x "./$kind" ] || continue
+        "./$kind" $fault >out 2>&1
+        echo "$kind $fault: $? $(grep -cx ran out) $(grep -E '^SUMMARY|come first' out | sed 's/ [^ ]*\/[^ ]*//g; s/ in .*//')"
+    done
+done
+SH
+    local kind made=0
+    for kind in address thread leak; do
+        g++ -w -g -fsanitize=$kind faults.cc -o $kind -pthread 2>/dev/null && made=$((made + 1))
+    done
+    [ "$made" -gt 0 ] || skip "no compiler here has a sanitizer"
+    bash all.sh >bare
+    cat bare
+    grep -q 'overflow: 1 .*heap-buffer-overflow' bare
+    run "$SEEP" run -q --name tree --duration 60s -o target.life=job -- bash -c 'bash all.sh >probed'
+    diff bare probed
+    verdict tree 'v["exit"]["code"] == 0 if "exit" in v else True'
+    verdict tree 'any("built with a sanitizer" in e["text"] for e in v["events"] if e["kind"] == "process")'
+    verdict tree 'any("(bash) is attributed" in e["text"] for e in v["events"] if e["kind"] == "process")'
+}

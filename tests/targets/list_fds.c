@@ -1,13 +1,17 @@
 // Prints its open descriptors, "0 1 2", and which signals are blocked or ignored, "blocked 0 ignored 0".
 #include <dirent.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+static int bits(const char *hex)
+{
+    return __builtin_popcountll(strtoull(hex, NULL, 16));
+}
 
 int main(void)
 {
-    int ignored = 0, blocked = 0;
-    sigset_t mask;
+    int ignored = -1, blocked = -1;
     DIR *d = opendir("/proc/self/fd");
     if (!d)
         return 3;
@@ -18,11 +22,14 @@ int main(void)
                 printf("%d ", fd);
     }
     closedir(d);
-    sigprocmask(SIG_BLOCK, NULL, &mask);
-    for (int sig = 1; sig < 32; sig++) {
-        struct sigaction sa;
-        blocked += sigismember(&mask, sig) == 1;
-        ignored += sigaction(sig, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
+    // From the kernel: the C library does not tell of the two signals it keeps to itself.
+    FILE *f = fopen("/proc/self/status", "re");
+    char line[256];
+    while (f && fgets(line, sizeof line, f)) {
+        if (strncmp(line, "SigBlk:", 7) == 0)
+            blocked = bits(line + 7);
+        if (strncmp(line, "SigIgn:", 7) == 0)
+            ignored = bits(line + 7);
     }
     printf("blocked %d ignored %d\n", blocked, ignored);
     return 0;
