@@ -27,10 +27,17 @@ static const struct {
     const char *name;
     enum judge_unit unit;
 } own_figures[] = {
-    {"rss", JUDGE_U_BYTES},         {"heap", JUDGE_U_BYTES},
-    {"fd", JUDGE_U_COUNT},          {"threads", JUDGE_U_COUNT},
-    {"http.mean", JUDGE_U_SECONDS}, {"http.max", JUDGE_U_SECONDS},
-    {"cpu", JUDGE_U_RATIO},         {"cpu.per_request", JUDGE_U_SECONDS},
+    {"rss", JUDGE_U_BYTES},
+    {"heap", JUDGE_U_BYTES},
+    {"fd", JUDGE_U_COUNT},
+    {"threads", JUDGE_U_COUNT},
+    {"http.mean", JUDGE_U_SECONDS},
+    {"http.max", JUDGE_U_SECONDS},
+    {"cpu", JUDGE_U_RATIO},
+    {"cpu.per_request", JUDGE_U_SECONDS},
+    {"disk.read_per_request", JUDGE_U_BYTES},
+    {"disk.write_per_request", JUDGE_U_BYTES},
+    {"net.per_request", JUDGE_U_BYTES},
 };
 
 // "http.p99{load=a,scenario=b}" holds all labels of "{scenario=b}".

@@ -216,9 +216,9 @@ static double slow_down_factor(const struct making *m)
 {
     const struct report *r = m->opt->report;
     double run_s = NAN;
-    for (size_t i = 0; i < r->n_measures; i++)
-        if (strcmp(r->measures[i].name, "cpu.per_request") == 0)
-            run_s = r->measures[i].measure.value;
+    const struct report_measure *cost = report_find_measure(r, "cpu.per_request");
+    if (cost)
+        run_s = cost->measure.value;
     if (!(run_s > 0) || m->pass.worked_requests < WORKED_MIN)
         return NAN;
     return m->pass.worked_cpu_s / (double)m->pass.worked_requests / run_s;

@@ -98,6 +98,14 @@ void report_free(struct report *r)
     free(r);
 }
 
+const struct report_measure *report_find_measure(const struct report *r, const char *name)
+{
+    for (size_t i = 0; i < r->n_measures; i++)
+        if (strcmp(r->measures[i].name, name) == 0)
+            return &r->measures[i];
+    return NULL;
+}
+
 const struct report_growth *report_find_growth(const struct report *r, const char *name)
 {
     for (size_t i = 0; i < r->n_growths; i++)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OF_THE_LOAD = 8, OF_A_SCENARIO = 2 };
+enum { OF_THE_LOAD = 11, OF_A_SCENARIO = 2 };
 static const double warmup_share = .1;
 
 // Levels and rates of gauges. The floor of a rate is a tenth of the budget of its gate where there is one.
@@ -153,29 +153,97 @@ static int add_figure(struct build *b, size_t i, const char *name, size_t load, 
     return 0;
 }
 
-// CPU seconds a request, from the means of both; their relative errors add up as squares.
-static int add_cpu_per_request(struct build *b, struct seep_err *err)
+// ---- what a request costs
+
+static const struct {
+    const char *name, *about;
+    const char *series[2]; // counters that are added up; NULL: the gauge "cpu"
+    enum judge_unit unit;
+    double floor;
+} costs[] = {
+    {"cpu.per_request", "CPU time per request", {NULL}, JUDGE_U_SECONDS, 1e-6},
+    {"disk.read_per_request", "bytes read from disk per request", {S_IO_READ}, JUDGE_U_BYTES, 64},
+    {"disk.write_per_request", "bytes written to disk per request", {S_IO_WRITE}, JUDGE_U_BYTES, 64},
+    {"net.per_request",
+     "bytes of the load's network traffic per request",
+     {S_HTTP_SENT, S_HTTP_RECEIVED},
+     JUDGE_U_BYTES,
+     16},
+};
+
+// What a counter grew by a second, tick by tick, added to `sum`. It falls when a process ends and takes its share
+// along: what the tree used meanwhile is not known then.
+static int add_speed(struct build *b, const char *series, double *sum, struct seep_err *err)
 {
-    struct judge_measure cpu, rate;
+    double *v = NULL;
+    if (build_values(b, series, "", &v, err) != 0)
+        return -1;
+    size_t before = SIZE_MAX;
+    for (size_t i = 0; i < b->ticks.n; i++) {
+        bool known = v != NULL && isfinite(v[i]);
+        if (known && before != SIZE_MAX && v[i] >= v[before] && b->r->t_s[i] > b->r->t_s[before])
+            sum[i] += (v[i] - v[before]) / (b->r->t_s[i] - b->r->t_s[before]);
+        else
+            sum[i] = NAN;
+        before = known ? i : before;
+    }
+    free(v);
+    return 0;
+}
+
+static int speed_of(struct build *b, const char *const series[2], struct judge_measure *out, struct seep_err *err)
+{
+    size_t n = b->ticks.n;
+    double *sum = report_alloc(b->arena, n, sizeof *sum);
+    struct build_gauge g = {.t_s = report_alloc(b->arena, n, sizeof *g.t_s),
+                            .y = report_alloc(b->arena, n, sizeof *g.y)};
+    if (sum == NULL || g.t_s == NULL || g.y == NULL)
+        return build_no_memory(err);
+    for (int k = 0; k < 2 && series[k] != NULL; k++)
+        if (add_speed(b, series[k], sum, err) != 0)
+            return -1;
+    for (size_t i = b->measure_first; i < b->measure_end; i++)
+        if (isfinite(sum[i])) {
+            g.t_s[g.n] = b->r->t_s[i];
+            g.y[g.n++] = sum[i];
+        }
+    level_of(b, &g, out);
+    return 0;
+}
+
+// A use a second over the requests a second, from the means of both; their relative errors add up as squares.
+static void per_request(const struct judge_measure *use, const struct judge_measure *rate, struct judge_measure *out)
+{
+    *out = isfinite(use->value) ? *rate : *use;
+    if (!isfinite(use->value) || !(rate->value > 0))
+        return;
+    double value = use->value / rate->value;
+    double se = hypot(use->se_lo / rate->value, value * rate->se_lo / rate->value);
+    *out = (struct judge_measure){.value = value,
+                                  .se_lo = se,
+                                  .se_hi = se,
+                                  .nu = fmin(use->nu, rate->nu),
+                                  .peak = NAN,
+                                  .plain = NAN,
+                                  .plain_se = NAN};
+}
+
+static int add_costs(struct build *b, struct seep_err *err)
+{
+    struct judge_measure use, rate;
     struct judge_load rows;
-    struct report_measure *m =
-        add(b, "cpu.per_request", "CPU time per request", JUDGE_U_SECONDS, JUDGE_LESS_IS_BETTER, 1e-6);
     if (uncut(b, &b->loads[0], &rows, err) != 0)
         return -1;
-    level_of(b, build_find_gauge(b, "cpu"), &cpu);
     judge_measure_load(JUDGE_M_RATE, 0, &rows, NULL, b->r->measure_from_s, &rate);
-    m->measure = isfinite(cpu.value) ? rate : cpu;
-    if (!isfinite(cpu.value) || !(rate.value > 0))
-        return 0;
-    double value = cpu.value / rate.value;
-    double se = hypot(cpu.se_lo / rate.value, value * rate.se_lo / rate.value);
-    m->measure = (struct judge_measure){.value = value,
-                                        .se_lo = se,
-                                        .se_hi = se,
-                                        .nu = fmin(cpu.nu, rate.nu),
-                                        .peak = NAN,
-                                        .plain = NAN,
-                                        .plain_se = NAN};
+    for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++) {
+        if (costs[i].series[0] == NULL)
+            level_of(b, build_find_gauge(b, "cpu"), &use);
+        else if (speed_of(b, costs[i].series, &use, err) != 0)
+            return -1;
+        struct report_measure *m =
+            add(b, costs[i].name, costs[i].about, costs[i].unit, JUDGE_LESS_IS_BETTER, costs[i].floor);
+        per_request(&use, &rate, &m->measure);
+    }
     return 0;
 }
 
@@ -249,7 +317,7 @@ static int add_load(struct build *b, struct seep_err *err)
     for (size_t i = 0; i < sizeof of_load / sizeof of_load[0]; i++)
         if (add_figure(b, i, of_load[i].name, 0, err) != 0)
             return -1;
-    if (add_cpu_per_request(b, err) != 0)
+    if (add_costs(b, err) != 0)
         return -1;
     for (size_t l = 1; l < b->n_loads; l++) {
         bool metric = strncmp(b->loads[l].labels, "name=", 5) == 0;

@@ -8,14 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct report_measure *find_measure(const struct report *r, const char *name)
-{
-    for (size_t i = 0; i < r->n_measures; i++)
-        if (strcmp(r->measures[i].name, name) == 0)
-            return &r->measures[i];
-    return NULL;
-}
-
 // A gate of this name that the base passed and the candidate fails.
 static bool gate_broke(const struct report_measure *base, const struct report_measure *candidate)
 {
@@ -32,7 +24,7 @@ static int compare_figures(struct compare *c, struct seep_err *err)
     if (c->figures == NULL || pairs == NULL || differences == NULL)
         return build_no_memory(err);
     for (size_t i = 0; i < n; i++) {
-        const struct report_measure *m = &c->candidate->measures[i], *b = find_measure(c->base, m->name);
+        const struct report_measure *m = &c->candidate->measures[i], *b = report_find_measure(c->base, m->name);
         struct compare_figure *f = &c->figures[c->n_figures];
         // What neither knows is no news, unless a gate asks for it: then it stays open.
         if (b == NULL || (m->gate == NULL && !isfinite(b->measure.value) && !isfinite(m->measure.value)))

@@ -39,10 +39,8 @@ const char *dossier_name(const struct report *r)
 
 double dossier_figure(const struct report *r, const char *name)
 {
-    for (size_t i = 0; i < r->n_measures; i++)
-        if (strcmp(r->measures[i].name, name) == 0)
-            return r->measures[i].measure.value;
-    return NAN;
+    const struct report_measure *m = report_find_measure(r, name);
+    return m == NULL ? NAN : m->measure.value;
 }
 
 static const char *format(char out[48], double value, enum judge_unit unit)

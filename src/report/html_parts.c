@@ -317,6 +317,7 @@ void html_marks(const struct report *r, struct seep_buf *out)
 
 void html_load(const struct report *r, struct seep_buf *out)
 {
+    char cost[200];
     if (!r->has_load)
         return;
     buf_str(out, "<section aria-labelledby=\"h-load\"><h2 id=\"h-load\">Load</h2>\n<div class=\"card wide\">");
@@ -336,7 +337,10 @@ void html_load(const struct report *r, struct seep_buf *out)
         load_row(&r->load.all, 0, out);
     for (int i = 0; i < r->load.n_metrics; i++)
         metric_row(&r->load.metric[i], out);
-    buf_str(out, "</tbody></table></div></section>\n");
+    buf_str(out, "</tbody></table>");
+    if (*report_request_cost_text(r, cost, sizeof cost))
+        buf_printf(out, "<p class=\"note\">%s</p>", cost);
+    buf_str(out, "</div></section>\n");
 }
 
 // ---- facts ----------------------------------------------------------------------------------------------------------

@@ -296,6 +296,21 @@ static void put_shutdown(struct jsonw *w, const struct report *r)
     jsonw_end_object(w);
 }
 
+static void put_cost(struct jsonw *w, const struct report *r)
+{
+    const struct report_cost c = report_request_cost(r);
+    if (!r->has_load) {
+        jsonw_null(w, "request_cost");
+        return;
+    }
+    jsonw_object(w, "request_cost");
+    jsonw_double(w, "cpu_s", c.cpu_s);
+    jsonw_double(w, "disk_read_bytes", c.disk_read_bytes);
+    jsonw_double(w, "disk_written_bytes", c.disk_written_bytes);
+    jsonw_double(w, "network_bytes", c.network_bytes);
+    jsonw_end_object(w);
+}
+
 static void put_reload(struct jsonw *w, const struct report_reload *l)
 {
     if (l->status == JUDGE_S_SKIPPED) {
@@ -415,6 +430,7 @@ int report_json(const struct report *r, const struct report_style *style, struct
         load_summary_json(&r->load, &w, "load");
     else
         jsonw_null(&w, "load");
+    put_cost(&w, r);
     report_json_faults(&w, r);
     put_evidence(&w, r);
     put_events(&w, r);

@@ -214,6 +214,12 @@ static void put_load(struct md *m, const struct report *r)
     for (int i = 0; i < r->load.n_rows; i++)
         put_load_row(m, &r->load.row[i], r->load.row[i].name, load_summary_depth(&r->load, &r->load.row[i]));
     md_section(m, NULL);
+    char cost[200];
+    if (!*report_request_cost_text(r, cost, sizeof cost))
+        return;
+    md_row(m);
+    buf_printf(m->out, "\n- %s\n", cost);
+    md_row_end(m);
 }
 
 // The user's own metrics: of a trend its quantiles, of a rate the share of hits, of a counter the sum.

@@ -307,6 +307,21 @@ static void put_load(struct om *m, const struct report *r)
     put_metrics(m, &r->load);
 }
 
+static void put_cost(struct om *m, const struct report *r)
+{
+    const struct report_cost c = report_request_cost(r);
+    const struct {
+        const char *name, *unit, *help;
+        double value;
+    } rows[] = {{"seep_request_cpu_seconds", "seconds", "CPU time of the target a request.", c.cpu_s},
+                {"seep_request_disk_read_bytes", "bytes", "Read from disk a request.", c.disk_read_bytes},
+                {"seep_request_disk_written_bytes", "bytes", "Written to disk a request.", c.disk_written_bytes},
+                {"seep_request_network_bytes", "bytes", "Traffic of the load a request.", c.network_bytes}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (isfinite(rows[i].value))
+            put_gauge(m, rows[i].name, rows[i].unit, rows[i].help, rows[i].value);
+}
+
 // Every occurrence of a fault, told apart by its number.
 static void put_faults(struct om *m, const struct report *r)
 {
@@ -359,6 +374,7 @@ int report_openmetrics(const struct report *r, const struct report_style *style,
                 "Growth of counts at the end of the run, with its 90 % interval.");
     put_stacks(&m, r);
     put_load(&m, r);
+    put_cost(&m, r);
     put_faults(&m, r);
     put_evidence(&m, r);
     buf_str(out, "# EOF\n");

@@ -276,7 +276,7 @@ struct report_evidence {
     const char *attribution; // "exact", "sampled", "off", "failed"
     const char *attribution_reason;
     const char *heap_source;
-    const char *attached; // the program ran before seep: blocks from before are not known; NULL: seep started it
+    const char *attached;       // the program ran before seep: blocks from before are not known; NULL: seep started it
     double sampling_mean_bytes; // NAN in exact mode
     double smallest_leak_per_s; // smallest growth this run could have seen; NAN unknown
     bool degraded;              // the store moved on after an I/O error
@@ -379,6 +379,16 @@ const char *report_verdict_note(const struct report *r);
 
 // Finds a growth by name ("heap", "rss"); NULL when it was not measured.
 const struct report_growth *report_find_growth(const struct report *r, const char *name);
+const struct report_measure *report_find_measure(const struct report *r, const char *name); // NULL: no such figure
+
+// What a request of the load cost: the mean use over the measured time by the mean rate. NAN where not known. Disk is
+// what reached a device, of all processes of the target; network is the load's own traffic.
+struct report_cost {
+    double cpu_s, disk_read_bytes, disk_written_bytes, network_bytes;
+};
+struct report_cost report_request_cost(const struct report *r);
+// "a request: CPU 83 us, 0 B read from disk, 120 B written, 311 B of network"; "" when nothing is known.
+char *report_request_cost_text(const struct report *r, char *out, size_t size);
 
 // The values of the gates of r that compare with a baseline, r being that baseline run judged by the new run's profile:
 // JSON for M_BASELINE_VALUES, malloc'ed. *missing is the name of the first such gate without a value, or NULL. NULL

@@ -235,7 +235,7 @@ static void put_marks(struct text *t, const struct report *r)
 
 static void put_load(struct text *t, const struct report *r)
 {
-    char requests[32], rate[32], p50[32], p99[32];
+    char requests[32], rate[32], p50[32], p99[32], cost[200];
     if (!r->has_load)
         return;
     const struct load_summary_row *all = &r->load.all;
@@ -251,6 +251,11 @@ static void put_load(struct text *t, const struct report *r)
         text_wrapped(t, TEXT_YELLOW, r->load.why_saturated, LABEL_COLUMN);
     }
     text_end_line(t);
+    if (*report_request_cost_text(r, cost, sizeof cost)) {
+        put_label(t, "");
+        text_wrapped(t, TEXT_DIM, cost, LABEL_COLUMN);
+        text_end_line(t);
+    }
 }
 
 static void put_never_freed(struct text *t, const struct report_at_exit *x)

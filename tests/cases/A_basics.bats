@@ -122,6 +122,10 @@ teardown() { seep_teardown; }
     done
 }
 
+@test "A18 the page of requirements has a row for each, and names only what there is" {
+    python3 "$SEEP_SOURCE/tests/lib/check_requirements.py" "$SEEP" "$SEEP_SOURCE"
+}
+
 @test "A15 overrides and durations reach the run" {
     run "$SEEP" run -q --name over -o run.duration=2s -o 'gates=["rss.total_growth < 1GB"]' -- sleep 10
     verdict over '[g["name"] for g in v["gates"]] == ["rss.total_growth"]'

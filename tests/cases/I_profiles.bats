@@ -168,3 +168,27 @@ YAML
         verdict "$name" '[g["status"] for g in v["gates"] if g["name"] in ("fault.recovery", "target.restarts")] == ["pass", "pass"]'
     done
 }
+
+@test "I06 what a request costs: CPU, disk and network of a redis that writes each of them to disk" {
+    command -v redis-server >/dev/null || skip "there is no redis-server here"
+    cat >p.yaml <<YAML
+version: 1
+target: { command: [redis-server, --port, "$PORT", --save, "", --appendonly, "yes", --appendfsync, always, --dir, $WORK], life: service, ready: { tcp: "127.0.0.1:$PORT", within: 20s } }
+run: { duration: 6s, interval: 250ms, drain: 300ms }
+attribution: off
+load: { users: 2, think: 20ms, scenarios: [ { name: set, tcp: { address: "127.0.0.1:$PORT", command: [SET, "k:\${gen:int(1,50)}", "\${gen:text(4000)}"] } } ] }
+gates: [ load.requests > 20 ]
+YAML
+    "$SEEP" run -q --name r -p ./p.yaml >out.txt || true # a busy machine makes it undecided
+    valid_verdict r
+    verdict r '1e-6 < v["request_cost"]["cpu_s"] < 1e-1'
+    verdict r '4000 < v["request_cost"]["network_bytes"] < 4200'
+    # 4000 bytes and their frame, in whole pages; a file system in memory has no disk below it.
+    [ "$(stat -f -c %T "$WORK")" = tmpfs ] || verdict r '4000 < v["request_cost"]["disk_written_bytes"] < 40000'
+    grep -q "a request: CPU .* written, 4.* kB of network" out.txt
+    "$SEEP" report r -f openmetrics | grep -q "^seep_request_network_bytes"
+    "$SEEP" report r -f md | grep -q "^- a request: CPU"
+    "$SEEP" run -q --name s -p ./p.yaml -o 'load.scenarios.set.tcp.command=[SET, "k:${gen:int(1,50)}", "${gen:text(8000)}"]' >out2.txt || true
+    "$SEEP" compare r s >cmp.txt || true
+    grep -q "net.per_request" cmp.txt
+}
