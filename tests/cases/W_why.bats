@@ -62,7 +62,7 @@ explained() {
 @test "W01 a lost pointer: leak, and the blocks are proved unreachable" {
     first lost 's["class"] == "leak" and s["frames"][0]["function"] == "record_new"'
     first lost 's["unreachable"]["scans"] >= 2 and s["unreachable"]["agreed"] == s["unreachable"]["scans"]'
-    first lost 's["unreachable"]["blocks"] == s["unreachable"]["checked"] > 50'
+    first lost 's["unreachable"]["checked"] - 1 <= s["unreachable"]["blocks"] > 50' # that of a step in progress is named
     grep -q 'checked blocks have no path to them from any root, in' "$WORK/lost.out"
     verdict lost '"queued signals" in v["not_covered"] and len(v["not_covered"]) >= 8'
     tr -s ' \n' ' ' <"$WORK/lost.out" | grep -q 'They do not look into .*queued signals, or registers of threads that are awake'

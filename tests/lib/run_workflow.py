@@ -31,11 +31,13 @@ class Job:
     def __init__(self, name, args, inputs, env):
         self.name, self.args, self.inputs, self.env = name, args, inputs, dict(env)
         self.dir = os.path.join(args.work, "jobs", name)
+        home = os.path.join(args.work, f"{name}.home")  # each job has a machine of its own
         os.makedirs(self.dir)
-        self.files = {}
+        os.makedirs(home)
+        self.own = {"HOME": home}
         for key in ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
-            self.files[key] = os.path.join(args.work, f"{name}.{key.lower()}")
-            open(self.files[key], "a").close()
+            self.own[key] = os.path.join(args.work, f"{name}.{key.lower()}")
+            open(self.own[key], "a").close()
         self.failed = False
 
     def uses(self, step):
@@ -58,7 +60,7 @@ class Job:
         return "done"
 
     def run(self, step):
-        env = dict(os.environ, **self.env, **self.files, GITHUB_WORKSPACE=self.dir)
+        env = dict(os.environ, **self.env, **self.own, GITHUB_WORKSPACE=self.dir)
         env.update({k: expand(v, self.inputs) for k, v in (step.get("env") or {}).items()})
         out = subprocess.run(["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]], cwd=self.dir,
                              env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -146,7 +146,7 @@ static void lost_blocks_are_unreachable(void **state)
     }
     sample_until(&w, 40000);
     choose(&w, &s);
-    sample_until(&w, 400000);
+    sample_until(&w, 1200000); // more blocks than the registers of a thread awake could hold
     tap_set_epoch(w.tap, 1);
     choose(&w, &s);
     assert_int_equal(s.n_cases, 1);

@@ -292,10 +292,10 @@ static void test_freed_meanwhile(void **state)
     print_message("of %u unreachable blocks %u are left\n", all.lost, some.lost);
     assert_true(some.lost > 0 && some.lost + some.undecided < all.lost + all.undecided);
     l.thin = 0;
-    l.missed = 50;
+    l.missed = 500; // more than the registers of threads that happen to be awake could hold
     some = one_of(&l, 200, 1, &trouble, &failed);
-    assert_true(some.lost <= all.lost - 40 && some.lost >= 200);
-    assert_true(some.undecided >= 50);
+    assert_true(some.lost > 0 && some.undecided >= l.missed);
+    assert_true(all.undecided < l.missed);
     l.missed = 1u << 20;
     assert_int_equal(one_of(&l, 200, 1, &trouble, &failed).lost, 0);
     l.missed = 0;
