@@ -524,7 +524,12 @@ int heap_each_age(const struct run_heap *h, heap_age_fn *each, void *ctx)
 
 void heap_restore(struct run_heap *h, struct store *st)
 {
+    struct store_stack_point *last = NULL;
+    size_t n = 0;
     heap_marks_restore(&h->marks, st);
+    // Without a keeper there is no region left that could say so.
+    h->seen.any |= store_read_stack_last(st, &last, &n, NULL) == 0 && n > 0;
+    free(last);
 }
 
 struct stack_table *heap_table(struct run_heap *h)

@@ -105,3 +105,10 @@ CONF
         verdict "$name" "v['target']['allocator'].startswith('$name')"
     done
 }
+
+@test "B08 programs nobody here wrote do what they do without us: output, errors, status, signals, descriptors, files" {
+    run "$SEEP_SOURCE/tests/fault/same" -q -b "$SEEP_BUILD"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$(grep -c ' same$' <<<"$output")" -ge 3 ] # of what is installed here
+}

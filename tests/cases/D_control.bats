@@ -90,6 +90,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
     wait_for 5 gone "$tgt"
     for group in $groups; do wait_for 5 rmdir "$group"; done
     verdict k 'v["verdict"] == "target_failed" and v["evidence"]["samples"] >= 5'
+    verdict k 'v["evidence"]["attribution"] == "exact"' # it was, although nobody is left to say so
 }
 
 @test "D06 the keeper is killed: the run goes on and says so, the exit status is not made up" {
