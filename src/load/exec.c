@@ -281,8 +281,19 @@ static bool accepted(const struct exec *x, int status)
     return false;
 }
 
+static bool told_a_number(const struct exec *x)
+{
+    for (int i = 0; i < x->profile->n_counters; i++) {
+        if (!isnan(x->number[i].last))
+            return true;
+    }
+    return x->profile->n_counters == 0;
+}
+
 static void tell_end(struct exec *x, const siginfo_t *info, bool asked)
 {
+    if (!told_a_number(x))
+        note(x, "printed none of the numbers that the profile looks for; its last line", x->last_line);
     char how[96];
     bool well = info->si_code == CLD_EXITED && accepted(x, info->si_status);
     x->ended++;

@@ -9,8 +9,6 @@ enum { SUB_BITS = 11, HALF = 1024 }; // 2048 sub-buckets, of which every power o
 
 unsigned hist_index(uint64_t value_us)
 {
-    if (value_us < HIST_MIN_US)
-        value_us = HIST_MIN_US;
     if (value_us > HIST_MAX_US)
         value_us = HIST_MAX_US;
     unsigned shift = (unsigned)(64 - __builtin_clzll(value_us | (2 * HALF - 1))) - SUB_BITS;
@@ -53,8 +51,6 @@ void hist_record_times(struct load_hist *h, uint64_t value_us, uint64_t times)
         h->clipped += times;
         value_us = HIST_MAX_US;
     }
-    if (value_us < HIST_MIN_US)
-        value_us = HIST_MIN_US;
     if (h->count == 0 || value_us < h->min_us)
         h->min_us = value_us;
     if (h->count == 0 || value_us > h->max_us)

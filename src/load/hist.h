@@ -32,7 +32,8 @@ struct load_hist {
 
 void hist_reset(struct load_hist *h);
 
-// Records one value, or `times` of the same. Below 1 us counts as 1 us, above 1 h as 1 h (and as clipped).
+// Records one value, or `times` of the same. Above 1 h counts as 1 h (and as clipped). 0 is a value like others: no
+// duration (tally_record() sees to that), but a number that a metric is made of may be 0.
 void hist_record(struct load_hist *h, uint64_t value_us);
 void hist_record_times(struct load_hist *h, uint64_t value_us, uint64_t times);
 

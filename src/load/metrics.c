@@ -2,6 +2,7 @@
 #include "load/metrics.h"
 #include "base/check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,5 +66,7 @@ void load_metric_figures(const struct load_metric *m, const struct load_hist *h,
     double *const figures[] = {&out->min_us, &out->max_us, &out->mean_us, &out->stddev_us, &out->p50_us,
                                &out->p90_us, &out->p95_us, &out->p99_us,  &out->p999_us};
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-        *figures[i] /= m->steps;
+        *figures[i] = h->clipped && *figures[i] >= HIST_MAX_US ? NAN : *figures[i] / m->steps;
+    if (h->clipped) // some lie above what can be kept: how far is not known
+        out->max_us = out->mean_us = out->stddev_us = NAN;
 }

@@ -31,7 +31,7 @@ static inline void tally_record(struct load_tally *t, int series, enum load_hist
 {
     struct load_hist *h = t->hist[series * LOAD_HIST_KINDS + kind];
     if (h)
-        hist_record(h, us);
+        hist_record(h, us < HIST_MIN_US ? HIST_MIN_US : us);
 }
 
 // One way through a scenario or transaction is over; ok: all of its steps were.

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-const struct transport_ops *const transport_kinds[] = {&transport_net, &transport_curl, NULL};
+const struct transport_ops *const transport_kinds[] = {&transport_net, &transport_h2, &transport_curl, NULL};
 
 const struct transport_ops *transport_for(const struct exchange_spec *spec, const struct transport_setup *setup)
 {

@@ -168,7 +168,7 @@ struct transport_ops {
 
 // In the order in which they are asked; NULL ends it.
 extern const struct transport_ops *const transport_kinds[];
-extern const struct transport_ops transport_net, transport_curl;
+extern const struct transport_ops transport_net, transport_h2, transport_curl;
 
 // The kind that takes `spec`; NULL: none does, or not the one that is to be used.
 const struct transport_ops *transport_for(const struct exchange_spec *spec, const struct transport_setup *setup);

@@ -51,7 +51,7 @@ print('' if ok else json.dumps(l, indent=1)[:3000])
 sys.exit(not ok)"
 }
 
-@test "S01 HTTP/2 in the clear, and several requests at once on one connection over TLS" {
+@test "S01 HTTP/2, in the clear and over TLS, one request or several at once on a connection" {
     needs node openssl
     serve h2c
     drive <<Y
@@ -59,7 +59,13 @@ version: 1
 name: t
 load: { users: 6, iterations: 300, http: 2, scenarios: [{ name: a, request: "http://127.0.0.1:$PORT/", expect: { json: { $.version: "2.0" } } }] }
 Y
-    is "l['requests'] == 300 and l['errors'] == 0"
+    is "l['requests'] == 300 and l['errors'] == 0 and 1 <= l['generator']['connections'] <= 6"
+    drive <<Y
+version: 1
+name: t
+load: { users: 12, iterations: 600, http: 2, streams: 6, scenarios: [{ name: a, request: { method: POST, url: "http://localhost:$PORT/", body: "x" }, expect: { json: { $.version: "2.0", $.most: { is: "<= 6" } } } }] }
+Y
+    is "l['requests'] == 600 and l['errors'] == 0 and 2 <= l['generator']['connections'] <= 12"
     certify ca
     serve h2 ca.crt ca.key
     drive <<Y
@@ -243,9 +249,9 @@ PY
     printf '\xef\xbb\xbfname,word\r\n"a,b","say ""hi"""\r\n"two\nlines",\xc3\xa9\r\n' >good.csv
     printf 'name,word\na,b\nc\n' >bad.csv
     local more
-    for more in "engine: own, http: 2" "data: { d: bad.csv }" "data: { d: none.csv }" "tls: { ca: none.pem }" 'headers: { A: "${env:S09_NOT_SET}" }' \
+    for more in "engine: own" "data: { d: bad.csv }" "data: { d: none.csv }" "tls: { ca: none.pem }" 'headers: { A: "${env:S09_NOT_SET}" }' \
         'data: { d: good.csv }, variables: { x: "${data:d.nothing}" }'; do
-        cat >p.yaml <<<"{ version: 1, name: t, target: { command: [touch, marker] }, run: { duration: 1s }, load: { rate: 1/s, $more, scenarios: [{ request: 'http://127.0.0.1:1/' }] } }"
+        cat >p.yaml <<<"{ version: 1, name: t, target: { command: [touch, marker] }, run: { duration: 1s }, load: { rate: 1/s, $more, scenarios: [{ request: 'https://127.0.0.1:1/' }] } }"
         run "$SEEP" run -p p.yaml
         echo "$more: $output"
         [ "$status" -eq 2 ]

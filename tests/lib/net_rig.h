@@ -243,12 +243,13 @@ static inline void client_tick(uv_timer_t *timer)
     (void)timer; // so that the loop turns
 }
 
-static inline void client_open(struct client *c, const struct transport_ops *kind, int connections)
+static inline void client_open_streams(struct client *c, const struct transport_ops *kind, int connections, int streams)
 {
     struct seep_err err = {0};
     *c = (struct client){0};
     uv_loop_init(&c->loop);
-    struct transport_setup setup = {.loop = &c->loop, .connections = connections, .done = client_done};
+    struct transport_setup setup = {
+        .loop = &c->loop, .connections = connections, .streams = streams, .done = client_done};
     if (kind->open(&setup, &c->transport, &err) < 0)
         fail_msg("%s", err.text);
     uv_check_init(&c->loop, &c->check);
@@ -256,6 +257,11 @@ static inline void client_open(struct client *c, const struct transport_ops *kin
     c->check.data = c;
     uv_check_start(&c->check, client_turn);
     uv_timer_start(&c->tick, client_tick, 5, 5);
+}
+
+static inline void client_open(struct client *c, const struct transport_ops *kind, int connections)
+{
+    client_open_streams(c, kind, connections, 0);
 }
 
 // Runs until so many exchanges were told.
