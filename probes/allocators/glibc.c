@@ -21,7 +21,7 @@ static const void *as_pointer(const void *function_pointer)
 void probe_glibc_init(void)
 {
     struct probe_object o;
-    const void *mark = probe_dlsym_default("gnu_get_libc_version");
+    const void *mark = probe_dlsym_start("gnu_get_libc_version", 0);
     if (!mark || probe_object_find((uintptr_t)mark, &o) < 0)
         return;
     const void *all[] = {&probe_real.malloc,         &probe_real.calloc,        &probe_real.realloc,

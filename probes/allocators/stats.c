@@ -25,7 +25,7 @@ static uint32_t kind;
 
 static int find(void *slot, const char *name)
 {
-    void *symbol = probe_dlsym_default(name);
+    void *symbol = probe_dlsym_start(name, 0);
     memcpy(slot, &symbol, sizeof symbol);
     return symbol != NULL;
 }
@@ -37,7 +37,7 @@ static void find_objects(void)
         probe_real.allocator_start = o.start;
         probe_real.allocator_end = o.end;
     }
-    void *operator_new = probe_dlsym_next("_Znwm");
+    void *operator_new = probe_dlsym_start("_Znwm", 1);
     if (operator_new && probe_object_find((uintptr_t)operator_new, &o) == 0)
         probe_real.new_start = o.start;
 }
@@ -67,7 +67,7 @@ void probe_allocator_init(void)
         kind = SEEP_ALLOC_MIMALLOC;
     else if (find(&mallinfo2_of, "mallinfo2"))
         kind = SEEP_ALLOC_GLIBC;
-    probe_dlsym_default("malloc"); // found: nothing of our failed searches is left for the program's dlerror()
+    probe_dlsym_start("malloc", 0); // found: nothing of our failed searches is left for the program's dlerror()
 }
 
 static uint64_t je_value(const char *name)

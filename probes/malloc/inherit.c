@@ -91,7 +91,7 @@ void probe_inherit_init(void)
 {
     extern void *__dso_handle;
     int (*at_fork)(void (*)(void), void (*)(void), void (*)(void), void *);
-    void *symbol = probe_dlsym_default("__register_atfork");
+    void *symbol = probe_dlsym_start("__register_atfork", 0);
     memcpy(&at_fork, &symbol, sizeof symbol);
     if (at_fork)
         at_fork(before_fork, after_fork, NULL, &__dso_handle);

@@ -39,6 +39,27 @@ static const void *table(const struct link_map *l, int64_t tag)
     return NULL;
 }
 
+// Whether a name stands in this object, under any version and of any kind.
+static int defines(const struct link_map *l, const char *name, uint32_t hash)
+{
+    const uint32_t *gnu = table(l, DT_GNU_HASH), *plain = table(l, DT_HASH);
+    const Elf64_Sym *symbols = table(l, DT_SYMTAB);
+    const char *strings = table(l, DT_STRTAB);
+    if (!symbols || !strings)
+        return 0;
+    uint32_t at = gnu && gnu[0] ? gnu[4 + 2ul * gnu[2] + hash % gnu[0]] : 0;
+    const uint32_t *chain = gnu ? gnu + 4 + 2ul * gnu[2] + gnu[0] : NULL;
+    for (int last = !gnu || at < gnu[1]; !last; at++) {
+        last = chain[at - gnu[1]] & 1;
+        if (symbols[at].st_shndx != SHN_UNDEF && !strcmp(strings + symbols[at].st_name, name))
+            return 1;
+    }
+    for (uint32_t i = 0; !gnu && plain && i < plain[1]; i++)
+        if (symbols[i].st_shndx != SHN_UNDEF && !strcmp(strings + symbols[i].st_name, name))
+            return 1;
+    return 0;
+}
+
 static void *find_in(const struct link_map *l, const char *name, uint32_t hash)
 {
     const uint32_t *gnu = table(l, DT_GNU_HASH);
@@ -61,11 +82,29 @@ static void *find_in(const struct link_map *l, const char *name, uint32_t hash)
     return NULL;
 }
 
-void *probe_lookup(const char *name, int behind_us)
+static uint32_t hash_name(const char *name)
 {
     uint32_t hash = 5381;
     for (const char *c = name; *c; c++)
         hash = hash * 33 + (uint8_t)*c;
+    return hash;
+}
+
+int probe_is_defined(const char *name, int behind_us)
+{
+    uint32_t hash = hash_name(name);
+    const struct link_map *l = first_object();
+    int found = !l;
+    for (; l && !found; l = l->l_next) {
+        found = !behind_us && defines(l, name, hash);
+        behind_us &= l->l_ld != own_dynamic;
+    }
+    return found;
+}
+
+void *probe_lookup(const char *name, int behind_us)
+{
+    uint32_t hash = hash_name(name);
     void *found = NULL;
     for (const struct link_map *l = first_object(); l && !found; l = l->l_next) {
         if (!behind_us)

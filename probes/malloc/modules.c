@@ -25,9 +25,9 @@ uint32_t probe_generation = 1;
 
 void probe_modules_init(void)
 {
-    void *find = probe_flags & PROBE_FLAG_NO_FIND_OBJECT ? NULL : probe_dlsym_default("_dl_find_object");
+    void *find = probe_flags & PROBE_FLAG_NO_FIND_OBJECT ? NULL : probe_dlsym_start("_dl_find_object", 0);
     memcpy(&find_object, &find, sizeof find);
-    loader_debug = probe_dlsym_default("_r_debug");
+    loader_debug = probe_dlsym_start("_r_debug", 0);
 }
 
 static int readable(const void *p, size_t bytes)

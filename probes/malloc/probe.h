@@ -468,9 +468,13 @@ static inline void probe_need_real(void)
         probe_real_init();
 }
 void *probe_dlsym_next(const char *name);
-void *probe_dlsym_default(const char *name);
-// lookup.c: the same without dlsym. behind_us: only in objects after the probe itself.
+// The same while the probe starts, and for what may be nowhere: allocates nothing then. behind_us: only in objects
+// after the probe itself.
+void *probe_dlsym_start(const char *name, int behind_us);
+// lookup.c: the same without dlsym, and whether any object defines the name (1 when that cannot be told). No lock is
+// taken against objects that leave: for the start alone.
 void *probe_lookup(const char *name, int behind_us);
+int probe_is_defined(const char *name, int behind_us);
 // The static pool for calls before the allocator is known.
 void *probe_early_alloc(size_t bytes, size_t alignment);
 #define PROBE_EARLY_BYTES (96u << 10)

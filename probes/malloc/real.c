@@ -47,14 +47,20 @@ void *probe_dlsym_next(const char *name)
 {
     return dlsym_old ? dlsym_old(RTLD_NEXT_HANDLE, name) : probe_lookup(name, 1);
 }
-void *probe_dlsym_default(const char *name)
+
+// A search that fails writes its message into memory of the program's malloc. An allocator of the program's own may be
+// asking for its very first pages just now, under its lock: what is not there is not searched.
+void *probe_dlsym_start(const char *name, int behind_us)
 {
-    return dlsym_old ? dlsym_old(RTLD_DEFAULT_HANDLE, name) : probe_lookup(name, 0);
+    if (!dlsym_old)
+        return probe_lookup(name, behind_us);
+    void *where = behind_us ? RTLD_NEXT_HANDLE : RTLD_DEFAULT_HANDLE;
+    return probe_is_defined(name, behind_us) ? dlsym_old(where, name) : NULL;
 }
 
 static void resolve(void *slot, const char *name)
 {
-    void *symbol = probe_dlsym_next(name);
+    void *symbol = probe_dlsym_start(name, 1);
     memcpy(slot, &symbol, sizeof symbol);
 }
 

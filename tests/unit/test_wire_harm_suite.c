@@ -46,6 +46,7 @@ static const struct row rows[] = {
     {"ends_constructor", {"@harm_ends", "constructor"}, NULL, 20, 0},
     {"ends_signal", {"@harm_ends", "raise", "10"}, NULL, 20, 0},
     {"ends_at_once", {"true"}, NULL, 20, 0},
+    {"allocator_in_program", {"@harm_own_malloc"}, NULL, 20, 0},
     {"threads_10k", {"@harm_threads", "#1000"}, NULL, 300, 0},
     {"stacks_of_all_kinds", {"@harm_stacks", "#500"}, NULL, 60, 0},
     {"seccomp_strict", {"@probe_strict"}, NULL, 20, 0},
