@@ -150,6 +150,7 @@ static int start_process(struct resolve *r)
     r->sock = pair[0];
     r->pid = pid;
     r->stats.starts++;
+    r->unpacked_bytes = 0;
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // their shadow needs terabytes of address space
     struct rlimit limit = {r->memory_limit, r->memory_limit};
     if (prlimit(pid, RLIMIT_AS, &limit, NULL) != 0) {

@@ -19,6 +19,8 @@ struct known {
 
 struct slot {
     bool used;
+    enum { PACKAGE_UNASKED, PACKAGE_THERE, PACKAGE_NONE } package; // of split files
+    off_t package_bytes;
     bool split; // it may have units whose debug information stands in files of their own
     uint32_t known;
     uint64_t last_use;
@@ -39,6 +41,7 @@ struct resolve {
     uint32_t seq;
     uint64_t use; // counts calls; slots of the present call are not replaced
     struct slot slots[PROTO_SLOTS];
+    uint64_t unpacked_bytes; // memory that the present process holds of packages
     struct known *known;
     size_t n_known, cap_known;
     struct cache *cache;
@@ -77,6 +80,9 @@ int files_alt(const struct resolve *r, const struct proto_loaded *debug_file);
 // The next candidate for the file of a split unit, as above.
 int files_next_split(const struct resolve *r, const struct resolve_module *m, const struct proto_split *split,
                      int *step);
+
+// The package of its split files (PROGRAM.dwp, beside it or below a debug root), or -1.
+int files_package(const struct resolve *r, const struct resolve_module *m);
 
 // ---- load.c: files into slots ----
 

@@ -386,13 +386,19 @@ static bool holds_unit(int fd, uint64_t wanted)
     return found;
 }
 
-bool dies_add_split(struct elf_file *f, uint32_t unit, int fd)
+bool dies_split_id(const struct elf_file *f, uint32_t unit, uint64_t *id)
 {
     struct unit *u = f->cus && unit < f->cus->n_units ? &f->cus->units[unit] : NULL;
+    return u && u->wants_split && id_of(&u->die, id);
+}
+
+bool dies_add_split(struct elf_file *f, uint32_t unit, int fd)
+{
     Dwarf_Die full = {0};
     uint64_t id;
-    if (!u || !u->wants_split || u->indexed || !id_of(&u->die, &id) || !holds_unit(fd, id))
+    if (!dies_split_id(f, unit, &id) || f->cus->units[unit].indexed || !holds_unit(fd, id))
         return false;
+    struct unit *u = &f->cus->units[unit];
     sandbox_offer(fd);
     int failed = dwarf_cu_info(u->die.cu, NULL, NULL, NULL, &full, NULL, NULL, NULL);
     sandbox_offer(-1);

@@ -20,6 +20,8 @@ size_t dies_lookup(struct elf_file *f, uint64_t addr, struct dies_frame *out);
 // Split DWARF: the unit that covers addr, if its functions stand in a file that nobody has asked for yet. Each unit is
 // told once.
 bool dies_wants_split(struct elf_file *f, uint64_t addr, struct proto_split *out);
+// The id of that unit, by which its split file is found in a package.
+bool dies_split_id(const struct elf_file *f, uint32_t unit, uint64_t *id);
 // Whether the file holds that unit, by the id both carry; then it is part of it from now on. fd stays the caller's.
 bool dies_add_split(struct elf_file *f, uint32_t unit, int fd);
 

@@ -2,6 +2,7 @@
 #include "resolve/elf_file.h"
 
 #include "resolve/dies.h"
+#include "resolve/package.h"
 #include "resolve/perf_map.h"
 #include "resolve/unwind_table.h"
 
@@ -10,6 +11,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void refuse(struct proto_loaded *reply, enum proto_status status, const char *why)
@@ -40,6 +43,7 @@ void elf_file_close(struct elf_file *f)
     close_fd(&f->fd);
     close_fd(&f->debug_fd);
     close_fd(&f->alt_fd);
+    close_fd(&f->package_fd);
     memset(f, 0, sizeof *f);
 }
 
@@ -186,8 +190,12 @@ static bool open_dwfl(struct elf_file *f, struct proto_loaded *reply)
 
 void elf_file_open(struct elf_file *f, const struct proto_load *req, int fd, struct proto_loaded *reply)
 {
-    *f = (struct elf_file){
-        .used = true, .kind = (enum resolve_module_kind)req->kind, .fd = fd, .debug_fd = -1, .alt_fd = -1};
+    *f = (struct elf_file){.used = true,
+                           .kind = (enum resolve_module_kind)req->kind,
+                           .fd = fd,
+                           .debug_fd = -1,
+                           .alt_fd = -1,
+                           .package_fd = -1};
     reply->status = PROTO_OK;
     if (f->kind == RESOLVE_PERF_MAP) {
         f->perf = perf_map_read(fd);
@@ -235,9 +243,34 @@ static bool debug_belongs(const struct elf_file *f, const struct proto_load *req
     return req->use_crc && crc32_of_file(fd) == req->crc;
 }
 
+static bool take_package(struct elf_file *f, int fd)
+{
+    if (!f->used || !f->mod || f->package_fd >= 0 || !package_is_one(fd))
+        return false;
+    f->package_fd = dup(fd);
+    return f->package_fd >= 0;
+}
+
+static bool unpack(struct elf_file *f, uint32_t unit, int fd)
+{
+    uint64_t id;
+    struct stat st;
+    if (!f->used || f->package_fd < 0 || !dies_split_id(f, unit, &id) || fstat(fd, &st) != 0 || st.st_size <= 0)
+        return false;
+    uint8_t *room = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (room == MAP_FAILED)
+        return false;
+    bool done = package_unit(f->package_fd, id, room, (size_t)st.st_size);
+    munmap(room, (size_t)st.st_size);
+    return done && dies_add_split(f, unit, fd);
+}
+
 static void add_split(struct elf_file *f, const struct proto_load *req, int fd, struct proto_loaded *reply)
 {
-    if (f->used && f->mod && dies_add_split(f, req->unit, fd))
+    bool fits = req->part == PROTO_PART_PACKAGE  ? take_package(f, fd)
+                : req->part == PROTO_PART_UNPACK ? unpack(f, req->unit, fd)
+                                                 : f->used && f->mod && dies_add_split(f, req->unit, fd);
+    if (fits)
         reply->status = PROTO_OK;
     else
         refuse(reply, PROTO_REFUSED, "The file does not hold what the program says of it.");
@@ -246,7 +279,7 @@ static void add_split(struct elf_file *f, const struct proto_load *req, int fd, 
 
 void elf_file_add(struct elf_file *f, const struct proto_load *req, int fd, struct proto_loaded *reply)
 {
-    if (req->part == PROTO_PART_SPLIT) {
+    if (req->part >= PROTO_PART_SPLIT) {
         add_split(f, req, fd, reply);
         return;
     }

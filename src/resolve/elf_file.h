@@ -17,6 +17,7 @@ struct elf_file {
     bool used;
     enum resolve_module_kind kind;
     int fd, debug_fd, alt_fd; // -1: none
+    int package_fd;           // -1: none
     bool debug_taken;         // libdwfl has asked for the debug file once
     Elf *elf;                 // for headers and raw bytes; libdwfl has its own
     Dwfl *dwfl;
@@ -35,8 +36,8 @@ struct elf_file {
 void elf_file_open(struct elf_file *f, const struct proto_load *req, int fd, struct proto_loaded *reply);
 
 // Takes fd as separate debug file or alternative (dwz) file when it belongs to this one: the same build-id, or the CRC
-// of the debug link; or as the split file of a unit, when it holds the unit's id. Otherwise closes it and says
-// PROTO_REFUSED.
+// of the debug link; as the split file of a unit, when it holds the unit's id; as package of such files, or as memory
+// for one out of the package. Otherwise closes it and says PROTO_REFUSED.
 void elf_file_add(struct elf_file *f, const struct proto_load *req, int fd, struct proto_loaded *reply);
 
 void elf_file_close(struct elf_file *f);

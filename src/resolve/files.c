@@ -242,3 +242,15 @@ int files_next_split(const struct resolve *r, const struct resolve_module *m, co
             return fd;
     }
 }
+
+int files_package(const struct resolve *r, const struct resolve_module *m)
+{
+    char name[RESOLVE_PATH_MAX];
+    int fd = -1, n = snprintf(name, sizeof name, "%s.dwp", m->path ? m->path : "");
+    if (n < 0 || (size_t)n >= sizeof name || name[0] != '/')
+        return -1;
+    fd = open_joined("", "", 0, name);
+    for (size_t i = 0; i < r->n_debug_roots && fd < 0; i++)
+        fd = open_joined(r->debug_roots[i], "", 0, name);
+    return fd;
+}

@@ -1,13 +1,15 @@
 // Files into the slots of the resolver process: see client.h.
 #include "resolve/client.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STRIKES_MAX = 12 };
+enum { STRIKES_MAX = 12, UNIT_ROOM_MAX = 64 << 20, UNPACKED_MAX = 256 << 20 };
 
 static bool make_key(const struct resolve_module *m, int fd, struct known *k)
 {
@@ -206,6 +208,58 @@ void load_module(struct resolve *r, const struct resolve_module *m, uint32_t kno
         close(fd);
 }
 
+// ---- packages of split files
+
+// Memory that cannot grow or shrink, for one unit and all strings of the package; most of it is never touched.
+static int room_for_unit(off_t package_bytes)
+{
+    off_t most = UNIT_ROOM_MAX, bytes = package_bytes + 4096 < most ? package_bytes + 4096 : most;
+    int fd = memfd_create("seep-split", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd >= 0 &&
+        (ftruncate(fd, bytes) != 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static enum ask give_package(struct resolve *r, const struct resolve_module *m, uint32_t slot)
+{
+    struct proto_load req = {.slot = slot, .part = PROTO_PART_PACKAGE};
+    struct proto_loaded reply;
+    struct stat st;
+    int fd = files_package(r, m);
+    r->slots[slot].package = PACKAGE_NONE;
+    if (fd < 0)
+        return ASK_OK;
+    enum ask outcome = fstat(fd, &st) == 0 ? ask_load(r, &req, fd, &reply) : ASK_OK;
+    if (outcome == ASK_OK && reply.status == PROTO_OK) {
+        r->slots[slot].package = PACKAGE_THERE;
+        r->slots[slot].package_bytes = st.st_size;
+    }
+    close(fd);
+    return outcome;
+}
+
+static enum ask unpack_split(struct resolve *r, const struct resolve_module *m, uint32_t slot,
+                             const struct proto_split *split)
+{
+    struct proto_load req = {.slot = slot, .part = PROTO_PART_UNPACK, .unit = split->unit};
+    struct proto_loaded reply;
+    struct stat st;
+    enum ask outcome = r->slots[slot].package == PACKAGE_UNASKED ? give_package(r, m, slot) : ASK_OK;
+    if (outcome != ASK_OK || r->slots[slot].package != PACKAGE_THERE || r->unpacked_bytes >= UNPACKED_MAX)
+        return outcome;
+    int fd = room_for_unit(r->slots[slot].package_bytes);
+    if (fd < 0)
+        return ASK_OK;
+    outcome = ask_load(r, &req, fd, &reply);
+    if (outcome == ASK_OK && fstat(fd, &st) == 0)
+        r->unpacked_bytes += (uint64_t)st.st_blocks * 512;
+    close(fd);
+    return outcome;
+}
+
 // One unit: candidates until the resolver takes one.
 static enum ask offer_split(struct resolve *r, const struct resolve_module *m, uint32_t slot,
                             const struct proto_split *split)
@@ -219,7 +273,7 @@ static enum ask offer_split(struct resolve *r, const struct resolve_module *m, u
         if (outcome != ASK_OK || reply.status == PROTO_OK)
             return outcome;
     }
-    return ASK_OK;
+    return unpack_split(r, m, slot, split);
 }
 
 enum ask load_split(struct resolve *r, const struct resolve_module *m, uint32_t slot, const struct proto_pc *pcs,

@@ -22,7 +22,15 @@ enum {
 };
 
 enum proto_type { PROTO_LOAD = 1, PROTO_NAMES, PROTO_UNWIND, PROTO_FIND, PROTO_SPLIT };
-enum proto_part { PROTO_PART_MAIN, PROTO_PART_DEBUG, PROTO_PART_ALT, PROTO_PART_SPLIT };
+// PACKAGE is kept for the program; UNPACK brings sealed memory to write a unit of the package to, as its split file.
+enum proto_part {
+    PROTO_PART_MAIN,
+    PROTO_PART_DEBUG,
+    PROTO_PART_ALT,
+    PROTO_PART_SPLIT,
+    PROTO_PART_PACKAGE,
+    PROTO_PART_UNPACK
+};
 enum proto_status { PROTO_OK, PROTO_CHANGED, PROTO_REFUSED };
 
 struct proto_head {

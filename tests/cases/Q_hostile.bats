@@ -205,3 +205,26 @@ vandalised() {
     verdict liar '[g["status"] for g in v["gates"] if "stack" in json.dumps(g)] == ["inconclusive"]'
     verdict liar 'any(e["kind"] == "degraded" and "inconsistent" in e["text"] for e in v["events"])'
 }
+
+# C7, A22. Side by side: each has its own program to turn on.
+@test "Q11 a program turns on its own file and on its perf map: what is known is named, nothing waits, the run goes on" {
+    local how
+    for how in garbage names fifo link huge gone; do
+        cp "$TARGETS/files_vandal" "vandal_$how"
+        "$SEEP" run -q --name "$how" --duration 6s -o run.early_stop=false -o 'gates=["stack.growth < 1MB/h"]' -- \
+            "$WORK/vandal_$how" "$how" >"$how.out" 2>&1 &
+    done
+    wait
+    for how in garbage names fifo link huge gone; do
+        echo "== $how"
+        cat "$how.out"
+        valid_verdict "$how"
+        verdict "$how" 'v["verdict"] == "fail" and v["evidence"]["samples"] >= 20'
+        verdict "$how" '["lose", "lose_plainly", "main"] in [[f["function"] for f in s["frames"]][:3] for s in v["stacks"]]'
+        verdict "$how" 'any(s["live_blocks"] and s["live_bytes"] / s["live_blocks"] == 5000 and s["frames"][0]["function"] == "lose" for s in v["stacks"])'
+        verdict "$how" 'all(f["function"] or f["module"] for s in v["stacks"] for f in s["frames"])'
+        "$SEEP" report "$how" -f html -O "$how.html"
+        ! grep -q '<script>alert' "$how.html"
+        ! LC_ALL=C grep -q $'\033' "$how.out"
+    done
+}
