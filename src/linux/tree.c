@@ -148,6 +148,27 @@ int linux_tree_walk_from(int proc_fd, pid_t root, struct linux_tree *t, struct s
     return 0;
 }
 
+static bool has_pid(const struct linux_tree *t, pid_t pid)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (t->nodes[i].pid == pid)
+            return true;
+    return false;
+}
+
+void linux_tree_join(int proc_fd, struct linux_tree *t, pid_t pid, uint64_t starttime_ticks)
+{
+    struct linux_stat st;
+    size_t from = t->count;
+    if (has_pid(t, pid) || linux_stat_read(proc_fd, pid, &st, NULL) < 0 || st.starttime_ticks != starttime_ticks ||
+        st.state == 'Z' || st.state == 'X')
+        return;
+    add_node(proc_fd, t, pid, st.ppid, 1);
+    for (size_t i = from; i < t->count; i++)
+        if (t->nodes[i].state != 'Z')
+            add_children(proc_fd, t, t->nodes[i].pid, t->nodes[i].depth + 1);
+}
+
 int linux_tasks_list(int proc_fd, pid_t pid, pid_t *tids, size_t max, struct seep_err *err)
 {
     char path[64];

@@ -69,6 +69,10 @@ struct linux_sample {
 int linux_tree_sample(int proc_fd, const struct linux_tree *tree, uint32_t want, int64_t budget_ns,
                       struct linux_sample *out, struct seep_err *err);
 
+// Adds a process and its descendants, unless it is there already, has ended, or is another by now: one that was met
+// before and belongs to the tree although its parent is gone.
+void linux_tree_join(int proc_fd, struct linux_tree *tree, pid_t pid, uint64_t starttime_ticks);
+
 // One process of a tree, for a report of children left behind: "pid 4711 (worker) S".
 int linux_tree_describe(int proc_fd, const struct linux_tree_node *node, char *text, size_t size);
 

@@ -166,6 +166,7 @@ static void remember_target(struct run *r)
     r->target_pid = r->target.pid;
     r->target_starttime = r->target.starttime_ticks;
     r->sampler.main_pid = r->sampler.root = r->target.pid;
+    r->sampler.root_starttime = r->target.starttime_ticks;
     r->sampler.root_belongs = true;
 }
 
@@ -300,10 +301,16 @@ static void on_target(uv_poll_t *handle, int status, int events)
     (void)events;
     uv_poll_stop(handle);
     struct keeper_exit_record rec = how_it_ended(r);
-    // What it leaves behind belongs to nobody we know; only a life as a tree expects that.
-    r->tree_empty = r->profile->target.life != LIFE_TREE;
+    r->tree_empty = r->profile->target.life != LIFE_TREE; // only that life expects something to be left behind
     run_target_exited(r, &rec);
-    run_target_emptied(r);
+    if (r->tree_empty)
+        run_target_emptied(r);
+}
+
+void attach_ticked(struct run *r)
+{
+    if (r->attached && !r->target_alive && !r->tree_empty && r->sampler.err.code == SEEP_E_TARGET)
+        run_target_emptied(r);
 }
 
 void attach_watch(struct run *r)
@@ -349,6 +356,10 @@ void attach_facts(struct run *r)
             "read them. It cost the target %.2f %% of a processor, as %s.",
             ev.seen_per_s, ev.means, 100 * ev.own_cpu_s / ev.seconds, 100 * ev.cost_s / ev.seconds,
             ev.cost_measured ? "measured on a function of seep's own" : "such calls cost on another machine");
+    char sentence[400];
+    for (size_t i = 0; i < tap_processes(r->sampler.tap); i++)
+        if (tap_process(r->sampler.tap, i, sentence, sizeof sentence))
+            run_event_note(r, E_PROCESS, "%s", sentence);
     if (ev.ended[0]) {
         run_meta(r, M_ATTRIBUTION, "failed");
         run_meta(r, M_ATTRIBUTION_REASON, ev.ended);

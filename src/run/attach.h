@@ -26,10 +26,11 @@ int attach_again(struct run *r, bool *alive, struct seep_err *err);
 // "PID STARTTIME" of M_ATTACHED. False: not of that form.
 bool attach_parse(const char *text, pid_t *pid, uint64_t *starttime_ticks);
 
-void attach_begin(struct run *r); // RUN_EV_STARTED
-void attach_watch(struct run *r); // the loop looks for its end
-void attach_leave(struct run *r); // instead of a stop: it is left running
-void attach_facts(struct run *r); // at the end: what watching came to
+void attach_begin(struct run *r);  // RUN_EV_STARTED
+void attach_watch(struct run *r);  // the loop looks for its end
+void attach_ticked(struct run *r); // after a sample: is anybody left of a program whose main process has ended?
+void attach_leave(struct run *r);  // instead of a stop: it is left running
+void attach_facts(struct run *r);  // at the end: what watching came to
 void attach_free(struct run *r);
 
 #endif

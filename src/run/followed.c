@@ -48,7 +48,7 @@ void followed_note(struct followed *f, int proc_fd, const struct linux_tree_node
         return;
     find_name(p, proc_fd, node);
     snprintf(p->why, sizeof p->why, "%s", why ? why : "");
-    if (state == FOLLOWED_NO)
+    if (state == FOLLOWED_NO && !p->why[0])
         find_why(p, proc_fd);
 }
 

@@ -1,7 +1,7 @@
 // Which processes of the tree are attributed, and why others are not, for the report: one line for each process that
 // was met at two looks or more, the first FOLLOWED_MAX of them; the rest are counted.
 //
-// Part of run/heap.h; the sample job's while it runs.
+// Part of run/heap.h and run/tap.h; the sample job's while it runs.
 #ifndef SEEP_RUN_FOLLOWED_H
 #define SEEP_RUN_FOLLOWED_H
 
@@ -31,7 +31,8 @@ struct followed {
     uint64_t beyond; // looks at processes past the ceiling
 };
 
-// Notes what this look says of a process. state FOLLOWED_NO: `why` is found out here, once.
+// Notes what this look says of a process. state FOLLOWED_NO without a `why`: the probe's reason is
+// found out here, once.
 void followed_note(struct followed *f, int proc_fd, const struct linux_tree_node *node, enum followed_state state,
                    const char *why);
 // "The process pid 12 (nginx) is attributed." For the i-th; false when it was met only once, in passing.

@@ -5,6 +5,7 @@
 // sample job is still at work is not made up afterwards: the next one taken says how many were missed.
 #include "base/check.h"
 #include "run/actions.h"
+#include "run/attach.h"
 #include "run/state.h"
 
 #include <math.h>
@@ -164,6 +165,7 @@ static void sample_done(uv_work_t *req, int status)
     memcpy(r->last_values, t->value, sizeof r->last_values);
     r->has_values = true;
     run_scrape_hand_over(r, t);
+    attach_ticked(r);
     if (r->ticking && r->last_tick) {
         run_ticks_end(r);
         run_feed(r, RUN_EV_PHASE_DONE);

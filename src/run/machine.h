@@ -3,9 +3,9 @@
 //   new -> starting -> readying -> baseline -> measure -> drain -> settle -> reload -> redrain -> close -> stopping ->
 //   killing -> finishing -> over
 //
-// Phases that do not apply (settle to redrain without run.reload, all but measure without a load) are entered and left at
-// once. Every way out of a
-// run leads through `finishing`, where what was measured is judged. The table is in machine.c and nowhere else.
+// Phases that do not apply (settle to redrain without run.reload, all but measure without a load) are entered and left
+// at once. Every way out of a run leads through `finishing`, where what was measured is judged. The table is in
+// machine.c and nowhere else.
 #ifndef SEEP_RUN_MACHINE_H
 #define SEEP_RUN_MACHINE_H
 

@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -32,7 +33,8 @@ void sampler_free(struct run_sampler *s)
     if (s->tree)
         close(s->proc_fd);
     free(s->tree);
-    s->tree = NULL;
+    free(s->before);
+    s->tree = s->before = NULL;
 }
 
 static double known(int64_t v)
@@ -238,11 +240,30 @@ static void sample_tree(struct run_sampler *s)
     put_children(s);
 }
 
+// An attached program has no keeper that its orphans come to: whoever was met once, or was seen to be started by a
+// watched process, stays a part of it wherever the kernel has moved it.
+static int walk_attached(struct run_sampler *s)
+{
+    struct linux_stat st;
+    struct linux_tree_node kin[TAP_KIN_MAX];
+    size_t n_kin = s->tap ? tap_kin(s->tap, kin) : 0;
+    if (!s->before && !(s->before = calloc(1, sizeof *s->before)))
+        return seep_fail(&s->err, SEEP_E_SYSTEM, "There is no memory for the process tree");
+    memcpy(s->before, s->tree, sizeof *s->before);
+    bool there = linux_stat_read(s->proc_fd, s->root, &st, NULL) == 0 && st.starttime_ticks == s->root_starttime;
+    if (!there || linux_tree_walk_from(s->proc_fd, s->root, s->tree, NULL))
+        s->tree->count = s->tree->beyond = s->tree->zombies = 0;
+    for (size_t i = 0; i < s->before->count; i++)
+        linux_tree_join(s->proc_fd, s->tree, s->before->nodes[i].pid, s->before->nodes[i].starttime_ticks);
+    for (size_t i = 0; i < n_kin; i++)
+        linux_tree_join(s->proc_fd, s->tree, kin[i].pid, kin[i].starttime_ticks);
+    return s->tree->count ? 0 : seep_fail(&s->err, SEEP_E_TARGET, "There is no process %d", (int)s->root);
+}
+
 void sampler_take(struct run_sampler *s)
 {
     s->err.code = SEEP_OK;
-    if (s->root_belongs ? linux_tree_walk_from(s->proc_fd, s->root, s->tree, &s->err)
-                        : linux_tree_walk(s->proc_fd, s->root, s->tree, &s->err)) {
+    if (s->root_belongs ? walk_attached(s) : linux_tree_walk(s->proc_fd, s->root, s->tree, &s->err)) {
         s->tree->count = s->tree->beyond = s->tree->zombies = 0;
         return;
     }

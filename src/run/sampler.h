@@ -21,7 +21,9 @@ struct run_sampler {
     struct run_heap *heap;       // the probe's; NULL: attribution off, or an attached target
     struct run_tap *tap;         // an attached target's; NULL: not watched
     struct run_outside *outside; // the C library's count of an attached target's heap; NULL: none is read
+    uint64_t root_starttime;     // attached: with root its identity
     struct linux_tree *tree;
+    struct linux_tree *before;         // attached: as of the last job
     struct run_crosscheck *crosscheck; // takes the copies of stacks; NULL: nobody wants them
     // Costs, to keep dear looks rare: nanoseconds of the last one and when it was.
     int64_t rollup_at_ns, rollup_cost_ns, split_at_ns, split_cost_ns, outside_at_ns, outside_cost_ns;

@@ -14,6 +14,7 @@
 
 #define STACK_BYTES 8192u
 #define WARM_UP_MS  10000
+#define ROUNDS      8    // of looking for threads and children that came while others were being watched
 #define COLD        1.15 // a hit in a program costs so many times what it costs in a loop of ours
 #define BLOCK_BYTES 40.0 // of the live set, with room to spare in its table
 
@@ -82,12 +83,14 @@ static bool listed(const pid_t *list, size_t n, pid_t tid)
 struct scan {
     pid_t watched[TASKS_MAX], tasks[TASKS_MAX], fresh[TASKS_MAX];
     size_t n_watched;
+    struct linux_tree tree; // as of this round
 };
 
 // Threads of one process that are not watched and were not started by one that is. Returns how many were added, -1 on
 // errors.
-static int add_threads(struct run_tap *t, struct scan *s, int proc_fd, pid_t pid, bool first, struct seep_err *err)
+static int add_threads(struct run_tap *t, struct scan *s, int proc_fd, pid_t pid, struct seep_err *err)
 {
+    bool first = !listed(s->watched, s->n_watched, pid);
     int n = linux_tasks_list(proc_fd, pid, s->tasks, TASKS_MAX, NULL);
     size_t fresh = 0;
     // Whoever is in the list and was started by a watched thread has its record in a ring, or gets it in this moment.
@@ -105,7 +108,7 @@ static int add_threads(struct run_tap *t, struct scan *s, int proc_fd, pid_t pid
     }
     if (fresh == 0 || linux_uprobes_add(t->probes, pid, s->fresh, fresh, !first, err) == 0)
         return (int)fresh;
-    return err && err->code == SEEP_E_TARGET && !first ? 0 : -1;
+    return err && err->code == SEEP_E_TARGET && (!first || pid != t->main_pid) ? 0 : -1; // ended meanwhile
 }
 
 static int watch_all(struct run_tap *t, int proc_fd, const struct linux_tree *tree, struct seep_err *err)
@@ -113,10 +116,15 @@ static int watch_all(struct run_tap *t, int proc_fd, const struct linux_tree *tr
     struct scan *s = calloc(1, sizeof *s);
     t->forked = calloc(TASKS_MAX, sizeof *t->forked);
     int added = s && t->forked ? 1 : seep_fail(err, SEEP_E_SYSTEM, "there is no memory for its threads");
-    for (int round = 0; round < 8 && added > 0; round++) {
+    if (s)
+        s->tree = *tree;
+    for (int round = 0; round < ROUNDS && added > 0; round++) {
         added = 0;
-        for (size_t i = 0; i < tree->count && added >= 0; i++) {
-            int n = add_threads(t, s, proc_fd, tree->nodes[i].pid, round == 0, err);
+        // Children that were started since the tree was walked, and before their parents were watched.
+        if (linux_tree_walk_from(proc_fd, t->main_pid, &s->tree, NULL))
+            s->tree = *tree;
+        for (size_t i = 0; i < s->tree.count && added >= 0; i++) {
+            int n = s->tree.nodes[i].state == 'Z' ? 0 : add_threads(t, s, proc_fd, s->tree.nodes[i].pid, err);
             added = n < 0 ? -1 : added + n;
         }
     }
@@ -208,6 +216,7 @@ struct run_tap *tap_new(const struct tap_options *opt, int proc_fd, const struct
     t->budget_per_s = opt->budget_per_s;
     t->cost_share = opt->cost > 0 ? opt->cost : TAP_COST;
     t->began_ns = clock_mono_ns();
+    t->main_pid = tree->count ? tree->nodes[0].pid : 0;
     if (set_up(t, opt, proc_fd, tree, err)) {
         tap_free(t);
         return NULL;

@@ -64,6 +64,15 @@ struct tap_most {
 };
 void tap_find_most(struct run_tap *t, struct tap_most *most, size_t n);
 
+// Processes that watched ones have started and that live, whoever their parent is by now; only pid and starttime_ticks
+// of each. The sample job.
+#define TAP_KIN_MAX 512
+size_t tap_kin(struct run_tap *t, struct linux_tree_node kin[TAP_KIN_MAX]);
+
+// As heap_processes() and heap_process(): of the processes that were met, which are watched, a sentence each.
+size_t tap_processes(const struct run_tap *t);
+bool tap_process(const struct run_tap *t, size_t i, char *text, size_t size);
+
 struct tap_evidence {
     struct tap_counts counts;
     uint64_t late;                                  // records that came after younger ones had been counted

@@ -62,7 +62,7 @@ static const unsigned keeps[] = {
 };
 
 struct module {
-    char open_path[64]; // the very file that is mapped, also after it was replaced on disk
+    int fd; // the very file that is mapped, also after it was replaced on disk or its process has ended
     char by_root[LINUX_EXE_PATH_MAX + 64];
     uint64_t inode;
     unsigned dev_major, dev_minor;
@@ -110,9 +110,10 @@ static int look_for_code(const struct linux_map *m, void *arg)
     struct finding *f = arg;
     if (m->perms[2] != 'x' || strcmp(m->path, f->wanted[0] ? f->wanted : f->exe) != 0)
         return 0;
-    f->found = (struct module){.inode = m->inode, .dev_major = m->dev_major, .dev_minor = m->dev_minor};
-    snprintf(f->found.open_path, sizeof f->found.open_path, "/proc/%d/map_files/%llx-%llx", (int)f->pid,
-             (unsigned long long)m->start, (unsigned long long)m->end);
+    f->found = (struct module){.fd = linux_mapped_open(f->proc_fd, f->pid, m),
+                               .inode = m->inode,
+                               .dev_major = m->dev_major,
+                               .dev_minor = m->dev_minor};
     snprintf(f->found.by_root, sizeof f->found.by_root, "/proc/%d/root%s", (int)f->pid, m->path);
     f->any = true;
     return 1;
@@ -171,7 +172,7 @@ static int add_functions(struct tap_points *p, const char *path, const struct re
 static void add_core(struct tap_points *p, const struct module *m, const struct resolve_symbol *s)
 {
     struct tap_core core = {
-        .inode = m->inode, .dev_major = m->dev_major, .dev_minor = m->dev_minor, .from = UINT64_MAX};
+        .fd = m->fd, .inode = m->inode, .dev_major = m->dev_major, .dev_minor = m->dev_minor, .from = UINT64_MAX};
     for (size_t i = 0; i < FUNCTIONS; i++) {
         bool allocators = functions[i].name[0] != '_'; // operators stand elsewhere in the file
         if (!s[i].found || s[i].file_offset == UINT64_MAX || !allocators)
@@ -187,9 +188,13 @@ static void add_core(struct tap_points *p, const struct module *m, const struct 
 static int add_module(struct tap_points *p, const struct finding *f, struct seep_err *err)
 {
     const struct module *m = &f->found;
-    const char *names[FUNCTIONS], *path = access(m->open_path, R_OK) == 0 ? m->open_path : m->by_root;
+    const char *names[FUNCTIONS];
+    char path[32];
     struct resolve_symbol symbols[FUNCTIONS];
-    struct resolve_module file = {.kind = RESOLVE_ELF, .path = m->by_root, .open_path = path, .fd = -1};
+    struct resolve_module file = {.kind = RESOLVE_ELF, .path = m->by_root, .fd = m->fd};
+    if (m->fd < 0)
+        return seep_fail(err, SEEP_E_UNSUPPORTED, "the file of its allocator, '%.200s', cannot be opened", m->by_root);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", m->fd);
     names_of(names);
     if (resolve_find(f->resolver, &file, names, FUNCTIONS, symbols, err))
         return -1;
@@ -220,7 +225,7 @@ static int find_module(int proc_fd, pid_t pid, struct resolve *resolver, struct 
     char name[16] = "", path[LINUX_EXE_PATH_MAX] = "", link[64];
     if (linux_allocator_of(proc_fd, pid, name, path, err) || !usable(name, err))
         return -1;
-    *f = (struct finding){.proc_fd = proc_fd, .resolver = resolver, .wanted = path, .pid = pid};
+    *f = (struct finding){.proc_fd = proc_fd, .resolver = resolver, .wanted = path, .pid = pid, .found = {.fd = -1}};
     snprintf(link, sizeof link, "/proc/%d/exe", (int)pid);
     ssize_t len = readlink(link, f->exe, sizeof f->exe - 1);
     f->exe[len > 0 ? len : 0] = 0;
@@ -233,46 +238,61 @@ static int find_module(int proc_fd, pid_t pid, struct resolve *resolver, struct 
     return 0;
 }
 
+static bool is_met(const struct tap_points *p, const struct module *m)
+{
+    for (size_t i = 0; i < p->n_cores; i++)
+        if (p->cores[i].inode == m->inode && p->cores[i].dev_major == m->dev_major &&
+            p->cores[i].dev_minor == m->dev_minor)
+            return true;
+    return false;
+}
+
+// The allocator of one process, if no other has brought it already.
+static int add_process(struct tap_points *p, int proc_fd, pid_t pid, struct resolve *resolver, struct seep_err *err)
+{
+    struct finding f = {.found = {.fd = -1}};
+    char allocator[sizeof p->allocator];
+    int rc = find_module(proc_fd, pid, resolver, &f, allocator, err);
+    bool met = rc == 0 && is_met(p, &f.found);
+    if (rc == 0 && !met && p->n_cores == TAP_MODULES_MAX)
+        rc = seep_fail(err, SEEP_E_LIMIT, "more than %d allocators would have to be watched", TAP_MODULES_MAX);
+    if (rc == 0 && !met)
+        rc = linux_maps_each(proc_fd, pid, look_for_imports, &f, err) < 0 || add_module(p, &f, err) ? -1 : 0;
+    if (f.found.fd >= 0 && (rc || met))
+        close(f.found.fd);
+    if (rc == 0 && !p->allocator[0])
+        snprintf(p->allocator, sizeof p->allocator, "%s", allocator);
+    return rc;
+}
+
 int tap_points_find(struct tap_points *p, int proc_fd, const struct linux_tree *tree, struct resolve *resolver,
                     struct seep_err *err)
 {
-    struct module modules[TAP_MODULES_MAX];
-    size_t n_modules = 0;
+    struct seep_err first = {0}, one;
     memset(p, 0, sizeof *p);
     for (size_t i = 0; i < tree->count; i++) {
-        struct finding f;
-        char allocator[200];
-        struct seep_err one;
-        if (tree->nodes[i].state == 'Z' || find_module(proc_fd, tree->nodes[i].pid, resolver, &f, allocator, &one)) {
-            if (i > 0)
-                continue; // a descendant that ended, or of another kind
-            if (err)
-                *err = one;
-            return -1;
-        }
-        if (i == 0)
-            snprintf(p->allocator, sizeof p->allocator, "%s", allocator);
-        size_t k = 0;
-        while (k < n_modules && (modules[k].inode != f.found.inode || modules[k].dev_major != f.found.dev_major ||
-                                 modules[k].dev_minor != f.found.dev_minor))
-            k++;
-        if (k < n_modules || n_modules == TAP_MODULES_MAX)
+        if (tree->nodes[i].state == 'Z')
             continue;
-        if (linux_maps_each(proc_fd, f.pid, look_for_imports, &f, &one) < 0)
-            continue;
-        if (add_module(p, &f, i == 0 ? err : &one)) {
-            if (i == 0)
-                return -1;
-            continue;
-        }
-        modules[n_modules++] = f.found;
+        // One that ended meanwhile, or of another kind: what starts a program in a container is often static.
+        if (add_process(p, proc_fd, tree->nodes[i].pid, resolver, &one) == 0)
+            p->main_too |= i == 0;
+        else if (first.code == SEEP_OK)
+            first = one;
     }
-    return p->n ? 0 : seep_fail(err, SEEP_E_TARGET, "there is no process to watch");
+    if (p->n)
+        return 0;
+    if (first.code == SEEP_OK)
+        return seep_fail(err, SEEP_E_TARGET, "there is no process to watch");
+    if (err)
+        *err = first;
+    return -1;
 }
 
 void tap_points_free(struct tap_points *p)
 {
     for (size_t i = 0; i < p->n; i++)
         free((char *)p->where[i].path);
-    p->n = 0;
+    for (size_t i = 0; i < p->n_cores; i++)
+        close(p->cores[i].fd);
+    p->n = p->n_cores = 0;
 }

@@ -26,6 +26,7 @@ struct tap_point {
 // The stretch of a file that holds an allocator's own functions. What it frees by its own entry points (a thread's
 // cache, when the thread ends) was not allocated through them.
 struct tap_core {
+    int fd; // the file, open as long as it is watched
     uint64_t inode;
     unsigned dev_major, dev_minor;
     uint64_t from, to; // file offsets
@@ -37,14 +38,16 @@ struct tap_points {
     struct tap_point what[LINUX_UPROBE_POINTS_MAX];
     size_t n;
     uint32_t functions;
+    bool main_too; // the first process is one of those that are watched
     bool left_out; // some functions that nothing asked for are not watched
     struct tap_core cores[TAP_MODULES_MAX];
     size_t n_cores;
-    char allocator[200]; // "jemalloc /usr/lib/.../libjemalloc.so.2", of the main process
+    char allocator[200]; // "jemalloc /usr/lib/.../libjemalloc.so.2", of the first process that has one
 };
 
-// Finds the allocators of all processes of the tree. Errors, each a finished sentence without a full stop: a static or
-// stripped allocator, a sanitizer's, unreadable maps.
+// Finds the allocators of all processes of the tree; those of whom none is found are left out. Errors when no process
+// has one, each a finished sentence without a full stop, of the first process: a stripped allocator, a sanitizer's,
+// unreadable maps.
 int tap_points_find(struct tap_points *p, int proc_fd, const struct linux_tree *tree, struct resolve *resolver,
                     struct seep_err *err);
 void tap_points_free(struct tap_points *p);

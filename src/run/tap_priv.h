@@ -3,6 +3,7 @@
 #ifndef SEEP_RUN_TAP_PRIV_H
 #define SEEP_RUN_TAP_PRIV_H
 
+#include "run/followed.h"
 #include "run/tap.h"
 #include "run/tap_points.h"
 #include "run/tap_stacks.h"
@@ -27,6 +28,7 @@ struct call_event {
 
 struct family { // a process whose code lies where another's does: forked, not executed
     pid_t pid, like;
+    int64_t since_ns; // of the record that says so
 };
 
 struct young { // a child not watched yet
@@ -38,6 +40,16 @@ struct text { // where an allocator's own functions lie in a process
     pid_t pid;
     uint64_t from, to; // both 0: nowhere
 };
+
+// What is known of a process of the tree: does it run code that is watched?
+struct tap_place {
+    pid_t pid;
+    uint64_t starttime_ticks;
+    unsigned looks;
+    bool watched;
+    char why[200]; // it is not: the end of a sentence
+};
+#define TAP_PLACES 1024 // by pid modulo: who comes later takes the place
 
 struct run_tap {
     struct linux_uprobes *probes;
@@ -73,7 +85,9 @@ struct run_tap {
     struct young young[YOUNG_MAX];
     size_t n_young;
 
-    pthread_mutex_t lock; // guards everything below
+    pthread_mutex_t lock;                    // guards everything below
+    struct linux_tree_node kin[TAP_KIN_MAX]; // the last ones that were started, in a ring
+    size_t n_kin;
     struct tap_live *live;
     uint64_t late, told_lost;
     size_t n_descriptors;
@@ -85,6 +99,11 @@ struct run_tap {
     char why[240];
 
     // The sample job's:
+    pid_t main_pid;
+    struct followed followed;
+    struct tap_place places[TAP_PLACES];
+    char main_lost[200];      // before main_is_lost
+    atomic_bool main_is_lost; // the main process runs a program whose allocator is not watched
     uint32_t numbers[TAP_SLOTS_MAX];
     struct tick_stack *sums;
     size_t cap_sums;
@@ -94,6 +113,8 @@ struct run_tap {
 
 // Takes one record into the list of those that wait for their turn; arg: the tap.
 void tap_take_record(const struct linux_uprobe_record *r, void *arg);
+// Which processes of the tree are watched; the sample job.
+void tap_follow(struct run_tap *t, int proc_fd, const struct linux_tree *tree);
 // The body of the watching thread; arg: the tap.
 void *tap_watch(void *arg);
 // A process whose code lies where pid's does: itself, or the one it was forked from.

@@ -87,7 +87,10 @@ void tap_sample(struct run_tap *t, const struct linux_tree *tree, bool want_stac
         if (want_stacks)
             sum_stacks(t, tick);
     }
+    bool watching = !t->ended;
     pthread_mutex_unlock(&t->lock);
+    if (watching)
+        tap_follow(t, t->proc_fd, tree);
 }
 
 void tap_set_epoch(struct run_tap *t, uint32_t epoch)

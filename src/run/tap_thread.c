@@ -22,7 +22,7 @@ static void forget_code(struct run_tap *t, const struct linux_uprobe_record *r)
 {
     if (r->type != LINUX_UPROBE_MAPPED && r->type != LINUX_UPROBE_EXEC)
         return;
-    t->families[(uint32_t)r->pid % FAMILIES_MAX] = (struct family){r->pid, r->pid};
+    t->families[(uint32_t)r->pid % FAMILIES_MAX] = (struct family){r->pid, r->pid, r->time_ns};
     t->n_texts = 0;
     tap_stacks_forget(t->stacks);
 }
@@ -36,7 +36,7 @@ pid_t tap_like(const struct run_tap *t, pid_t pid)
 // A process ended: most children do so before they are worth watching.
 static void note_exit(struct run_tap *t, const struct linux_uprobe_record *r)
 {
-    if (r->tid != r->pid || !t->all_watched)
+    if (r->tid != r->pid)
         return;
     for (size_t i = 0; i < t->n_young; i++)
         if (t->young[i].pid == r->pid) {
@@ -44,6 +44,16 @@ static void note_exit(struct run_tap *t, const struct linux_uprobe_record *r)
             return;
         }
     linux_uprobes_drop(t->probes, r->pid);
+}
+
+static void note_kin(struct run_tap *t, pid_t pid)
+{
+    struct linux_stat st;
+    if (linux_stat_read(t->proc_fd, pid, &st, NULL) < 0)
+        return;
+    pthread_mutex_lock(&t->lock);
+    t->kin[t->n_kin++ % TAP_KIN_MAX] = (struct linux_tree_node){.pid = pid, .starttime_ticks = st.starttime_ticks};
+    pthread_mutex_unlock(&t->lock);
 }
 
 // Children that have lived for a while are watched from then on; what they allocated before counts as from before.
@@ -55,7 +65,8 @@ static void watch_young(struct run_tap *t)
             i++;
             continue;
         }
-        linux_uprobes_add_child(t->probes, t->young[i].pid, NULL); // it may be gone
+        if (linux_uprobes_add_child(t->probes, t->young[i].pid, NULL) == 0) // it may be gone
+            note_kin(t, t->young[i].pid);
         t->young[i] = t->young[--t->n_young];
     }
 }
@@ -65,13 +76,13 @@ static void note_fork(struct run_tap *t, const struct linux_uprobe_record *r)
 {
     if (t->forked && t->n_forked < TASKS_MAX)
         t->forked[t->n_forked++] = r->tid;
-    if (!t->all_watched)
-        return;
-    if (r->tid == r->pid)
-        t->families[(uint32_t)r->pid % FAMILIES_MAX] = (struct family){r->pid, tap_like(t, r->parent)};
+    // It may have executed something on another processor, whose ring was read before.
+    struct family *f = &t->families[(uint32_t)r->pid % FAMILIES_MAX];
+    if (r->tid == r->pid && (f->pid != r->pid || f->since_ns < r->time_ns))
+        *f = (struct family){r->pid, tap_like(t, r->parent), r->time_ns};
     if (r->tid == r->pid && t->n_young < YOUNG_MAX)
         t->young[t->n_young++] = (struct young){r->pid, clock_mono_ns()};
-    else if (r->tid != r->pid && !linux_uprobes_follows(t->probes))
+    else if (t->all_watched && r->tid != r->pid && !linux_uprobes_follows(t->probes))
         t->thread_began = true;
 }
 
@@ -259,6 +270,12 @@ void *tap_watch(void *arg)
         if (t->thread_began) {
             end_watching(t, "The target started a thread, which this kernel cannot watch from its beginning (BPF "
                             "uprobes of Linux 6.6 and the right to load BPF programs would be needed).");
+            return NULL;
+        }
+        if (atomic_load(&t->main_is_lost)) {
+            char why[240];
+            snprintf(why, sizeof why, "The main process executed a program that is not watched: %.160s.", t->main_lost);
+            end_watching(t, why);
             return NULL;
         }
         if (over_cost(t) || over_number(t))

@@ -168,14 +168,45 @@ static struct store_frame frame_of(struct tap_unwind *w, struct process *p, cons
     return out;
 }
 
+enum { RBP = 6, RSP = 7, RIP = 16, WORD = 8 };
+
+#define SHIFT(array) memmove((array) + 1, (array), (RESOLVE_DEPTH_MAX - 1) * sizeof *(array))
+
+// Some C libraries (musl) have no rules for their own code. Where the breakpoint stands nothing has been pushed yet, so
+// the caller is known without any: the word on top of the stack.
+static bool ask_from_caller(struct tap_unwind *w, const struct process *p, const struct linux_uprobe_record *r,
+                            struct resolve_regs *regs, struct resolve_unwound *u)
+{
+    if (r->stack_bytes < 2 * WORD)
+        return false;
+    memcpy(&regs->value[RIP], r->stack, WORD);
+    regs->value[RSP] += WORD;
+    if (resolve_unwind(w->resolver, p->modules, p->n, p->maps, p->n, regs, r->value[RSP] + WORD, r->stack + WORD,
+                       r->stack_bytes - WORD, u, NULL) != 0 ||
+        u->end == RESOLVE_END_FAILED)
+        return false;
+    SHIFT(u->pc), SHIFT(u->exact), SHIFT(u->sp), SHIFT(u->bp), SHIFT(u->bp_at), SHIFT(u->bias);
+    u->pc[0] = r->value[RIP];
+    u->sp[0] = r->value[RSP];
+    u->bp[0] = r->value[RBP];
+    u->bp_at[0] = u->bias[0] = 0;
+    u->exact[0] = true;
+    u->exact[1] = false;
+    u->guessed_from += u->guessed_from < RESOLVE_DEPTH_MAX;
+    u->n += u->n < RESOLVE_DEPTH_MAX;
+    return true;
+}
+
 static bool ask(struct tap_unwind *w, const struct process *p, const struct linux_uprobe_record *r,
                 struct resolve_unwound *u)
 {
     struct resolve_regs regs = {.known = r->known};
     memcpy(regs.value, r->value, sizeof regs.value);
-    return resolve_unwind(w->resolver, p->modules, p->n, p->maps, p->n, &regs, r->value[7], r->stack, r->stack_bytes, u,
-                          NULL) == 0 &&
-           u->end != RESOLVE_END_FAILED && u->n > 1;
+    if (resolve_unwind(w->resolver, p->modules, p->n, p->maps, p->n, &regs, r->value[RSP], r->stack, r->stack_bytes, u,
+                       NULL) != 0 ||
+        u->end == RESOLVE_END_FAILED)
+        return false;
+    return (u->n > 1 && u->guessed_from > 1) || ask_from_caller(w, p, r, &regs, u);
 }
 
 bool tap_unwind_one(struct tap_unwind *w, const struct linux_uprobe_record *r, struct resolve_unwound *u, size_t *sure,

@@ -403,3 +403,126 @@ sys.exit(0 if any(e["kind"] == "degraded" for e in json.load(sys.stdin)["events"
     "$SEEP" attach -q --name dear --duration 3s --interval 100ms -o attribution.cost=60s -o "$STACKS" "$TARGET" || true
     verdict dear 'v["evidence"]["attribution"] == "exact"'
 }
+
+@test "T15 trees: chains of exec, a daemon that leaves its parent, a static parent, another allocator: followed, or named" {
+    needs_uprobes BPF
+    local own="$TARGETS/attach_kinds" jemalloc
+    FAST=(--duration 8s --interval 100ms)
+    sh -c "sleep 2; exec env X=1 nice -n 1 '$own' leak" >chain.out &
+    MORE+=("$!")
+    watch_pid chain "$!"
+    # The main process ends well; what it had left to init leaks.
+    cat >daemon.py <<'PY'
+import os, sys, time
+if os.fork() == 0:
+    time.sleep(1)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.execv(sys.argv[1], [sys.argv[1], "leak", sys.argv[2]])
+time.sleep(4)
+PY
+    python3 daemon.py "$own" "$WORK" >daemon.out &
+    local plain=("${FAST[@]}")
+    FAST+=(-o target.life=tree)
+    watch_pid daemon "$!"
+    FAST=("${plain[@]}")
+    printf '#include <sys/wait.h>\n#include <unistd.h>\nint main(int c, char **v) { if (fork() == 0) execv(v[1], v + 1); wait(0); return c == 0; }\n' >parent.c
+    cc -static -s -o parent parent.c
+    ./parent "$own" leak "$WORK" >parent.out &
+    MORE+=("$!")
+    wait_for 20 grep -q ready parent.out
+    watch_pid parent "$!"
+    jemalloc=$(ldconfig -p | awk '/libjemalloc.so.2/ {print $NF; exit}')
+    if [ -n "$jemalloc" ]; then
+        sh -c "sleep 2; LD_PRELOAD='$jemalloc' exec '$own' leak" >other.out &
+        MORE+=("$!")
+        watch_pid other "$!"
+    fi
+    watched chain
+    [ "$status" -eq 1 ]
+    [ "$(first_function chain)" = lost_here ]
+    watched daemon
+    MORE+=($(pgrep -f "attach_kinds leak $WORK"))
+    [ "$status" -eq 1 ]
+    [ "$(first_function daemon)" = lost_here ]
+    verdict daemon 'any("its descendants go on" in e["text"] for e in v["events"])'
+    verdict daemon 'any("(attach_kinds) is attributed" in e["text"] for e in v["events"])'
+    watched parent
+    [ "$status" -eq 1 ]
+    [ "$(first_function parent)" = lost_here ]
+    verdict parent 'any("(parent) is not attributed: its allocator" in e["text"] for e in v["events"])'
+    [ -n "$jemalloc" ] || return 0
+    watched other
+    [ "$status" -eq 3 ]
+    verdict other '"executed a program that is not watched" in v["evidence"]["attribution_reason"] and "jemalloc" in v["evidence"]["attribution_reason"]'
+}
+
+@test "T16 a deleted program, one behind chroot, one in namespaces of its own, one of musl: the right function each" {
+    needs_uprobes BPF
+    local k ran=(deleted root space)
+    cp "$TARGETS/attach_kinds" deleted_kinds
+    ./deleted_kinds leak >deleted.out &
+    MORE+=("$!")
+    wait_for 20 grep -q ready deleted.out
+    rm deleted_kinds
+    watch_pid deleted "$!"
+    mkdir -p root/lib64 root/lib/x86_64-linux-gnu
+    cp -L /lib64/ld-linux-x86-64.so.2 root/lib64
+    cp -L /lib/x86_64-linux-gnu/libc.so.6 root/lib/x86_64-linux-gnu
+    cp "$TARGETS/attach_kinds" root
+    chroot root /attach_kinds leak >root.out &
+    MORE+=("$!")
+    wait_for 20 grep -q ready root.out
+    watch_pid root "$!"
+    unshare -fpm --mount-proc "$TARGETS/attach_kinds" leak >space.out &
+    wait_for 20 grep -q ready space.out
+    MORE+=("$(pgrep -P "$!")")
+    watch_pid space "$!"
+    if command -v musl-gcc >/dev/null; then
+        musl-gcc -g -O1 -o musl_kinds "$SEEP_SOURCE/tests/targets/attach_kinds.c"
+        ./musl_kinds leak >musl.out &
+        MORE+=("$!")
+        wait_for 20 grep -q ready musl.out
+        watch_pid musl "$!"
+        ran+=(musl)
+    fi
+    for k in "${ran[@]}"; do
+        watched "$k"
+        [ "$status" -eq 1 ]
+        [ "$(first_function "$k")" = lost_here ]
+    done
+}
+
+# Breakpoints, descriptors and memory of a process as they are now; its own growing heap is not among them.
+leftovers() {
+    grep -E '^(TracerPid|SigBlk|SigIgn|SigCgt|Threads|State)' "/proc/$1/status" | sed 's/State:.*[RS] .*/State: up/'
+    ls "/proc/$1/fd"
+    shape "$1"
+    cat /sys/kernel/tracing/uprobe_events /sys/kernel/debug/tracing/uprobe_events 2>/dev/null || true
+}
+
+@test "T17 seep is killed at many moments, from its first breath on: the program is each time as it was" {
+    needs_uprobes
+    kind steady
+    leftovers "$TARGET" >before.txt
+    local i pid delay times=${ATTACH_KILLS:-12}
+    for i in $(seq "$times"); do
+        "$SEEP" attach -q --name "k$i" --duration 60s --interval 100ms -o "$STACKS" "$TARGET" >/dev/null 2>&1 &
+        pid=$!
+        # Spread over the start: finding the allocator, the resolver, the breakpoints, the first samples.
+        delay=$(((i - 1) * 1200 / times))
+        sleep "0.$(printf %03d $((delay % 1000)))"
+        [ "$delay" -lt 1000 ] || sleep 1
+        kill -9 "$pid"
+        wait "$pid" || true
+        leftovers "$TARGET" >after.txt
+        diff before.txt after.txt
+        kill -0 "$TARGET"
+    done
+    # And it can be attached to again: nothing of the killed ones holds it.
+    run "$SEEP" attach -q --name again "${FAST[@]}" -o "$STACKS" "$TARGET"
+    echo "$output"
+    [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+    verdict again 'v["evidence"]["attribution"] == "exact"'
+}
