@@ -74,8 +74,10 @@ static const char *why_not_seen(const struct making *m, const struct confirm_sta
     if (isfinite(worth) && worth < 2 * block)
         return report_strf(m->arena, "Too short: %s under valgrind are worth %s of it, less than two of its blocks",
                            time, units_bytes(bytes, sizeof bytes, fmax(0, worth)));
-    return report_strf(m->arena, "Its call path did not allocate in %s under valgrind, though %s were to be expected%s",
-                       time, units_bytes(bytes, sizeof bytes, worth),
+    return report_strf(m->arena,
+                       "Its call path did not allocate in %s under valgrind, though %s were to be expected%s%s", time,
+                       units_bytes(bytes, sizeof bytes, worth),
+                       m->opt->profile->n_loads > 0 ? "" : " at its usual pace: valgrind may have held it up (--for)",
                        m->opt->profile->confirm.n_suppressions > 0 ? "; or a suppression of the profile hides it" : "");
 }
 
@@ -113,7 +115,9 @@ static void decide(struct making *m, struct confirm_stack *s, const struct tally
                              s->lost_blocks);
     } else if (rises) {
         s->status = CONFIRM_GROWS;
-        s->why = report_strf(m->arena, "Still reachable, and more at each of %d looks: %s, then %s", looks,
+        bool inner = t->possible[end] > t->held_bytes[end];
+        s->why = report_strf(m->arena, "%s, and more at each of %d looks: %s, then %s",
+                             inner ? "Reached by inner pointers" : "Still reachable", looks,
                              units_bytes(a, sizeof a, t->all[0]), units_bytes(b, sizeof b, t->all[end]));
     } else if (s->possible_bytes > 0 && s->possible_bytes >= s->reachable_bytes) {
         s->status = CONFIRM_POSSIBLY;

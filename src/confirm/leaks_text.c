@@ -7,6 +7,7 @@
 #include "confirm/sites.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -66,13 +67,14 @@ static bool frame(const char *line, size_t len, struct confirm_record *r)
     const char *name = memchr(line, ':', (size_t)(end - line)), *place = end;
     if (!name || end - name < 3)
         return false;
+    uint64_t ip = strtoull(line + 3, NULL, 16);
     name += 2;
     while (place > name && !(place[0] == '(' && place[-1] == ' '))
         place--;
     size_t name_len = place > name ? (size_t)(place - name - 1) : (size_t)(end - name);
     bool unknown = name_len == 3 && !strncmp(name, "???", 3);
     const char *module = place > name && end - place > 5 && !strncmp(place, "(in ", 4) ? place + 4 : NULL;
-    confirm_record_frame(r, unknown ? NULL : name, name_len, module, module ? (size_t)(end - module - 1) : 0);
+    confirm_record_frame(r, unknown ? NULL : name, name_len, module, module ? (size_t)(end - module - 1) : 0, ip);
     return true;
 }
 

@@ -23,6 +23,7 @@ struct reading {
     char value[VALUE_MAX]; // text of the element that is open
     size_t value_len;
     char function[VALUE_MAX], module[VALUE_MAX];
+    uint64_t ip;
 };
 
 static void give_up(struct reading *r, const char *why)
@@ -48,6 +49,7 @@ static void on_start(void *ctx, const char *name, const char **attributes)
         r->seen_stack = true;
     } else if (!strcmp(name, "frame")) {
         r->function[0] = r->module[0] = '\0';
+        r->ip = 0;
     }
 }
 
@@ -106,11 +108,13 @@ static void on_end(void *ctx, const char *name)
         r->record.blocks = strtod(r->value, NULL);
     else if (r->in_stack && !strcmp(name, "fn"))
         memcpy(r->function, r->value, r->value_len + 1);
+    else if (r->in_stack && !strcmp(name, "ip"))
+        r->ip = strtoull(r->value, NULL, 16);
     else if (r->in_stack && !strcmp(name, "obj"))
         memcpy(r->module, r->value, r->value_len + 1);
     else if (r->in_stack && !strcmp(name, "frame"))
         confirm_record_frame(&r->record, r->function[0] ? r->function : NULL, strlen(r->function),
-                             r->module[0] ? r->module : NULL, strlen(r->module));
+                             r->module[0] ? r->module : NULL, strlen(r->module), r->ip);
     else if (!strcmp(name, "stack"))
         r->in_stack = false;
     else if (!strcmp(name, "error"))

@@ -114,6 +114,8 @@ static bool look_at(struct passing *s, pid_t target, int point)
     buf_init(&text, CONFIRM_TEXT_MAX);
     for (ssize_t got; fd >= 0 && (got = read(fd, chunk, sizeof chunk)) > 0;)
         buf_add(&text, chunk, (size_t)got);
+    confirm_atlas_note(&s->p->sites->atlas, s->proc_fd, target);
+    s->p->sites->places = confirm_atlas_find(&s->p->sites->atlas, target);
     bool right = text.len > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (right)
         confirm_read_text(text.data, text.len, point, s->p->sites);
@@ -121,6 +123,44 @@ static bool look_at(struct passing *s, pid_t target, int point)
     if (fd >= 0)
         close(fd);
     return right;
+}
+
+bool confirm_pass_has_begun(const struct passing *s)
+{
+    pid_t pids[CONFIRM_PIDS_MAX];
+    return find_pids(s->p, pids) > 0;
+}
+
+// Who ends before the first look still has its frames named.
+void confirm_pass_note_places(struct passing *s)
+{
+    pid_t pids[CONFIRM_PIDS_MAX];
+    int64_t now = clock_mono_ns();
+    if (!s->p->sites || now - s->noted_ns < 500000000)
+        return;
+    s->noted_ns = now;
+    size_t n = find_pids(s->p, pids);
+    for (size_t i = 0; i < n; i++)
+        if (!confirm_atlas_find(&s->p->sites->atlas, pids[i]))
+            confirm_atlas_note(&s->p->sites->atlas, s->proc_fd, pids[i]);
+}
+
+// The target's main process has ended; whoever it left gets the same signal, and valgrind's time to report.
+void confirm_pass_stop_rest(struct passing *s, int sig, int64_t end)
+{
+    pid_t pids[CONFIRM_PIDS_MAX];
+    bool told = false;
+    while (clock_mono_ns() < end) {
+        while (waitpid(-1, NULL, WNOHANG) > 0) // orphans are ours to wait for
+            ;
+        size_t n = find_pids(s->p, pids);
+        if (n == 0)
+            return;
+        for (size_t i = 0; i < n && !told; i++)
+            kill(pids[i], sig);
+        told = true;
+        confirm_pass_wait(s);
+    }
 }
 
 void confirm_pass_look(struct passing *s, int point)

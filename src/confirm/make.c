@@ -152,6 +152,7 @@ static void read_files(struct making *m, bool *unhandled, bool *broken)
         int fd = openat(m->dir_fd, e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
             continue;
+        m->sites.places = confirm_atlas_find(&m->sites.atlas, (pid_t)strtol(e->d_name + 4, NULL, 10));
         confirm_read_xml(fd, CONFIRM_FINAL, &m->sites, &one);
         note_xml(m, &one);
         close(fd);
@@ -166,6 +167,14 @@ static void reason(struct making *m, const char *word, const char *text)
         return;
     m->c->reason_word = word;
     m->c->reason = report_strdup(m->arena, text);
+}
+
+static const char *last_words(const struct making *m, const struct confirm_pass *p)
+{
+    char *safe = p->last_words[0] ? profile_redact_text(p->last_words) : NULL;
+    const char *text = safe ? report_strf(m->arena, "; it said: %s", safe) : "";
+    free(safe);
+    return text;
 }
 
 // Why it is not what it should be, the most telling first.
@@ -197,8 +206,14 @@ static void conclude_pass(struct making *m)
                            strsignal(m->xml.fatal_signal)));
     if (p->started && WIFSIGNALED(status) && !m->xml.fatal_signal && !p->word && p->ended_itself)
         reason(m, "crashed", report_strf(m->arena, "valgrind died of signal %d", WTERMSIG(status)));
+    if (p->ended_itself && !p->ready)
+        reason(
+            m, "left_early",
+            report_strf(m->arena, "The target ended by itself under valgrind before it was ready%s", last_words(m, p)));
     if (p->ended_itself && p->ready && m->opt->profile->target.life == LIFE_SERVICE)
-        reason(m, "left_early", "The target ended by itself under valgrind, before its time was over");
+        reason(m, "left_early",
+               report_strf(m->arena, "The target ended by itself under valgrind, before its time was over%s",
+                           last_words(m, p)));
     if (p->ready && p->offered >= OFFERED_MIN && p->requests > 0 && p->requests < p->offered / 2)
         reason(m, "too_slow",
                report_strf(m->arena,

@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LOG_KEPT = 2 << 20, WATCH_MS = 100 };
+enum { LOG_KEPT = 2 << 20, WATCH_MS = 100, START_S = 5 };
 
 void confirm_pass_fail(struct confirm_pass *p, const char *word, const char *fmt, ...)
 {
@@ -97,14 +97,20 @@ static void show(struct passing *s, const char *doing)
             units_bytes(rss, sizeof rss, s->p->peak_rss_bytes));
 }
 
-bool confirm_pass_watch(struct passing *s, const char *doing)
+void confirm_pass_wait(struct passing *s)
 {
-    char limit[32];
     struct pollfd fd = {.fd = s->out_fd, .events = POLLIN};
     poll(&fd, 1, WATCH_MS);
     if (fd.revents & POLLHUP && !(fd.revents & POLLIN))
         poll(NULL, 0, WATCH_MS);
     drain(s);
+}
+
+bool confirm_pass_watch(struct passing *s, const char *doing)
+{
+    char limit[32];
+    confirm_pass_wait(s);
+    confirm_pass_note_places(s);
     if (s->load)
         load_poll(s->load);
     if (!s->ended && waitpid(s->pid, &s->p->wait_status, WNOHANG) == s->pid)
@@ -143,8 +149,12 @@ static bool become_ready(struct passing *s)
     struct waiting w = {.ready = {.want = &want, .dir_fd = s->p->dir_fd}};
     pthread_t thread;
     want.within_s *= s->p->scale;
-    if (want.kind == READY_NONE)
-        return s->p->ready = true;
+    if (want.kind == READY_NONE) {
+        int64_t end = clock_mono_ns() + START_S * 1000000000ll;
+        while (s->p->sites && !confirm_pass_has_begun(s) && clock_mono_ns() < end && confirm_pass_watch(s, "starting"))
+            ; // valgrind's own start is no time under load
+        return s->p->ready = !s->ended;
+    }
     if (pthread_create(&thread, NULL, wait_ready, &w)) {
         confirm_pass_fail(s->p, "error", "There is no thread for the ready check");
         return false;
@@ -212,6 +222,23 @@ static void work(struct passing *s)
     s->p->ended_itself = s->ended;
 }
 
+// What it said last is often why it went.
+static void note_last_words(struct passing *s)
+{
+    char text[2048];
+    off_t from = s->logged > sizeof text - 1 ? (off_t)(s->logged - sizeof text + 1) : 0;
+    int fd = openat(s->p->dir_fd, "target.log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t got = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, from);
+    if (fd >= 0)
+        close(fd);
+    while (got > 0 && (text[got - 1] == '\n' || text[got - 1] == '\r'))
+        got--;
+    ssize_t begin = got;
+    while (begin > 0 && text[begin - 1] != '\n')
+        begin--;
+    snprintf(s->p->last_words, sizeof s->p->last_words, "%.*s", got > begin ? (int)(got - begin) : 0, text + begin);
+}
+
 // ---- the end --------------------------------------------------------------------------------------------------------
 
 static void end_load(struct passing *s)
@@ -241,6 +268,8 @@ static void stop(struct passing *s)
     int64_t end = clock_mono_ns() + (int64_t)((patience_s < 20 ? 20 : patience_s > 120 ? 120 : patience_s) * 1e9);
     while (clock_mono_ns() < end && confirm_pass_watch(s, "stopping"))
         ;
+    if (s->ended)
+        confirm_pass_stop_rest(s, sig > 0 ? sig : SIGTERM, end);
     if (!s->ended)
         confirm_pass_fail(s->p, "no_end",
                           "The target did not end on signal %d under valgrind and was killed before memcheck's report",
@@ -258,9 +287,11 @@ void confirm_pass_run(struct confirm_pass *p)
         if (!p->word)
             work(&s);
     }
+    p->ended_itself |= p->started && s.ended;
     end_load(&s);
     stop(&s);
     drain(&s);
+    note_last_words(&s);
     confirm_deps_end(&s);
     proof_end_descendants();
     if (p->progress)

@@ -23,8 +23,9 @@ struct confirm_pass {
     // out
     bool started, ready, ended_itself;
     int wait_status;
-    const char *word; // why it is not what it should be: "absent", "not_ready", "memory", ...; NULL: all went well
-    char why[400];    // and the sentence
+    const char *word;     // why it is not what it should be: "absent", "not_ready", "memory", ...; NULL: all went well
+    char why[400];        // and the sentence
+    char last_words[200]; // the last line of the target's output; ""
     double driven_s, peak_rss_bytes;
     uint64_t requests, offered; // that the load saw finished, and that its schedule asked for
     double worked_cpu_s;        // of the target while it was driven and not looked at

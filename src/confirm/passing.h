@@ -10,7 +10,7 @@ struct passing {
     pid_t pid;
     int out_fd, log_fd, proc_fd;
     size_t logged;
-    int64_t began_ns, shown_ns;
+    int64_t began_ns, shown_ns, noted_ns;
     bool ended;
     double cpu_s;                 // of all its processes, at the last reading
     pid_t mute[CONFIRM_PIDS_MAX]; // do not answer vgdb
@@ -39,6 +39,15 @@ void confirm_deps_end(struct passing *s);
 
 // Waits up to 100 ms for output and looks at all limits. False when the pass is over: it ended, or passed a limit.
 bool confirm_pass_watch(struct passing *s, const char *doing);
+
+// The same without the limits: output is read for up to 100 ms.
+void confirm_pass_wait(struct passing *s);
+
+// looks.c: does valgrind watch a process yet? Notes where the files of new processes lie; ends with `sig` whoever the
+// main process left, until `end`.
+bool confirm_pass_has_begun(const struct passing *s);
+void confirm_pass_note_places(struct passing *s);
+void confirm_pass_stop_rest(struct passing *s, int sig, int64_t end);
 
 // Asks memcheck for all blocks of every process and reads the answers into p->sites as point `point`.
 void confirm_pass_look(struct passing *s, int point);

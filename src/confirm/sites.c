@@ -6,10 +6,12 @@
 #include "confirm/sites.h"
 #include "report/stack_key.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINES_MAX = 300, NEAR = 3 };
+enum { LINES_MAX = 300, NEAR = 3, PLACE_NAME = 256 };
 
 // What is no place in the program: allocator entry points, and operators that only call them.
 static bool is_allocator(const char *line, size_t len)
@@ -85,6 +87,27 @@ static void put_plain(struct seep_buf *out, const char *s, size_t len)
     }
 }
 
+// What starts a program or a thread: the tools name it each in its way, and of a stripped program no main() says
+// before.
+static bool is_start(const char *line, size_t len)
+{
+    static const char *const names[] = {"(below main)",
+                                        "__libc_start_call_main",
+                                        "__libc_start_main_impl",
+                                        "__libc_start_main",
+                                        "_start",
+                                        "start_thread",
+                                        "clone",
+                                        "clone3",
+                                        "__clone3"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t n = strlen(names[i]);
+        if (len >= n && !strncmp(line, names[i], n) && (len == n || line[n] == '@'))
+            return true;
+    }
+    return false;
+}
+
 static char *trim(const char *key)
 {
     struct seep_buf out;
@@ -92,6 +115,8 @@ static char *trim(const char *key)
     buf_init(&out, 1u << 20);
     while (*key) {
         size_t n = strcspn(key, "\n"), from = out.len;
+        if (!inner && is_start(key, n))
+            break;
         put_plain(&out, key, n);
         key += n + (key[n] == '\n');
         const char *line = out.data ? out.data + from : "";
@@ -111,14 +136,41 @@ static char *trim(const char *key)
     return text;
 }
 
-char *confirm_key_of(const struct report_stack *stack)
+// "sqlite3+0x200c4" for a frame without a name; dots go, so that none is taken for the mark of a copied function.
+static const char *place_name(const char *module, uint64_t offset, char out[PLACE_NAME])
+{
+    const char *slash = strrchr(module, '/'), *name = slash ? slash + 1 : module, *so = strstr(name, ".so");
+    int n =
+        snprintf(out, PLACE_NAME, "%.*s+0x%" PRIx64, so ? (int)(so - name < 200 ? so - name : 200) : 200, name, offset);
+    for (int i = 0; i < n && i < PLACE_NAME - 1; i++)
+        if (out[i] == '.')
+            out[i] = '_';
+    return out;
+}
+
+// One frame at a time: a row of frames without names is as many places.
+static char *key_of(const struct report_frame *frames, size_t n)
 {
     struct seep_buf key;
     buf_init(&key, 1u << 20);
-    report_stack_key(stack, &key);
+    for (size_t i = 0; i < n; i++) {
+        char place[PLACE_NAME];
+        struct report_frame f = frames[i];
+        bool named = f.function && f.function[0];
+        if (!named && f.offset != UINT64_MAX && f.module && f.module[0] != '[')
+            f.function = place_name(f.module, f.offset, place);
+        if (named && i > 0 && frames[i - 1].function && !strcmp(frames[i - 1].function, f.function))
+            continue; // a recursion is one line, as in all keys
+        report_stack_key(&(struct report_stack){.frames = &f, .n_frames = 1}, &key);
+    }
     char *out = trim(key.data ? key.data : "");
     buf_free(&key);
     return out;
+}
+
+char *confirm_key_of(const struct report_stack *stack)
+{
+    return key_of(stack->frames, stack->n_frames);
 }
 
 void confirm_record_clear(struct confirm_record *r, enum confirm_kind kind)
@@ -142,23 +194,24 @@ static size_t keep(struct confirm_record *r, const char *text, size_t len)
 }
 
 void confirm_record_frame(struct confirm_record *r, const char *function, size_t function_len, const char *module,
-                          size_t module_len)
+                          size_t module_len, uint64_t ip)
 {
     if (r->n_frames == CONFIRM_FRAMES_MAX)
         return;
     r->function_at[r->n_frames] = keep(r, function, function_len);
     r->module_at[r->n_frames] = keep(r, module, module_len);
+    r->ip[r->n_frames] = ip;
     r->n_frames++;
 }
 
-static char *record_key(struct confirm_record *r)
+static char *record_key(struct confirm_record *r, const struct confirm_places *places)
 {
     for (size_t i = 0; i < r->n_frames; i++)
         r->frames[i] =
             (struct report_frame){.function = r->function_at[i] == SIZE_MAX ? NULL : r->text.data + r->function_at[i],
-                                  .module = r->module_at[i] == SIZE_MAX ? "[unknown]" : r->text.data + r->module_at[i]};
-    const struct report_stack stack = {.frames = r->frames, .n_frames = r->n_frames};
-    return confirm_key_of(&stack);
+                                  .module = r->module_at[i] == SIZE_MAX ? "[unknown]" : r->text.data + r->module_at[i],
+                                  .offset = confirm_return_address(places, r->ip[i])};
+    return key_of(r->frames, r->n_frames);
 }
 
 static struct confirm_site *find_or_make(struct confirm_sites *s, char *key)
@@ -186,7 +239,7 @@ static struct confirm_site *find_or_make(struct confirm_sites *s, char *key)
 
 void confirm_sites_take(struct confirm_sites *s, struct confirm_record *r, int point)
 {
-    char *key = r->n_frames > 0 ? record_key(r) : NULL;
+    char *key = r->n_frames > 0 ? record_key(r, s->places) : NULL;
     struct confirm_site *site = key ? find_or_make(s, key) : NULL;
     if (!site) {
         s->dropped++;
@@ -201,6 +254,7 @@ void confirm_sites_free(struct confirm_sites *s)
     for (size_t i = 0; i < s->n; i++)
         free(s->list[i].key);
     free(s->list);
+    confirm_atlas_free(&s->atlas);
     *s = (struct confirm_sites){0};
 }
 

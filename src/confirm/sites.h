@@ -3,6 +3,7 @@
 #define SEEP_CONFIRM_SITES_H
 
 #include "confirm/confirm.h"
+#include "confirm/places.h"
 
 enum { CONFIRM_SITES_MAX = 20000, CONFIRM_FRAMES_MAX = 256, CONFIRM_TEXT_MAX = 64 << 20 };
 
@@ -13,10 +14,12 @@ struct confirm_record { // one loss record
     size_t n_frames;
     struct seep_buf text; // what the frames point into by offset while it grows
     size_t function_at[CONFIRM_FRAMES_MAX], module_at[CONFIRM_FRAMES_MAX]; // SIZE_MAX: none
+    uint64_t ip[CONFIRM_FRAMES_MAX];
 };
 
 struct confirm_site {
-    char *key; // one function a line, innermost first, allocators and all below main cut
+    char *key; // one function a line, innermost first, allocators and what starts programs and threads cut; of one that has no name the
+               // file and the offset in it, or only the file where that is not known
     double bytes[CONFIRM_KINDS][CONFIRM_POINTS], blocks[CONFIRM_KINDS][CONFIRM_POINTS];
 };
 
@@ -24,12 +27,14 @@ struct confirm_sites {
     struct confirm_site *list;
     size_t n, cap;
     size_t dropped; // records past the ceiling
+    struct confirm_atlas atlas;
+    const struct confirm_places *places; // of the process whose records are read next; NULL: not known
 };
 
 void confirm_record_clear(struct confirm_record *r, enum confirm_kind kind);
-// Adds a frame; function or module may be NULL. Frames past the ceiling are dropped.
+// Adds a frame at ip; function or module may be NULL. Frames past the ceiling are dropped.
 void confirm_record_frame(struct confirm_record *r, const char *function, size_t function_len, const char *module,
-                          size_t module_len);
+                          size_t module_len, uint64_t ip);
 // Adds the record to its site at that point.
 void confirm_sites_take(struct confirm_sites *s, struct confirm_record *r, int point);
 void confirm_sites_free(struct confirm_sites *s);

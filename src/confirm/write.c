@@ -18,7 +18,7 @@ static const char *headline(const struct confirm *c, char *out, size_t size)
     if (!c->stacks_known)
         snprintf(out, size, "the run has no call stacks: what grows in it is not known");
     else if (c->n_stacks == 0)
-        snprintf(out, size, "no call stack of the run grows: there is nothing to confirm");
+        snprintf(out, size, "no call stack of the run grows");
     else if (!c->ran)
         snprintf(out, size, "not confirmed (%s)", c->reason_word ? c->reason_word : "no_report");
     else
@@ -93,7 +93,8 @@ int confirm_text(const struct confirm *c, const struct report_style *style, stru
     text_init(&t, style, out);
     bool all = confirm_exit_code(c) == 0;
     text_put(&t, all ? TEXT_GREEN : TEXT_YELLOW,
-             all                            ? "CONFIRMED"
+             all && c->n_stacks == 0        ? "NOTHING TO CONFIRM"
+             : all                          ? "CONFIRMED"
              : c->ran && c->n_confirmed > 0 ? "PARTLY CONFIRMED"
                                             : "NOT CONFIRMED");
     text_put(&t, TEXT_PLAIN, "  ");

@@ -30,6 +30,9 @@ PY
     soak list "$TARGETS/why_list"
     soak cxx "$TARGETS/leak_cxx" 20000 60
     soak fixed "$TARGETS/leak_c" 0 60
+    # Without any name of its own, and as children of a shell that leaves them behind when it is stopped.
+    strip -o bare "$TARGETS/why_lost"
+    soak bare sh -c './bare & ./bare & wait'
     wait
     "$SEEP" confirm lost --for 4s -f json -O lost.json &
     "$SEEP" confirm list --for 4s --growth -f json -O list.json &
@@ -44,7 +47,9 @@ PY
     [ "$status" -eq 0 ]
     [[ "$output" == "CONFIRMED "*"confirmed growth  shop::history::remember"* ]]
     wait "$fixed"
-    grep -q "there is nothing to confirm" fixed.txt
+    "$SEEP" confirm bare --for 4s -f json -O bare.json
+    fact bare.json 'c["verdict"] == "confirmed" and c["processes"] == 3 and c["final_report"] == "whole" and all(x["status"] == "lost" for x in c["stacks"])'
+    grep -q "^NOTHING TO CONFIRM  no call stack of the run grows" fixed.txt
     run "$SEEP" report lost
     [[ "$output" == *"valgrind: "*" blocks are lost"* ]]
     "$SEEP" report lost -f json >report.json

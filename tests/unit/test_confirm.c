@@ -9,6 +9,8 @@
 
 #include "confirm/sites.h"
 
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +146,61 @@ static void hostile_xml_is_harmless(void **state)
     free(big);
 }
 
+__attribute__((noinline)) static void somewhere(void)
+{
+    __asm__ volatile("");
+}
+
+// Frames without names are told from each other by where they are, as seep's own are.
+static void frames_of_stripped_programs(void **state)
+{
+    static const char text[] = "==7== 10 bytes in 1 blocks are still reachable in loss record 1 of 2\n"
+                               "==7==    at 0x48417B4: malloc (vg_replace_malloc.c:380)\n"
+                               "==7==    by 0x1091FF: ??? (in /srv/bin/app-1.2)\n"
+                               "==7==    by 0x109300: ??? (in /srv/bin/app-1.2)\n"
+                               "==7==    by 0x49AF249: (below main) (libc_start_call_main.h:58)\n\n"
+                               "==7== 20 bytes in 1 blocks are definitely lost in loss record 2 of 2\n"
+                               "==7==    at 0x48417B4: malloc (vg_replace_malloc.c:380)\n"
+                               "==7==    by 0x10A0FF: ??? (in /srv/bin/app-1.2)\n"
+                               "==7==    by 0x109300: ??? (in /srv/bin/app-1.2)\n\n";
+    struct confirm_place code = {.start = 0x108000, .end = 0x10b000, .bias = 0x108000};
+    struct confirm_places of = {.pid = 7, .list = &code, .n = 1};
+    struct confirm_sites s = {.places = &of};
+    (void)state;
+    assert_int_equal(confirm_read_text(text, strlen(text), 0, &s), 2);
+    assert_int_equal(s.n, 2);
+    assert_true(site(&s, "app-1_2+0x1200\napp-1_2+0x1301\n")->bytes[CONFIRM_REACHABLE][0] == 10);
+    assert_true(site(&s, "app-1_2+0x2100\napp-1_2+0x1301\n")->bytes[CONFIRM_DEFINITE][0] == 20);
+    struct report_frame frames[] = {{.module = "/opt/app-1.2", .offset = 0x1200},
+                                    {.module = "/opt/app-1.2", .offset = 0x1301},
+                                    {.function = "__libc_start_call_main", .module = "/lib/libc.so.6"},
+                                    {.function = "_start", .module = "/opt/app-1.2"}};
+    struct report_stack stack = {.frames = frames, .n_frames = 4};
+    char *key = confirm_key_of(&stack);
+    assert_string_equal(key, "app-1_2+0x1200\napp-1_2+0x1301\n");
+    assert_true(confirm_likeness(key, "app-1_2+0x1200\napp-1_2+0x1301\n") > 0.99);
+    assert_true(confirm_likeness(key, "app-1_2+0x2100\napp-1_2+0x1301\n") < 0.75);
+    free(key);
+    s.places = NULL;
+    confirm_sites_free(&s);
+    // Of a real process: ourselves.
+    struct confirm_atlas a = {0};
+    Dl_info here;
+    int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(proc_fd >= 0 && dladdr((void *)(uintptr_t)somewhere, &here));
+    confirm_atlas_note(&a, proc_fd, getpid());
+    confirm_atlas_note(&a, proc_fd, getpid()); // again: replaced
+    assert_int_equal(a.n, 1);
+    assert_true(confirm_return_address(confirm_atlas_find(&a, getpid()), (uintptr_t)somewhere - 1) ==
+                (uintptr_t)somewhere - (uintptr_t)here.dli_fbase);
+    assert_true(confirm_return_address(confirm_atlas_find(&a, getpid()), 16) == UINT64_MAX);
+    assert_null(confirm_atlas_find(&a, 1));
+    assert_true(confirm_return_address(NULL, 16) == UINT64_MAX);
+    confirm_atlas_free(&a);
+    close(proc_fd);
+    somewhere();
+}
+
 static double like(const char *a, const char *b)
 {
     return confirm_likeness(a, b);
@@ -190,8 +247,11 @@ static void names_of_two_demanglers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_of_a_look),          cmocka_unit_test(xml_of_a_process),
-        cmocka_unit_test(hostile_xml_is_harmless), cmocka_unit_test(paths_that_are_alike),
+        cmocka_unit_test(text_of_a_look),
+        cmocka_unit_test(xml_of_a_process),
+        cmocka_unit_test(hostile_xml_is_harmless),
+        cmocka_unit_test(paths_that_are_alike),
+        cmocka_unit_test(frames_of_stripped_programs),
         cmocka_unit_test(names_of_two_demanglers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
