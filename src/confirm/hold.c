@@ -75,9 +75,10 @@ static const char *why_not_seen(const struct making *m, const struct confirm_sta
         return report_strf(m->arena, "Too short: %s under valgrind are worth %s of it, less than two of its blocks",
                            time, units_bytes(bytes, sizeof bytes, fmax(0, worth)));
     return report_strf(m->arena,
-                       "Its call path did not allocate in %s under valgrind, though %s were to be expected%s%s", time,
+                       "Its call path did not allocate in %s under valgrind, though %s were to be expected%s%s%s", time,
                        units_bytes(bytes, sizeof bytes, worth),
                        m->opt->profile->n_loads > 0 ? "" : " at its usual pace: valgrind may have held it up (--for)",
+                       m->opt->profile->n_faults > 0 ? "; faults of the profile are not replayed" : "",
                        m->opt->profile->confirm.n_suppressions > 0 ? "; or a suppression of the profile hides it" : "");
 }
 

