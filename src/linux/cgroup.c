@@ -235,6 +235,29 @@ int linux_cgroup_cpu_knob(const struct linux_cgroup *cg, double cores, struct li
     return 0;
 }
 
+static int turn(const char *dir, const struct linux_cgroup_knob *knob, struct seep_err *err)
+{
+    char path[LINUX_PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/%s", dir, knob->file);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    size_t len = strlen(knob->value);
+    bool done = fd >= 0 && write(fd, knob->value, len) == (ssize_t)len;
+    int why = errno;
+    if (fd >= 0)
+        close(fd);
+    return done ? 0 : seep_fail_errno(err, why, "The limit %s of the target's control group cannot be set", knob->file);
+}
+
+int linux_cgroup_limit(const struct linux_cgroup *cg, double bytes, double cores, struct seep_err *err)
+{
+    struct linux_cgroup_knob knob;
+    if (bytes > 0 && (linux_cgroup_memory_knob(cg, bytes, &knob, err) || turn(cg->memory_dir, &knob, err)))
+        return -1;
+    if (cores > 0 && (linux_cgroup_cpu_knob(cg, cores, &knob, err) || turn(cg->cpu_dir, &knob, err)))
+        return -1;
+    return 0;
+}
+
 static int remove_one(const char *dir)
 {
     for (int attempt = 0; attempt < 50; attempt++) {

@@ -52,6 +52,9 @@ int linux_cgroup_memory_knob(const struct linux_cgroup *cg, double bytes, struct
 int linux_cgroup_cpu_knob(const struct linux_cgroup *cg, double cores, struct linux_cgroup_knob *out,
                           struct seep_err *err);
 
+// Limits a group that nobody has joined yet, for good. bytes, cores 0: not that. Errors as of the knobs, or SEEP_E_SYSTEM.
+int linux_cgroup_limit(const struct linux_cgroup *cg, double bytes, double cores, struct seep_err *err);
+
 // Removes what linux_cgroup_create() made. Retries for a moment (a dead process leaves late); SEEP_E_SYSTEM with EBUSY
 // when somebody still lives in it. Harmless when kind is none or the directories are gone.
 int linux_cgroup_remove(struct linux_cgroup *cg, struct seep_err *err);

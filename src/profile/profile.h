@@ -33,6 +33,8 @@ struct profile_target {
     char *user; // NULL: the caller's
     struct profile_limit *limits;
     int n_limits;
+    double memory_bytes; // all its processes together may have; 0: as much as there is
+    double cpu;          // cores of CPU time for all of them; 0: all there are
     enum profile_life life;
     bool restart;    // start it again after a crash (counted, and shown)
     char **identity; // further files whose SHA-256 is the target's identity

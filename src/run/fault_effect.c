@@ -32,8 +32,16 @@ static int signal_whom(struct run *r, const char *name, int sig, unsigned flags,
 
 static int knob_of(struct run *r, const struct profile_fault *f, struct linux_cgroup_knob *knob, struct seep_err *err)
 {
-    return f->kind == FAULT_CPU ? linux_cgroup_cpu_knob(&r->cgroup, f->cpu, knob, err)
-                                : linux_cgroup_memory_knob(&r->cgroup, f->memory_bytes, knob, err);
+    const struct profile_target *t = &r->profile->target;
+    struct linux_cgroup_knob own; // what the target has when there is no fault
+    bool cpu = f->kind == FAULT_CPU;
+    if (cpu ? linux_cgroup_cpu_knob(&r->cgroup, f->cpu, knob, err)
+            : linux_cgroup_memory_knob(&r->cgroup, f->memory_bytes, knob, err))
+        return -1;
+    if (cpu ? t->cpu > 0 && linux_cgroup_cpu_knob(&r->cgroup, t->cpu, &own, err) == 0
+            : t->memory_bytes > 0 && linux_cgroup_memory_knob(&r->cgroup, t->memory_bytes, &own, err) == 0)
+        memcpy(knob->undo, own.value, sizeof knob->undo);
+    return 0;
 }
 
 static int set_knob(struct run *r, const struct profile_fault *f, bool on, struct seep_err *err)

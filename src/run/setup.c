@@ -291,7 +291,15 @@ static int find_parts(struct run *r, struct seep_err *err)
     return 0;
 }
 
-static void set_cgroup(struct run *r)
+static bool limits_cpu(const struct profile *p)
+{
+    bool any = p->target.cpu > 0;
+    for (int i = 0; i < p->n_faults; i++)
+        any |= p->faults[i].kind == FAULT_CPU;
+    return any;
+}
+
+static int set_cgroup(struct run *r, struct seep_err *out)
 {
     char name[112], hex[33] = "0";
     struct seep_err err;
@@ -301,9 +309,8 @@ static void set_cgroup(struct run *r)
         r->cgroup.kind = LINUX_CGROUP_NONE;
         snprintf(r->cgroup.why_not, sizeof r->cgroup.why_not, "%.190s", err.text);
     }
-    for (int i = 0; i < r->profile->n_faults; i++)
-        if (r->profile->faults[i].kind == FAULT_CPU && !r->cgroup.cpu_dir[0])
-            linux_cgroup_add_cpu(NULL, NULL, name, &r->cgroup);
+    if (limits_cpu(r->profile) && !r->cgroup.cpu_dir[0])
+        linux_cgroup_add_cpu(NULL, NULL, name, &r->cgroup);
     const struct linux_cgroup *cg = &r->cgroup;
     for (size_t i = 0; cg->kind != LINUX_CGROUP_NONE && i < cg->dir_count && i < KEEPER_JOIN_MAX; i++)
         r->keeper.join[i] = cg->dirs[i];
@@ -314,6 +321,10 @@ static void set_cgroup(struct run *r)
     if (cg->ours)
         store_set_meta_blob(r->store, RUN_META_CGROUP, cg, sizeof *cg, NULL);
     run_meta_f(r, M_HOST_CGROUP, "%s%s%s", linux_cgroup_kind_name(cg->kind), cg->why_not[0] ? ": " : "", cg->why_not);
+    if (linux_cgroup_limit(cg, r->profile->target.memory_bytes, r->profile->target.cpu, &err))
+        return seep_fail(out, SEEP_E_USAGE, "The target cannot be limited as target.memory and target.cpu say: %.300s",
+                         err.text);
+    return 0;
 }
 
 // The budget the status line shows: of the first gate on heap.growth, else rss.growth.
@@ -385,7 +396,8 @@ int run_setup_new(struct run *r, struct seep_err *err)
     writer_flush(&r->writer);
     if (store_flush(r->store, err) < 0)
         return -1;
-    set_cgroup(r);
+    if (set_cgroup(r, err))
+        return -1;
     if (run_make_parts(r, r->keeper.probe_path != NULL, r->keeper.sample_mean_bytes > 0, err))
         return -1;
     if (run_faults_setup(r, err))

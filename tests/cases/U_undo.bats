@@ -175,3 +175,81 @@ YAML
     [ "$status" -eq 2 ]
     [[ $output == *"did you mean 'back'"* ]]
 }
+
+@test "U37 limits of the target for the whole run: CPU and memory of all its processes; a fault's limit falls back to them" {
+    cat >busy.py <<'PY'
+import os, sys, time
+if sys.argv[1] == "hog":
+    time.sleep(1.5)
+    keep = [bytearray(b"x" * 1000000) for _ in range(400)]
+    time.sleep(60)
+print("ready", flush=True)
+os.fork()  # two processes share what the target has
+while True:
+    pass
+PY
+    cat >p.yaml <<YAML
+version: 1
+target: { command: [/usr/bin/python3, $WORK/busy.py, spin], life: service, cpu: 0.25, memory: 200MiB, ready: { log: ready, within: 20s } }
+run: { duration: 6s, interval: 100ms }
+attribution: off
+shutdown: off
+faults: [ { at: 1s, for: 1s, cpu: 0.1 } ]
+gates: [ "cpu < 45%", "cpu > 3%" ]
+YAML
+    "$SEEP" run -q --name r -p ./p.yaml >out 2>&1 &
+    seep=$!
+    if ! wait_for 20 begun r; then
+        wait "$seep" || true
+        grep -q "cannot be limited as target.memory and target.cpu say\|cannot be done on this machine" out
+        skip "there is no control group that limits CPU time and memory"
+    fi
+    file_of() { # CONTROLLER V1 V2
+        local group
+        group=$(sed -n "s/^[0-9]*:[a-z,]*\\b$1\\b[a-z,]*://p; s/^0::\(..*\)/\1/p" "/proc/$(pid_of "$SEEP_RESULTS/$4")/cgroup" | head -1)
+        ls -d "/sys/fs/cgroup/$1$group/$2" "/sys/fs/cgroup/cpu,cpuacct$group/$2" "/sys/fs/cgroup$group/$3" "/sys/fs/cgroup/unified$group/$3" 2>/dev/null | head -1
+    }
+    local cpu memory
+    cpu=$(file_of cpu cpu.cfs_quota_us cpu.max r) memory=$(file_of memory memory.limit_in_bytes memory.max r)
+    [ "$(cat "$memory")" = 209715200 ]
+    quota_is() { [ "$(sed 's/ .*//' "$cpu")" = "$1" ]; }
+    wait_for 10 quota_is 25000 # after the fault
+    wait "$seep" || true
+    [ ! -e "$cpu" ] && [ ! -e "$memory" ]
+    verdict r '[g["status"] for g in v["gates"]] == ["pass", "pass"]'
+    "$SEEP" run -q --name s -p ./p.yaml -o 'faults=[]' -o target.memory=64MiB -o 'target.ready={}' -o "target.command=[/usr/bin/python3, $WORK/busy.py, hog]" >out 2>&1 || code=$?
+    [ "$code" -eq 4 ]
+    verdict s '"memory" in v["target"]["exit"]["sentence"]'
+}
+
+@test "U38 three replicas behind a balancer: each is measured, and the death of one reaches no user" {
+    command -v nginx >/dev/null || skip "nginx is not installed"
+    local r1 r2 r3
+    r1=$(free_port) r2=$(free_port) r3=$(free_port)
+    cat >nginx.conf <<CONF
+daemon off; worker_processes 1; pid $WORK/nginx.pid; error_log $WORK/nginx.err;
+events { worker_connections 256; }
+http {
+    access_log off; client_body_temp_path $WORK/b; proxy_temp_path $WORK/p; fastcgi_temp_path $WORK/f;
+    uwsgi_temp_path $WORK/u; scgi_temp_path $WORK/s;
+    upstream replicas { server 127.0.0.1:$r1; server 127.0.0.1:$r2; server 127.0.0.1:$r3; }
+    server { listen 127.0.0.1:$FRONT; location / { proxy_pass http://replicas; proxy_connect_timeout 1s; } }
+}
+CONF
+    cat >p.yaml <<YAML
+version: 1
+target: { command: [nginx, -c, $WORK/nginx.conf], life: service, ready: { http: "http://127.0.0.1:$FRONT/health", within: 20s } }
+dependencies:
+  one: { command: [$TARGETS/demo_service, --port, "$r1"], ready: { tcp: "127.0.0.1:$r1", within: 20s } }
+  two: { command: [$TARGETS/demo_service, --port, "$r2"], ready: { tcp: "127.0.0.1:$r2", within: 20s } }
+  three: { command: [$TARGETS/demo_service, --port, "$r3"], ready: { tcp: "127.0.0.1:$r3", within: 20s } }
+run: { duration: 6s, interval: 100ms, drain: 300ms }
+attribution: off
+load: { users: 6, think: 30ms, scenarios: [ { name: all, request: "http://127.0.0.1:$FRONT/health" } ] }
+faults: [ { at: 2s, for: 1s, kill: two, good_for: 1s, spares: http.errors < 1% } ]
+gates: [ fault.spread < 1%, fault.recovery < 5s, "dependency.rss.total_growth{name=one} < 50MB", "dependency.rss.total_growth{name=three} < 50MB" ]
+YAML
+    run "$SEEP" run -q --name r -p ./p.yaml
+    verdict r '[g["status"] for g in v["gates"]] == ["pass"] * 4' || { echo "$output"; return 1; }
+    verdict r 'v["load"]["requests"] > 50 and v["load"]["errors"] == 0'
+}

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -37,10 +38,12 @@ struct conn {
     char out[OUT_BYTES];
 };
 
-// Connections live in a pool that is there from the start, so that a burst of clients does not look like growth.
-enum { CONNS_MAX = 256 };
+// Connections live in a pool that is there from the start and are used again last in, first out, so that clients who
+// come and go do not look like growth. Room for the largest of the shipped loads.
+enum { CONNS_MAX = 2048 };
 static struct conn pool[CONNS_MAX];
 static struct conn *conns, *free_conns;
+static int conns_used; // of the pool, ever
 static int epoll_fd, listen_fd, signal_fd;
 
 static int64_t now_ms(void)
@@ -63,12 +66,23 @@ static void conn_free(struct conn *c)
     free_conns = c;
 }
 
-static void pool_init(void)
+static struct conn *conn_from_pool(void)
 {
-    for (int i = 0; i < CONNS_MAX; i++) {
-        pool[i].next = free_conns;
-        free_conns = &pool[i];
-    }
+    struct conn *c = free_conns;
+    if (!c)
+        return conns_used < CONNS_MAX ? &pool[conns_used++] : NULL;
+    free_conns = c->next;
+    return c;
+}
+
+// Descriptors for all of the pool, as far as the hard limit goes.
+static void raise_descriptors(void)
+{
+    struct rlimit lim;
+    if (getrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur >= CONNS_MAX + 64)
+        return;
+    lim.rlim_cur = lim.rlim_max < CONNS_MAX + 64 ? lim.rlim_max : CONNS_MAX + 64;
+    setrlimit(RLIMIT_NOFILE, &lim);
 }
 
 static void conn_accept(void)
@@ -76,12 +90,11 @@ static void conn_accept(void)
     int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return;
-    struct conn *c = free_conns;
+    struct conn *c = conn_from_pool();
     if (!c) {
         close(fd);
         return;
     }
-    free_conns = c->next;
     c->prev = NULL;
     c->next = conns;
     c->fd = fd;
@@ -364,7 +377,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    pool_init();
+    raise_descriptors();
     if (!listen_open()) {
         fprintf(stderr, "demo_service: cannot listen on 127.0.0.1:%d: %s\n", demo.port, strerror(errno));
         return 1;
