@@ -64,3 +64,23 @@ SH
     grep -qx "in a namespace of its own 300 of 300" "$SEEP_RESULTS/deep/target.log"
     verdict deep 'any("is attributed" in e["text"] and "dlmopen" in e["text"] for e in v["events"] if e["kind"] == "process")'
 }
+
+@test "R06 a program that is executed after chroot, where there is no probe: it runs as it does without, and the loader says a line at most" {
+    [ "$(id -u)" = 0 ] || skip "only root can chroot"
+    local library
+    mkdir -p root
+    cp "$TARGETS/harm_identity" root/
+    ldd "$TARGETS/harm_identity" | grep -o '/[^ ]*' | while read -r library; do
+        mkdir -p "root$(dirname "$library")"
+        cp "$library" "root$library"
+    done
+    local words="chroot $WORK/root exec /harm_identity nobody"
+    "$TARGETS/harm_identity" $words >bare 2>&1
+    [ "$(grep -c 'after start' bare)" -eq 2 ]
+    # shellcheck disable=SC2016
+    run "$SEEP" run -q --name jail --duration 30s -o target.life=job -- sh -c '"$0" "$@" >probed 2>errors' "$TARGETS/harm_identity" $words
+    diff bare probed
+    cat errors
+    [ "$(wc -l <errors)" -le 1 ] # the loader's: it has no such file to preload
+    [ ! -s errors ] || grep -q 'cannot be preloaded' errors
+}

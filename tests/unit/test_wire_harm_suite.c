@@ -71,6 +71,14 @@ static const struct row rows[] = {
     {"empty_environment", {"env", "-i", "@harm_misuse", "sizes"}, NULL, 20, 0},
     {"namespaces", {"@harm_namespaces", "@", "#300"}, NULL, 60, 0},
     {"descriptors", {"@list_fds"}, NULL, 20, 0},
+    {"descriptors_all_closed_and_reopened",
+     {"sh", "-c", "d=$(mktemp -d); \"$0\" \"$d\"; r=$?; cat \"$d\"/* | cksum; rm -r \"$d\"; exit $r",
+      "@closeall_reopen"},
+     NULL,
+     60,
+     0},
+    {"chroot", {"@harm_identity", "chroot", "/usr", "nobody"}, NULL, 20, 0},
+    {"plugins_reloaded", {"@probe_reload", "@", "#20"}, NULL, 60, 0},
 };
 
 static unsigned scale = 1, repeats = 2;
