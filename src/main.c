@@ -1,4 +1,5 @@
 // seep: dispatch over the table of commands, nothing else.
+#include "base/fs.h"
 #include "cmd/command.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@ int main(int argc, char **argv)
         fputs("seep: this program must not be installed setuid, setgid or with capabilities\n", stderr);
         return CMD_ERROR;
     }
+    fs_keep_owner_bits();
     if (argc < 2) {
         cmd_print_overview(stderr);
         return CMD_USAGE;

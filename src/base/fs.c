@@ -38,6 +38,22 @@ static int make_parents(const char *path)
     return mkdir(part, 0755) && errno != EEXIST ? -1 : 0;
 }
 
+static mode_t owner_bits_taken;
+
+void fs_keep_owner_bits(void)
+{
+    mode_t mask = umask(077); // the only way to read it
+    owner_bits_taken = mask & 0700;
+    umask(mask & (mode_t)~0700);
+}
+
+unsigned fs_callers_umask(void)
+{
+    mode_t mask = umask(077);
+    umask(mask);
+    return mask | owner_bits_taken;
+}
+
 int fs_open_dir(const char *path, bool create, struct seep_err *err)
 {
     if (create && make_parents(path))

@@ -8,6 +8,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+// First thing of the program: what it makes is its owner's to read and write, whatever umask it was started with.
+void fs_keep_owner_bits(void);
+
+// The umask this process was started with, which a target gets.
+unsigned fs_callers_umask(void);
+
 // True when `name` is a run or profile name: [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
 bool fs_name_ok(const char *name);
 

@@ -128,8 +128,13 @@ static void print_text(const struct run_look *look, const char *dir)
         printf("ended  exit code %d\n", look->exit_code);
     else if (look->alive == RUN_ORPHANED && look->target_pid)
         printf("orphaned  its supervisor is gone, target %d runs on; use: seep resume %s\n", look->target_pid, dir);
-    else
-        printf("broken  its supervisor is gone and so is the target; use: seep finish %s\n", dir);
+    else if (look->alive == RUN_ORPHANED)
+        printf("orphaned  its supervisor is gone and its target has ended; use: seep finish %s\n", dir);
+    else if (look->trouble[0])
+        printf("broken  its supervisor is gone and its keeper cannot be asked (%s); use: seep finish %s\n",
+               look->trouble, dir);
+    else // the target may live all the same: it is nobody's child any more
+        printf("broken  its supervisor and its keeper are gone; use: seep finish %s\n", dir);
 }
 
 static int run(int argc, char **argv, void *opts)

@@ -89,8 +89,6 @@ static uint64_t or_default(uint64_t wanted, uint64_t fallback)
 
 static void fill_numbers(struct keeper_config_wire *w, const struct keeper_config *cfg)
 {
-    mode_t mask = umask(077); // the only way to read it
-    umask(mask);
     w->magic = KEEPER_CONFIG_MAGIC;
     w->version = KEEPER_VERSION;
     w->size_bytes = sizeof *w;
@@ -104,7 +102,7 @@ static void fill_numbers(struct keeper_config_wire *w, const struct keeper_confi
     w->rlimit_count = (uint32_t)cfg->rlimit_count;
     for (size_t i = 0; i < cfg->rlimit_count; i++)
         w->rlimits[i] = cfg->rlimits[i];
-    w->umask_bits = mask;
+    w->umask_bits = fs_callers_umask();
     w->log_head_bytes = or_default(cfg->log_head_bytes, DEFAULT_LOG);
     w->log_tail_bytes = or_default(cfg->log_tail_bytes, DEFAULT_LOG);
     w->remove_cgroup = cfg->remove_cgroup;

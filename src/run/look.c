@@ -78,11 +78,16 @@ static void look_for_keeper(int dir_fd, struct run_look *out)
     struct keeper_stats stats;
     struct seep_err err;
     memset(&link, 0, sizeof link);
-    if (keeper_attach(dir_fd, false, &link, &err))
+    if (keeper_attach(dir_fd, false, &link, &err)) {
+        if (err.code != SEEP_E_TARGET)
+            snprintf(out->trouble, sizeof out->trouble, "%.199s", err.text);
         return;
+    }
     if (keeper_status(&link, &stats, &err) == 0) {
         out->alive = RUN_ORPHANED;
         out->target_pid = stats.state == KEEPER_RUNNING ? stats.target_pid : 0;
+    } else {
+        snprintf(out->trouble, sizeof out->trouble, "%.199s", err.text);
     }
     keeper_close(&link);
 }

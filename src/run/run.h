@@ -49,7 +49,7 @@ enum run_alive {
     RUN_ALIVE,    // a supervisor is at work
     RUN_ORPHANED, // no supervisor; keeper and target may live: resume or finish
     RUN_ENDED,    // the end record is there
-    RUN_BROKEN    // neither an end record nor anybody alive: finish it
+    RUN_BROKEN    // neither an end record nor anybody of seep alive: finish it
 };
 
 struct run_look {
@@ -61,6 +61,7 @@ struct run_look {
     int64_t ticks;             // acknowledged; SEEP_UNKNOWN
     int exit_code;             // when ended, else -1
     char line[400];            // the status line as a terminal would show it; "" when there is none
+    char trouble[200];         // RUN_BROKEN although its keeper is there: why it cannot be asked; else ""
 };
 
 // Never waits longer than two seconds.

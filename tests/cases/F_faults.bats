@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Faults from outside: kills at awkward moments, full disks, targets that stop, leave children or are killed.
+bats_require_minimum_version 1.5.0
 load ../lib/seep.bash
 setup() { seep_setup; }
 teardown() { seep_teardown; }
@@ -155,4 +156,38 @@ assert v["shutdown"]["status"] == "pass"'
     wait "$pid" || code=$?
     [ "$code" -eq 130 ]
     [ "$SECONDS" -lt 20 ]
+}
+
+@test "F11 the supervisor stands still for a while: one row tells of the time, and what was stored before and after counts" {
+    "$SEEP" run --detach --name still --duration 8s -o target.life=service -o run.early_stop=false -- "$TARGETS/leak_c" 1000 >/dev/null
+    wait_for 10 has_samples still 5
+    local supervisor
+    supervisor=$("$SEEP" status still | sed -n 's/.*supervisor \([0-9]*\).*/\1/p' | head -n 1)
+    kill -STOP "$supervisor"
+    sleep 2
+    kill -0 "$(cat /proc/"$supervisor"/task/"$supervisor"/children | awk '{print $1}')" # the keeper and what it keeps are not in it
+    kill -CONT "$supervisor"
+    "$SEEP" wait still || [ $? -le 3 ]
+    valid_verdict still
+    verdict still 'sum(1 for g in v["evidence"]["gaps"] if g["to_s"] - g["from_s"] > 1.5) == 1'
+    verdict still 'v["evidence"]["samples"] >= 15 and v["shutdown"]["status"] == "pass"'
+}
+
+@test "F12 as the first process of a container, where other processes are hidden, and below another seep" {
+    "$SEEP" run -q --name outer --duration 30s -o target.life=job --output inherit -- \
+        sh -c '"$0" run -q --name inner --duration 3s -o target.life=service -- "$1" 0; [ $? -eq 3 ]' "$SEEP" "$TARGETS/leak_c" >nested.out 2>&1 &
+    local nested=$!
+    if [ "$(id -u)" = 0 ] && unshare -fpm --mount-proc true 2>/dev/null; then
+        run -3 unshare -fpm --mount-proc --kill-child "$SEEP" run -q --name first --duration 3s -o target.life=service -- "$TARGETS/leak_c" 0
+        valid_verdict first
+        verdict first 'v["evidence"]["samples"] >= 5 and v["shutdown"]["status"] == "pass"'
+        run -3 unshare -fpm --kill-child sh -c 'mount -t proc -o hidepid=2 proc /proc && "$0" run -q --name hidden --duration 3s \
+            -o target.life=service -- "$1" 0' "$SEEP" "$TARGETS/leak_c"
+        valid_verdict hidden
+    fi
+    wait "$nested" || [ $? -le 3 ]
+    cat nested.out
+    valid_verdict inner
+    valid_verdict outer
+    verdict outer 'v["target"]["exit"]["status"] == 0'
 }

@@ -54,3 +54,20 @@ as_user() { setpriv --reuid=12345 --regid=12345 --clear-groups env HOME="$WORK" 
     [[ "$output" == *root* ]]
     [ ! -e started ]
 }
+
+@test "H05 odd places to start from: no environment, no home, an umask that forbids all, another locale and time zone" {
+    # shellcheck disable=SC2016
+    setpriv --reuid=12345 --regid=12345 --clear-groups env -i SEEP_RESULTS="$SEEP_RESULTS" /bin/sh -c \
+        'umask 0777; exec "$@"' sh "$SEEP" run -q --name bare --duration 3s -o target.life=service -- /bin/sh -c 'umask; exec sleep 100' >bare.out 2>&1 &
+    local bare=$!
+    as_user PATH= HOME= TMPDIR=/nonexistent TZ=:/proc/self/mem LC_ALL=xx_YY "$SEEP" run -q --name odd --duration 3s \
+        -o target.life=service -- "$TARGETS/leak_c" 0 >odd.out 2>&1 && false || [ $? -eq 3 ]
+    wait "$bare" && false || [ $? -eq 3 ]
+    cat bare.out odd.out
+    valid_verdict bare
+    valid_verdict odd
+    grep -qx 0777 "$SEEP_RESULTS/bare/target.log" # the target has the caller's own
+    [ "$(stat -c '%a' "$SEEP_RESULTS/bare")" = 700 ]
+    [ "$(stat -c '%a' "$SEEP_RESULTS/bare/report.html")" = 600 ]
+    verdict odd 'v["evidence"]["samples"] >= 5 and v["shutdown"]["status"] == "pass"'
+}
