@@ -12,8 +12,8 @@ static const char *const nasty_names[] = {
     "new\nline\r\ttab",
     "\xff\xfe not UTF-8 \xc3",
     "\xe2\x80\xae gnirts desrever",
-    "\033]0;title\007\x9b"
-    "31m",
+    ("\033]0;title\007\x9b"
+     "31m"), // one name: 31 would be part of the number
     "\033]52;c;ZXZpbA==\033\\",
     "=cmd|' /C calc'!A0",
     "+1+1",
