@@ -26,6 +26,8 @@
 #define WORD       8u
 #define CHUNK_MIN  32u
 #define FLAGS      7u // in a chunk's size
+#define MAPPED     2u // of these: it has a mapping of its own
+#define HEAP_MAX   (64ul << 20)
 #define EXACT      65536
 #define TOLERANCE  0.001 // two countings of a heap in use may differ by that much, or by EXACT bytes
 
@@ -332,33 +334,131 @@ static int count_all(const struct books *b, pid_t pid, struct linux_glibc_heap *
     return 0;
 }
 
-static int read_books(struct books *b, int proc_fd, pid_t pid, const char *module, struct linux_glibc_heap *out,
-                      struct seep_err *err)
+// ---- what of it is resident
+
+// The memory of an arena but the main one: stretches of at most HEAP_MAX at multiples of it, from the one top lies in;
+// each begins with the arena's address, where the one before lies, and its size.
+static int arena_resident(const struct books *b, int proc_fd, pid_t pid, uint64_t arena, uint64_t top, int64_t *sum,
+                          struct seep_err *err)
 {
+    struct {
+        uint64_t arena, before, size;
+    } head;
+    uint64_t at = top & ~(uint64_t)(HEAP_MAX - 1);
+    for (unsigned i = 0; at && i < ARENAS_MAX; i++, at = head.before) {
+        int64_t resident = 0;
+        if (!read_at(b, at, &head, sizeof head) || head.arena != arena || head.size > HEAP_MAX || head.size % 4096)
+            return seep_fail(err, SEEP_E_UNSUPPORTED, "an arena of process %d is not built as known", (int)pid);
+        if (linux_range_resident(proc_fd, pid, at, head.size, &resident, err))
+            return -1;
+        *sum += resident;
+    }
+    return 0;
+}
+
+struct chunks {
+    const struct books *b;
+    int proc_fd;
+    pid_t pid;
+    uint64_t found;
+    int64_t resident;
+};
+
+// Large blocks in one mapping: neighbours are merged, so one may follow another.
+static int look_for_chunks(const struct linux_map *m, void *arg)
+{
+    struct chunks *c = arg;
+    struct {
+        uint64_t before, size;
+    } head;
+    if (m->path[0] || strcmp(m->perms, "rw-p") != 0)
+        return 0;
+    uint64_t at = m->start;
+    while (at < m->end && read_at(c->b, at, &head, sizeof head)) {
+        uint64_t size = head.size & ~(uint64_t)FLAGS;
+        if (head.before != 0 || (head.size & FLAGS) != MAPPED || size == 0 || size % 4096 || size > m->end - at)
+            break;
+        at += size;
+    }
+    int64_t resident = 0;
+    if (at > m->start && linux_range_resident(c->proc_fd, c->pid, m->start, at - m->start, &resident, NULL) == 0) {
+        c->found += at - m->start;
+        c->resident += resident;
+    }
+    return 0;
+}
+
+static int sum_resident(const struct books *b, int proc_fd, pid_t pid, int64_t *out, struct seep_err *err)
+{
+    struct arena a;
+    struct chunks c = {.b = b, .proc_fd = proc_fd, .pid = pid};
+    *out = 0;
+    if (!read_arena(b, b->arena, &a))
+        return seep_fail(err, SEEP_E_CORRUPT, "the heap of process %d changes", (int)pid);
+    uint64_t at = a.w[AT_NEXT];
+    for (unsigned i = 0; at != b->arena && i < ARENAS_MAX; i++, at = a.w[AT_NEXT])
+        if (!read_arena(b, at, &a) ||
+            arena_resident(b, proc_fd, pid, at, a.before[WORDS_BEFORE - BEFORE_TOP], out, err))
+            return seep_fail(err, SEEP_E_CORRUPT, "the heap of process %d changes, or cannot be followed", (int)pid);
+    if (b->mmapped > 0 && linux_maps_each(proc_fd, pid, look_for_chunks, &c, err) < 0)
+        return -1;
+    if (c.found != b->mmapped)
+        return seep_fail(err, SEEP_E_UNSUPPORTED, "large blocks of process %d cannot be told from its own mappings",
+                         (int)pid);
+    *out += c.resident;
+    return 0;
+}
+
+static int find_books(struct books *b, int proc_fd, pid_t pid, const char *module, bool *none, struct seep_err *err)
+{
+    *none = false;
     if (find_data(b, proc_fd, pid, module, err))
         return -1;
     if (!find_arena(b)) {
-        *out = (struct linux_glibc_heap){0};
-        return b->heap == 0 ? 0 // it never allocated
-                            : seep_fail(err, SEEP_E_UNSUPPORTED,
-                                        "the books of process %d's malloc are not where a glibc known to seep has them",
-                                        (int)pid);
+        *none = b->heap == 0; // it never allocated
+        return *none ? 0
+                     : seep_fail(err, SEEP_E_UNSUPPORTED,
+                                 "the books of process %d's malloc are not where a glibc known to seep has them",
+                                 (int)pid);
     }
     find_mmapped(b);
     if (!b->knows_mmapped)
         return seep_fail(err, SEEP_E_UNSUPPORTED,
                          "malloc's parameters in process %d are not those of a glibc known to seep", (int)pid);
-    return count_all(b, pid, out, err);
+    return 0;
+}
+
+static void close_books(struct books *b)
+{
+    free(b->words);
+    close(b->mem);
 }
 
 int linux_glibc_heap_read(int proc_fd, pid_t pid, const char *module, struct linux_glibc_heap *out,
                           struct seep_err *err)
 {
+    bool none;
     struct books b = {.mem = linux_memory_open(proc_fd, pid, err)};
     if (b.mem < 0)
         return -1;
-    int rc = read_books(&b, proc_fd, pid, module, out, err);
-    free(b.words);
-    close(b.mem);
+    *out = (struct linux_glibc_heap){0};
+    int rc = find_books(&b, proc_fd, pid, module, &none, err);
+    if (rc == 0 && !none)
+        rc = count_all(&b, pid, out, err);
+    close_books(&b);
+    return rc;
+}
+
+int linux_glibc_heap_resident(int proc_fd, pid_t pid, const char *module, int64_t *resident_bytes, struct seep_err *err)
+{
+    bool none;
+    struct books b = {.mem = linux_memory_open(proc_fd, pid, err)};
+    if (b.mem < 0)
+        return -1;
+    *resident_bytes = 0;
+    int rc = find_books(&b, proc_fd, pid, module, &none, err);
+    if (rc == 0 && !none)
+        rc = sum_resident(&b, proc_fd, pid, resident_bytes, err);
+    close_books(&b);
     return rc;
 }

@@ -25,4 +25,10 @@ struct linux_glibc_heap {
 int linux_glibc_heap_read(int proc_fd, pid_t pid, const char *module, struct linux_glibc_heap *out,
                           struct seep_err *err);
 
+// Resident bytes of malloc's memory outside of [heap]: the heaps of its other arenas, and blocks in mappings of their
+// own, which are recognised by their heads. SEEP_E_UNSUPPORTED also when these do not add up to what malloc says it
+// has, so that the program's own anonymous mappings cannot be told from it.
+int linux_glibc_heap_resident(int proc_fd, pid_t pid, const char *module, int64_t *resident_bytes,
+                              struct seep_err *err);
+
 #endif

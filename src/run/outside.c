@@ -108,3 +108,24 @@ void outside_sample(struct run_outside *o, int proc_fd, const struct linux_tree 
     out->allocated = allocated;
     out->mapped = mapped;
 }
+
+double outside_mapped_resident(struct run_outside *o, int proc_fd, const struct linux_tree *tree, double anon_bytes)
+{
+    double mallocs = 0;
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct linux_tree_node *node = &tree->nodes[i];
+        struct place *p = &o->places[(uint32_t)node->pid % PLACES];
+        struct seep_err err;
+        int64_t resident = 0;
+        if (node->state == 'Z' || node->state == 'X' || (i > 0 && linux_memory_shared(node->pid, node->ppid)))
+            continue;
+        if (find_place(p, proc_fd, node, &err) || !may_be_glibc(p) || !p->counted ||
+            linux_glibc_heap_resident(proc_fd, node->pid, p->module, &resident, &err)) {
+            if (is_gone(proc_fd, node))
+                continue;
+            return NAN;
+        }
+        mallocs += (double)resident;
+    }
+    return tree->count > 0 && tree->beyond == 0 && mallocs <= anon_bytes ? anon_bytes - mallocs : NAN;
+}

@@ -20,4 +20,8 @@ void outside_free(struct run_outside *o); // NULL is allowed
 // The sample job.
 void outside_sample(struct run_outside *o, int proc_fd, const struct linux_tree *tree, struct outside_sum *out);
 
+// Resident bytes of the program's own anonymous mappings: all of them, anon_bytes in sum, but malloc's. NAN unless that
+// can be told in every process.
+double outside_mapped_resident(struct run_outside *o, int proc_fd, const struct linux_tree *tree, double anon_bytes);
+
 #endif

@@ -126,9 +126,11 @@ static void put_split(struct run_sampler *s)
     if (!seen)
         return;
     s->tick->value[RUN_S_THREAD_STACKS] = stacks;
-    // Arenas are anonymous mappings like any other. The probe knows which the program made itself; the rest is the
-    // allocator's, and both add up to what the kernel counts.
-    double all = anon + heap, mapped = s->heap ? heap_mapped_resident(s->heap, s->proc_fd) : NAN;
+    // Arenas are anonymous mappings like any other. The probe knows which the program made itself, or the C library
+    // which are its own; the rest is the allocator's, and both add up to what the kernel counts.
+    double all = anon + heap, mapped = s->heap      ? heap_mapped_resident(s->heap, s->proc_fd)
+                                       : s->outside ? outside_mapped_resident(s->outside, s->proc_fd, s->tree, anon)
+                                                    : NAN;
     s->tick->value[RUN_S_MMAP_ANON] = fmin(mapped, all);
     s->tick->value[RUN_S_HEAP_RESIDENT] = isfinite(mapped) ? all - fmin(mapped, all) : all;
     if (isnan(mapped))

@@ -2,6 +2,7 @@
 // says, and waits.
 #include "base/err.h"
 #include "linux/glibc_heap.h"
+#include "linux/mem.h"
 
 #include <malloc.h>
 #include <pthread.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,6 +66,17 @@ static void mapped(unsigned seed)
     for (int i = 0; i < 20; i++)
         if (!malloc(300000 + (size_t)i * 4096))
             _exit(9);
+}
+
+static void own_mappings(unsigned seed)
+{
+    mixed(seed);
+    for (int i = 0; i < 8; i++) {
+        char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED)
+            _exit(9);
+        memset(p, 1, 1 << 20);
+    }
 }
 
 static pthread_barrier_t there;
@@ -167,6 +180,42 @@ static void unknown_books_are_no_zero(void **state)
     close(proc);
 }
 
+static int anonymous(const struct linux_map *m, void *arg)
+{
+    if (strcmp(m->perms, "rw-p") == 0 && !m->path[0])
+        *(uint64_t *)arg += m->end - m->start;
+    return 0;
+}
+
+// Large blocks, arenas of threads, and mappings of the program's own beside them: only the first two are malloc's.
+static void mallocs_memory_is_told_from_other_mappings(void **state)
+{
+    (void)state;
+    void (*patterns[])(unsigned) = {mixed, mapped, threads, own_mappings};
+    char path[512];
+    libc_path(path);
+    int proc = linux_proc_open(NULL);
+    int64_t resident[4];
+    for (size_t i = 0; i < 4; i++) {
+        struct child c = begin(patterns[i], 5);
+        struct mallinfo2 m;
+        struct seep_err err = {0};
+        uint64_t all = 0;
+        assert_int_equal(read(c.from, &m, sizeof m), sizeof m);
+        int rc = linux_glibc_heap_resident(proc, c.pid, path, &resident[i], &err);
+        if (rc)
+            print_error("%s\n", err.text);
+        assert_int_equal(rc, 0);
+        linux_maps_each(proc, c.pid, anonymous, &all, NULL);
+        assert_true((uint64_t)resident[i] <= all);
+        end(c);
+    }
+    close(proc);
+    assert_true(resident[1] >= 20 * 4096 && resident[1] <= 20 * 400000); // a page of each is touched
+    assert_true(resident[2] > 6 * 100000);                               // 400 blocks of 2.5 kB a thread
+    assert_int_equal(resident[3], resident[0]);                          // 8 MB of the program's own are not malloc's
+}
+
 // A program that allocates and frees without a pause: a count, when there is one, is one the heap has had.
 static void *churn(void *arg)
 {
@@ -217,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_mallinfo_says),
+        cmocka_unit_test(mallocs_memory_is_told_from_other_mappings),
         cmocka_unit_test(unknown_books_are_no_zero),
         cmocka_unit_test(a_heap_in_use_is_counted_or_not),
     };
