@@ -4,7 +4,6 @@
 // are within an iteration wait in line for a connection, and of those there are as many as the pool holds.
 #include "base/clock.h"
 #include "load/engine_state.h"
-#include "load/handover.h"
 
 #include <limits.h>
 #include <math.h>
@@ -13,9 +12,8 @@
 enum {
     BATCH = 256, // starts of a turn's round, so that replies are taken in between
     DROP_BATCH = 65536,
-    USERS_STEP = 20,     // new users per housekeeping, at most: 1000 a second, within any listen backlog
-    POOL_MIN = 16384,    // users of an open load whose iterations pause
-    TEARDOWN_MAX_S = 10, // once the load was told to stop
+    USERS_STEP = 20,  // new users per housekeeping, at most: 1000 a second, within any listen backlog
+    POOL_MIN = 16384, // users of an open load whose iterations pause
 };
 #define SELF_DROP_NS 1000000000 // what the generator itself is late by this much is dropped, not sent as a burst
 
@@ -115,65 +113,6 @@ void drive_close(struct drive *d)
 
 // ---- phases ---------------------------------------------------------------------------------------------------------
 
-static bool among_others(const struct drive *d)
-{
-    return d->engine->part.processes > 1;
-}
-
-// Of all processes this is the one that runs what is done once.
-static bool does_once(const struct drive *d)
-{
-    return d->share.index == 0;
-}
-
-static int number_of(const struct drive *d)
-{
-    return (int)(d - d->engine->drive);
-}
-
-// Tells the other processes how the setup ended. 0: it ended well, and they can know.
-static int tell_setup(struct drive *d, bool ok)
-{
-    if (!among_others(d))
-        return ok ? 0 : -1;
-    int fd = ok ? handover_write(&d->shared) : -1;
-    if (ok && fd < 0)
-        engine_note(d->engine, "load %s: what its setup found out cannot be handed on; it does not begin",
-                    d->load->name);
-    d->engine->hooks.on_setup(d->engine->hooks.ctx, number_of(d), fd);
-    return fd < 0 ? -1 : 0;
-}
-
-void drive_take_setup(struct drive *d, int fd)
-{
-    if (d->phase != DRIVE_SETUP || does_once(d))
-        return;
-    if (fd >= 0 && handover_read(&d->shared, fd) == 0)
-        d->phase = DRIVE_WAITING;
-    else
-        drive_over(d);
-}
-
-void drive_setup(struct drive *d)
-{
-    d->end_ns = d->deadline_ns = d->pause_ns = INT64_MAX;
-    d->phase = DRIVE_WAITING;
-    if (d->plan.setup.n == 0)
-        return;
-    d->phase = DRIVE_SETUP;
-    session_reset(&d->shared, NULL);
-    if (!does_once(d))
-        return;
-    const char *why = NULL;
-    if (session_begin(&d->shared, NULL, 0, &d->engine->rng, &why) < 0) {
-        engine_note(d->engine, "load %s: its setup cannot begin: %s", d->load->name, why);
-        tell_setup(d, false);
-        d->phase = DRIVE_OVER;
-        return;
-    }
-    flow_begin_own(&d->own, &d->plan.setup, FLOW_SETUP, clock_mono_ns());
-}
-
 // Its part of the iterations after which the load ends.
 static uint64_t limit_of(const struct drive *d)
 {
@@ -211,51 +150,6 @@ void drive_over(struct drive *d)
 {
     d->phase = DRIVE_OVER;
     d->deadline_ns = INT64_MAX;
-}
-
-static void enter(struct drive *d, enum drive_phase phase, int64_t now_ns)
-{
-    d->phase = phase;
-    if (d->deadline_ns != INT64_MAX)
-        d->deadline_ns = now_ns + TEARDOWN_MAX_S * 1000000000LL;
-}
-
-static void run_teardown(struct drive *d, int64_t now_ns)
-{
-    enter(d, DRIVE_TEARDOWN, now_ns);
-    flow_begin_own(&d->own, &d->plan.teardown, FLOW_TEARDOWN, now_ns);
-}
-
-static void teardown(struct drive *d, int64_t now_ns)
-{
-    bool any = d->plan.teardown.n > 0;
-    if (any && among_others(d))
-        d->engine->hooks.on_over(d->engine->hooks.ctx, number_of(d));
-    if (!any || !does_once(d))
-        drive_over(d);
-    else if (d->share.of > 1)
-        enter(d, DRIVE_ALONE, now_ns);
-    else
-        run_teardown(d, now_ns);
-}
-
-void drive_all_over(struct drive *d, int64_t now_ns)
-{
-    if (d->phase == DRIVE_ALONE)
-        run_teardown(d, now_ns);
-}
-
-void drive_own_over(struct drive *d, bool ok, int64_t now_ns)
-{
-    (void)now_ns;
-    if (!ok)
-        engine_note(d->engine, "load %s: its %s failed%s", d->load->name,
-                    d->phase == DRIVE_SETUP ? "setup" : "teardown",
-                    d->phase == DRIVE_SETUP ? "; it does not begin" : "");
-    if (d->phase == DRIVE_SETUP && tell_setup(d, ok) == 0)
-        d->phase = DRIVE_WAITING;
-    else
-        drive_over(d);
 }
 
 static struct load_counts *counts_of_next(struct drive *d)
@@ -318,7 +212,7 @@ void drive_finish(struct drive *d, double grace_s, int64_t now_ns)
         flow_cancel(&d->own);
         drive_over(d);
     } else if (d->phase == DRIVE_WAITING) {
-        teardown(d, now_ns);
+        drive_teardown(d, now_ns);
     } else if (d->phase == DRIVE_RUNNING && d->load->exec.present) {
         d->phase = DRIVE_FINISHING;
         set_deadline(d, drive_exec_finish(d, grace_s), now_ns);
@@ -512,14 +406,14 @@ bool drive_turn(struct drive *d, int64_t now_ns)
     if (d->phase == DRIVE_RUNNING)
         any = run(d, now_ns) || any;
     if (now_ns >= d->deadline_ns && d->phase == DRIVE_ALONE) // the others had as long: no more waiting
-        run_teardown(d, now_ns);
+        drive_run_teardown(d, now_ns);
     if (now_ns >= d->deadline_ns && (d->phase == DRIVE_FINISHING || d->phase == DRIVE_TEARDOWN)) {
         drive_cancel_all(d);
         if (d->phase == DRIVE_TEARDOWN)
             drive_own_over(d, false, now_ns);
     }
     if (d->phase == DRIVE_FINISHING && d->in_flight == 0)
-        teardown(d, now_ns);
+        drive_teardown(d, now_ns);
     return any;
 }
 

@@ -2,6 +2,7 @@
 //
 //   engine.c      the loop's turn, the alarm, opening and closing
 //   drive.c       one load: its phases, arrivals, users
+//   drive_once.c  its setup and teardown
 //   drive_exec.c  a load that is another program
 //   flow.c        one user's way through an iteration: which exchange is next, and when
 //   outcome.c     what came of an exchange: judged, counted, told
@@ -145,7 +146,6 @@ void engine_note(struct engine *e, const char *fmt, ...) __attribute__((format(p
 int drive_open(struct drive *d, struct engine *e, int index, struct seep_err *err);
 void drive_close_transports(struct drive *d); // all is cancelled
 void drive_close(struct drive *d);
-void drive_setup(struct drive *d);
 void drive_begin(struct drive *d, int64_t now_ns); // all setups are over
 void drive_finish(struct drive *d, double grace_s, int64_t now_ns);
 bool drive_turn(struct drive *d, int64_t now_ns); // whether there was anything to do
@@ -157,9 +157,14 @@ void drive_restart(struct drive *d); // closes all connections
 // How long a user waits after an exchange that reached nothing; 0 after others.
 int64_t drive_back_off_ns(struct drive *d, int user, bool reached);
 void drive_flow_over(struct drive *d, struct flow *f, bool reached, int64_t now_ns);
+
+// drive_once.c
+void drive_setup(struct drive *d);
 void drive_take_setup(struct drive *d, int fd); // it ended elsewhere: with its variables in fd, or (-1) in failure
 void drive_all_over(struct drive *d, int64_t now_ns); // of all processes
 void drive_own_over(struct drive *d, bool ok, int64_t now_ns);
+void drive_teardown(struct drive *d, int64_t now_ns); // this part is over: teardown, if there is one, is next
+void drive_run_teardown(struct drive *d, int64_t now_ns);
 void drive_over(struct drive *d); // nothing of it is left to do
 
 // drive_exec.c: what drive.c does for a load that is another program

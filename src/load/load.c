@@ -2,16 +2,10 @@
 //
 // Each worker is a link (link.h), which checks what it says; here their parts come together. The workers' sockets hang
 // on one epoll descriptor, so that there is one to poll however many there are.
-#include "load/load.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "load/link.h"
-#include "load/minutes.h"
+#include "load/load_state.h"
 #include "load/proto.h"
-#include "load/rng.h"
-#include "load/summary.h"
-#include "load/tally.h"
-#include "load/together.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -23,47 +17,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, NOTES_SEEN = 256 };
 #define HEAD_START_NS 50000000 // with several workers: so that each has its word to begin before the moment comes
-
-static const unsigned load_magic = 0x6c6f6164;
-
-struct series { // sums over the workers
-    struct load_counts counts;
-    struct load_codes codes;
-    struct load_hist hist[LOAD_HIST_KINDS];
-};
-
-struct metric { // likewise
-    struct load_metric_counts counts;
-    struct load_hist values;
-};
-
-struct event {
-    int level;
-    char text[640];
-};
-
-struct load {
-    unsigned magic;
-    enum load_state state;
-    struct load_link *link;
-    int n_links, lost;
-    int epoll_fd; // -1 once all are lost
-    struct load_together together;
-    struct load_series_table table;
-    struct series *series; // table.n
-    struct load_metric_table metrics;
-    struct metric *metric; // metrics.n
-    struct load_generator generator;
-    struct load_minutes minutes;
-    struct event event[EVENTS], told;
-    int first_event, n_events;
-    unsigned events_lost;
-    uint64_t note[NOTES_SEEN]; // hashes of what workers said, so that all of them saying it makes one event
-    int n_notes;
-    struct load_rng rng;
-};
 
 static const char *const state_names[] = {"starting", "ready", "running", "stopping", "stopped", "lost"};
 static const char *const error_names[LOAD_ERRORS] = {
@@ -123,11 +77,11 @@ double load_duration_s(const struct profile *p)
 
 __attribute__((format(printf, 3, 4))) static void tell(struct load *l, int level, const char *fmt, ...)
 {
-    if (l->n_events == EVENTS) {
+    if (l->n_events == LOAD_EVENTS) {
         l->events_lost++;
         return;
     }
-    struct event *e = &l->event[(l->first_event + l->n_events++) % EVENTS];
+    struct load_told *e = &l->event[(l->first_event + l->n_events++) % LOAD_EVENTS];
     e->level = level;
     va_list ap;
     va_start(ap, fmt);
@@ -139,7 +93,7 @@ bool load_next_event(struct load *l, struct load_event *event)
 {
     if (l->n_events) {
         l->told = l->event[l->first_event];
-        l->first_event = (l->first_event + 1) % EVENTS;
+        l->first_event = (l->first_event + 1) % LOAD_EVENTS;
         l->n_events--;
     } else if (l->events_lost) {
         l->told.level = 1;
@@ -166,7 +120,7 @@ static bool said_before(struct load *l, const char *text)
     for (int i = 0; i < l->n_notes; i++)
         if (l->note[i] == h)
             return true;
-    if (l->n_notes < NOTES_SEEN)
+    if (l->n_notes < LOAD_NOTES_SEEN)
         l->note[l->n_notes++] = h;
     return false;
 }
@@ -178,20 +132,7 @@ static void on_text(void *ctx, int level, const char *text)
         tell(l, level, "%s", text);
 }
 
-// ---- adding up ------------------------------------------------------------------------------------------------------
-
-static void on_hist(void *ctx, int series, int kind, const struct load_hist *h)
-{
-    struct load *l = ctx;
-    for (int at = series; at >= 0; at = kind == LOAD_PASS ? -1 : l->table.row[at].parent)
-        hist_merge(&l->series[at].hist[kind], h);
-}
-
-static void on_values(void *ctx, int metric, const struct load_hist *h)
-{
-    struct load *l = ctx;
-    hist_merge(&l->metric[metric].values, h);
-}
+// ---- looking after the workers --------------------------------------------------------------------------------------
 
 static void on_setup(void *ctx, struct load_link *from, uint32_t load, int fd)
 {
@@ -205,110 +146,6 @@ static void on_over(void *ctx, struct load_link *from, uint32_t load)
     struct load *l = ctx;
     if (load <= INT_MAX)
         together_part_over(&l->together, l->link, (int)(from - l->link), (int)load);
-}
-
-static void add_up_metrics(struct load *l)
-{
-    for (int i = 0; i < l->metrics.n; i++) {
-        struct load_metric_counts *sum = &l->metric[i].counts;
-        *sum = (struct load_metric_counts){0};
-        for (int w = 0; w < l->n_links; w++) {
-            const struct load_metric_counts *c = &l->link[w].metric[i];
-            sum->total += c->total;
-            sum->hits += c->hits;
-            sum->sum += c->sum;
-        }
-    }
-}
-
-static void add_generator(struct load_generator *sum, const struct load_generator *g)
-{
-    sum->running_ns = g->running_ns > sum->running_ns ? g->running_ns : sum->running_ns;
-    sum->busiest_us = g->cpu_us > sum->busiest_us ? g->cpu_us : sum->busiest_us;
-    sum->lag_max_us = g->lag_max_us > sum->lag_max_us ? g->lag_max_us : sum->lag_max_us;
-    sum->full_us = g->full_us > sum->full_us ? g->full_us : sum->full_us;
-    sum->cpu_us += g->cpu_us;
-    sum->connections += g->connections;
-    sum->retried += g->retried;
-    sum->programs += g->programs;
-    sum->programs_failed += g->programs_failed;
-    sum->lag_count += g->lag_count;
-    sum->lag_sum_us += g->lag_sum_us;
-}
-
-// What a worker has at the moment; of a lost one nothing.
-static void add_present(struct load_generator *sum, const struct load_generator *g)
-{
-    sum->in_flight += g->in_flight;
-    sum->waiting += g->waiting;
-    sum->users += g->users;
-    sum->rss_bytes += g->rss_bytes;
-    if (!isnan(g->target_rate_per_s))
-        sum->target_rate_per_s = (isnan(sum->target_rate_per_s) ? 0 : sum->target_rate_per_s) + g->target_rate_per_s;
-}
-
-// Workers that did not drive their share all the time.
-static uint32_t workers_lost(const struct load *l)
-{
-    uint32_t n = 0;
-    for (int i = 0; i < l->n_links; i++)
-        n += l->link[i].state == LOAD_LOST || l->link[i].was_silent;
-    return n;
-}
-
-static void add_up_generator(struct load *l)
-{
-    struct load_generator sum = {
-        .target_rate_per_s = NAN, .at_ns = INT64_MAX, .workers = (uint32_t)l->n_links, .lost = workers_lost(l)};
-    for (int i = 0; i < l->n_links; i++) {
-        const struct load_link *k = &l->link[i];
-        add_generator(&sum, &k->generator);
-        if (k->state == LOAD_LOST)
-            continue;
-        add_present(&sum, &k->generator);
-        if (k->generator.at_ns < sum.at_ns)
-            sum.at_ns = k->generator.at_ns;
-    }
-    if (sum.at_ns == INT64_MAX) // all are lost: the last that was known
-        sum.at_ns = l->generator.at_ns;
-    l->generator = sum;
-}
-
-// Of a load and of the whole the passes are those of its scenarios.
-static void add_passes(struct load *l, int to, const struct load_counts *c)
-{
-    for (; to >= 0; to = l->table.row[to].parent) {
-        l->series[to].counts.passes += c->passes;
-        l->series[to].counts.passes_failed += c->passes_failed;
-    }
-}
-
-// A leaf is the sum over the workers, what is above it the sum of what is below. Passes stay where they were counted.
-static void add_up(struct load *l)
-{
-    for (int i = 0; i < l->table.n; i++) {
-        struct series *s = &l->series[i];
-        s->counts = (struct load_counts){0};
-        s->codes = (struct load_codes){0};
-        for (int w = 0; w < l->n_links; w++) {
-            const struct load_counts *c = &l->link[w].counts[i];
-            load_counts_add(&s->counts, c);
-            s->counts.passes += c->passes;
-            s->counts.passes_failed += c->passes_failed;
-            load_codes_merge(&s->codes, &l->link[w].codes[i]);
-        }
-    }
-    for (int i = l->table.n - 1; i > 0; i--) {
-        const struct load_series *row = &l->table.row[i];
-        if (row->kind == LOAD_SERIES_SCENARIO)
-            add_passes(l, row->parent, &l->series[i].counts);
-        struct series *above = &l->series[l->table.row[i].parent];
-        load_counts_add(&above->counts, &l->series[i].counts);
-        load_codes_merge(&above->codes, &l->series[i].codes);
-    }
-    add_up_metrics(l);
-    add_up_generator(l);
-    l->series[LOAD_ALL].counts.offered += l->generator.waiting;
 }
 
 // As far as the one that is furthest behind, in this order.
@@ -343,7 +180,7 @@ static void look_at_states(struct load *l)
 
 static void look_at_minutes(struct load *l)
 {
-    const struct series *all = &l->series[LOAD_ALL];
+    const struct load_sums *all = &l->series[LOAD_ALL];
     if (l->generator.at_ns > 0)
         minutes_look(&l->minutes, clock_read(), &all->counts, &all->hist[LOAD_LATENCY], &l->generator);
 }
@@ -354,8 +191,8 @@ int load_poll(struct load *l)
     int taken = 0;
     for (int i = 0; i < l->n_links; i++)
         taken += link_poll(&l->link[i]);
-    if (taken > 0 || workers_lost(l) != l->generator.lost)
-        add_up(l);
+    if (taken > 0 || load_workers_lost(l) != l->generator.lost)
+        load_add_up(l);
     look_at_states(l);
     look_at_minutes(l);
     return taken;
@@ -399,8 +236,8 @@ static int start_worker(struct load *l, const char *self_exe, struct load_proto_
                         struct seep_err *err)
 {
     struct load_link *k = &l->link[l->n_links];
-    const struct link_hooks hooks = {.on_hist = on_hist,
-                                     .on_values = on_values,
+    const struct link_hooks hooks = {.on_hist = load_take_hist,
+                                     .on_values = load_take_values,
                                      .on_text = on_text,
                                      .on_setup = on_setup,
                                      .on_over = on_over,
@@ -514,108 +351,4 @@ void load_free(struct load *l)
     load_series_free(&l->table);
     l->magic = 0;
     free(l);
-}
-
-// ---- looking --------------------------------------------------------------------------------------------------------
-
-static const struct series *series_of(const struct load *l, int series)
-{
-    SEEP_CHECK_OBJ(l, load_magic);
-    SEEP_CHECK(series >= 0 && series < l->table.n);
-    return &l->series[series];
-}
-
-int load_fd(const struct load *l)
-{
-    return l->epoll_fd;
-}
-
-enum load_state load_state(const struct load *l)
-{
-    return l->state;
-}
-
-const struct load_series_table *load_series_of(const struct load *l)
-{
-    return &l->table;
-}
-
-const struct load_counts *load_counts(const struct load *l, int series)
-{
-    return &series_of(l, series)->counts;
-}
-
-const struct load_codes *load_codes(const struct load *l, int series)
-{
-    return &series_of(l, series)->codes;
-}
-
-const struct load_generator *load_generator(const struct load *l)
-{
-    return &l->generator;
-}
-
-const struct load_hist *load_hist(const struct load *l, int series, enum load_hist_kind kind)
-{
-    return &series_of(l, series)->hist[kind];
-}
-
-int load_last_hour(struct load *l, struct load_minute *out)
-{
-    const struct series *all = &l->series[LOAD_ALL];
-    return minutes_read(&l->minutes, clock_read(), &all->counts, &all->hist[LOAD_LATENCY], &l->generator, out);
-}
-
-const struct load_metric_table *load_metrics_of(const struct load *l)
-{
-    return &l->metrics;
-}
-
-const struct load_metric_counts *load_metric_counts(const struct load *l, int metric)
-{
-    SEEP_CHECK(metric >= 0 && metric < l->metrics.n);
-    return &l->metric[metric].counts;
-}
-
-const struct load_hist *load_metric_hist(const struct load *l, int metric)
-{
-    SEEP_CHECK(metric >= 0 && metric < l->metrics.n);
-    return &l->metric[metric].values;
-}
-
-int load_workers(const struct load *l)
-{
-    return l->n_links;
-}
-
-pid_t load_worker_pid(const struct load *l, int worker)
-{
-    SEEP_CHECK(worker >= 0 && worker < l->n_links);
-    return l->link[worker].worker.pid;
-}
-
-int load_summary(const struct load *l, struct load_summary *out, struct seep_err *err)
-{
-    struct load_summary_part *part = calloc((size_t)l->table.n, sizeof *part);
-    int n = 0;
-    if (!part)
-        return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the summary of the load.");
-    for (int i = LOAD_ALL + 1; i < l->table.n; i++) {
-        const struct series *s = &l->series[i];
-        part[n++] = (struct load_summary_part){.labels = l->table.row[i].labels,
-                                               .leaf = l->table.row[i].leaf,
-                                               .counts = &s->counts,
-                                               .codes = &s->codes,
-                                               .latency = &s->hist[LOAD_LATENCY],
-                                               .service = &s->hist[LOAD_SERVICE],
-                                               .pass = &s->hist[LOAD_PASS]};
-    }
-    struct load_summary_metric metric[PROFILE_METRICS_MAX];
-    for (int i = 0; i < l->metrics.n; i++)
-        load_summarise_metric(&l->metrics.row[i], &l->metric[i].counts, &l->metric[i].values, &metric[i]);
-    int failed = load_summarise(part, n, &l->generator, out, err);
-    if (!failed)
-        failed = load_summary_add_metrics(out, metric, l->metrics.n, err);
-    free(part);
-    return failed;
 }
