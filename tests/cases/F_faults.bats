@@ -191,3 +191,42 @@ assert v["shutdown"]["status"] == "pass"'
     valid_verdict outer
     verdict outer 'v["target"]["exit"]["status"] == 0'
 }
+
+@test "F13 the terminal goes away under a run: it goes on without" {
+    python3 - "$SEEP" run --name terminal --duration 4s -o target.life=service -o run.early_stop=false -- "$TARGETS/leak_c" 0 <<'PY'
+import os, pty, sys, time
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+seen = b""
+while b"pid" not in seen: # its status line is there
+    seen += os.read(terminal, 4096)
+os.close(terminal)
+_, status = os.waitpid(pid, 0)
+sys.exit(0 if os.waitstatus_to_exitcode(status) == 3 else 1)
+PY
+    valid_verdict terminal
+    verdict terminal 'v["evidence"]["samples"] >= 10 and v["shutdown"]["status"] == "pass"'
+}
+
+@test "F14 a target that moves itself out of its control group is stopped with all of its children" {
+    [ "$(id -u)" = 0 ] || skip "only root can move processes between control groups"
+    cat >escape.sh <<'SH'
+for group in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do echo $$ >$group; done 2>/dev/null
+trap '' TERM
+sleep 300 & setsid sleep 300 &
+while :; do sleep 1; done
+SH
+    run "$SEEP" run -q --name escape --duration 3s -o target.life=service -o shutdown.within=500ms -- sh escape.sh
+    echo "$output"
+    [ "$status" -eq 5 ] # it had to be killed
+    valid_verdict escape
+    [ -z "$(cgroups escape)" ]
+}
+
+@test "F15 as many files as there may be: the run says what is missing, and keeps what it has" {
+    on_small_disk 60m,nr_inodes=12 "\"$SEEP\" run -q --name inodes --duration 4s -o target.life=service -- \"$TARGETS/leak_c\" 0; echo \"exit \$?\"; ls \"\$SEEP_RESULTS/inodes\"" >out.txt 2>&1 || true
+    cat out.txt
+    grep -qE '^exit (3|6)$' out.txt
+    grep -qx run.db out.txt
+}

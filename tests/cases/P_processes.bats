@@ -159,3 +159,24 @@ C
     cat out.txt
     [ "$(cat out.txt)" = "$(printf 'child 7\n3')" ]
 }
+
+@test "P08 a program that has no file, and children that are never reaped: attributed, and counted" {
+    cat >memfd.py <<'PY'
+import os, sys
+fd = os.memfd_create("program")
+os.write(fd, open(sys.argv[1], "rb").read())
+os.execve(fd, ["program", "0"], os.environ)
+PY
+    "$SEEP" run -q --name memfd --duration 4s -o target.life=service -- /usr/bin/python3 memfd.py "$TARGETS/leak_c" >memfd.out 2>&1 &
+    local pid=$!
+    "$SEEP" run -q --name zombies --duration 13s -o run.early_stop=false -o target.life=service -o 'gates=["zombies.growth < 1/h"]' -- /usr/bin/python3 -c '
+import os, time
+while True:
+    if os.fork() == 0: os._exit(0)
+    time.sleep(0.02)' >zombies.out 2>&1 || echo "exit $?" >zombies.code
+    wait "$pid" || [ $? -eq 3 ]
+    cat memfd.out zombies.out
+    verdict memfd 'any("memfd:program) is attributed" in e["text"] for e in v["events"] if e["kind"] == "process") or v["evidence"]["attribution"] == "exact"'
+    grep -qx "exit 1" zombies.code
+    verdict zombies 'v["gates"][0]["status"] == "fail" and v["gates"][0]["value"] > 1000'
+}
