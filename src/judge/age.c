@@ -9,6 +9,10 @@
 
 #include <math.h>
 
+// What is proved to be lost is lost. The others of a leak may be held by chance: by old values in memory that was given
+// out again and not written to. Of a container nothing is lost.
+static const double lost_least = .25;
+
 const char *judge_class_name(enum judge_class klass)
 {
     static const char *const name[JUDGE_CLASSES] = {"leak", "container", "cache", "startup", "churn", "unknown"};
@@ -77,7 +81,7 @@ static enum judge_class class_of_growing(const struct judge_stacks_input *in, si
     size_t m = in->m, q = m / 10 > 0 ? m / 10 : 1;
     double start = mean_of(y, m / 10, m / 10 + q), mid = mean_of(y, m / 2, m / 2 + q), end = mean_of(y, m - q, m);
     double lost = in->unreachable_share ? in->unreachable_share[s] : NAN;
-    if (isfinite(lost) && lost >= .5)
+    if (isfinite(lost) && lost >= lost_least)
         return JUDGE_CLASS_LEAK;
     bool slowed = mid > start && end - mid < .4 * (mid - start), swells = blocks_swell(in, s);
     if (slowed || (old_ones_die(in, s) && !swells)) // what realloc makes larger is young again each time

@@ -86,7 +86,7 @@ struct scan_suspect {
 
 // What several scans together say about one suspect.
 struct scan_sum {
-    uint32_t lost;          // in every scan, less what unseen registers could hold
+    uint32_t lost;          // in the latter half of the scans, less what unseen registers could hold
     uint32_t checked;       // decided blocks that were there in all scans
     uint32_t undecided;     // there in all scans, and not decided
     uint32_t scans, agreed; // scans done; and those that came to the same answer as all together

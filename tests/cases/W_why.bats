@@ -25,6 +25,7 @@ setup_file() {
     seep_setup
     export WORK SEEP SEEP_SOURCE SEEP_BUILD TARGETS
     grow lost why_lost
+    grow stale why_stale
     grow cycle why_cycle
     grow list why_list
     grow table why_table
@@ -129,4 +130,9 @@ explained() {
     verdict taken 'len(v["evidence"]["gaps"]) >= 1'
     first taken 's["unreachable"]["scans"] >= 1 and s["unreachable"]["agreed"] == s["unreachable"]["scans"]'
     first taken 's["unreachable"]["checked"] - 1 <= s["unreachable"]["blocks"] > 20'
+}
+
+@test "W13 a buffer lost on an error path, held by chance through old values in other blocks: a leak" {
+    first stale 's["class"] == "leak" and s["frames"][0]["function"] == "parse"'
+    first stale 's["unreachable"]["blocks"] > 50 and s["unreachable"]["agreed"] >= 3'
 }

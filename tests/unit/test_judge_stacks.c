@@ -255,6 +255,10 @@ static void ages_blocks_and_reachability_name_the_class(void **state)
     assert_int_equal(judge_stacks(&h.in, &out), 0);
     assert_int_equal(out.stack[LEAKING].klass, JUDGE_CLASS_LEAK);
     judge_stacks_free(&out);
+    lost[LEAKING] = .3; // chance holds the others
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.stack[LEAKING].klass, JUDGE_CLASS_LEAK);
+    judge_stacks_free(&out);
     lost[LEAKING] = NAN;
     h.in.age_bytes = age;
     h.in.n_epochs = EPOCHS;
