@@ -6,10 +6,12 @@
 #include "judge/trend.h"
 #include "judge/fit.h"
 #include "judge/prep.h"
+#include "judge/rest.h"
 #include "judge/round.h"
 #include "judge/second.h"
 #include "judge/shape.h"
 #include "judge/stat.h"
+#include "judge/things.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -219,29 +221,142 @@ static void uncut(const struct judge_options *o, double first_t, struct judge_gr
         out->event_t_s = judge_prep_uncut(o, first_t, out->event_t_s);
 }
 
-static int judge_window(struct judge_window *w, const struct judge_options *o, struct judge_growth *out)
+// Both opinions on the samples from `start` on; *from is where what is judged begins.
+static int judge_from(const struct judge_window *w, size_t start, const struct judge_options *o, size_t *from,
+                      struct judge_round *full, struct judge_round *round, struct judge_growth *out)
 {
-    struct judge_round full, round = {.unit = 0};
-    if (judge_total(w, o, out) != 0 || (o->counts && judge_prep_floor(w) != 0))
+    *from = start;
+    if (judge_rounds(w, from, o, out, full, round) != 0)
         return -1;
-    size_t from = first_judged(w, o->warmup_s), start = from;
-    if (w->n - from < N_MIN) {
-        snprintf(out->reason, sizeof out->reason, "too few samples after the warm-up: %zu, at least %d are needed",
-                 w->n - from, N_MIN);
+    if (!round->fitted || o->first_only || o->counts)
+        return 0;
+    return hear_second(w, start, from, o, full, round, out);
+}
+
+static void withdraw(struct judge_round *round, struct judge_growth *out)
+{
+    out->verdict = JUDGE_INCONCLUSIVE;
+    out->withdrawn = true;
+    round->cause = JUDGE_BECAUSE_CONTRADICTED;
+    judge_shape_find(round, out);
+}
+
+// What stays open for the whole window is asked of its rest, after a transient that dwarfs it. Looks during the run do
+// not: what fills now is not over.
+static int hear_rest(const struct judge_window *w, size_t start, const struct judge_options *o,
+                     const struct judge_growth *blank, size_t *from, struct judge_round *round,
+                     struct judge_growth *out)
+{
+    struct judge_growth of_rest = *blank;
+    struct judge_round full, later;
+    size_t at;
+    if (out->verdict == JUDGE_PASS || o->first_only || o->t_scale > 1)
+        return 0;
+    struct judge_rest rest = judge_rest_find(w->t + start, w->y + start, w->n - start, o->counts ? 0 : o->quantum);
+    if (rest.from == 0 || w->n - start - rest.from < N_MIN)
+        return 0;
+    if (judge_from(w, start + rest.from, o, &at, &full, &later, &of_rest) != 0)
+        return -1;
+    if (!later.fitted)
+        return 0;
+    if (!judge_rest_decides(&rest, &of_rest, round->fall)) {
+        if (out->verdict == JUDGE_FAIL &&
+            of_rest.verdict != JUDGE_FAIL) // by what the transient left, when the rest does not say so too
+            withdraw(round, out);
         return 0;
     }
-    if (judge_rounds(w, &from, o, out, &full, &round) != 0)
+    of_rest.n_recuts++;
+    keep_shape(out, &of_rest);
+    *out = of_rest;
+    *round = later;
+    *from = at;
+    return 0;
+}
+
+// What fails by its floor without going up and up is the chance of what comes and goes; a cycle is known to come down.
+static void doubt_things(const struct judge_window *given, size_t start, struct judge_round *round,
+                         struct judge_growth *out)
+{
+    if (out->verdict != JUDGE_FAIL || round->scaled.cycle > 0 ||
+        judge_things_ratchet(given->y + start, given->n - start))
+        return;
+    withdraw(round, out);
+}
+
+// Of what the floor leaves open the medians are asked: rare exceptions trouble the floor, and not them.
+static int hear_medians(const struct judge_window *given, const struct judge_options *o,
+                        const struct judge_growth *blank, struct judge_round *round, struct judge_growth *out)
+{
+    struct judge_growth of_medians = *blank;
+    struct judge_round full, calm;
+    struct judge_window m;
+    if (out->verdict != JUDGE_INCONCLUSIVE || o->t_scale > 1)
+        return 0;
+    if (judge_things_medians(given, &m) != 0)
+        return -1;
+    size_t start = m.n > 0 ? first_judged(&m, o->warmup_s) : 0, from;
+    int failed = m.n < start + N_MIN ? 0 : judge_from(&m, start, o, &from, &full, &calm, &of_medians);
+    judge_window_free(&m);
+    if (failed || of_medians.verdict != JUDGE_PASS)
+        return failed;
+    *out = of_medians;
+    *round = calm;
+    return 0;
+}
+
+static int hear_things(const struct judge_window *given, size_t start, const struct judge_options *o,
+                       const struct judge_growth *blank, struct judge_round *round, struct judge_growth *out)
+{
+    if (o->first_only)
+        return 0;
+    doubt_things(given, start, round, out);
+    return hear_medians(given, o, blank, round, out);
+}
+
+static int conclude(const struct judge_window *judged, size_t from, const struct judge_options *o,
+                    struct judge_round *round, struct judge_growth *out)
+{
+    judge_shape_words(judged->t[0], out);
+    judge_shape_reason(round, o, judged->t[0], out);
+    cap(judged, o, out);
+    store_settling(round, out);
+    uncut(o, judged->t[0], out);
+    return half_growth(judged->y + from, judged->n - from, out);
+}
+
+// given: the samples; judged: the same, or their floor.
+static int judge_samples(const struct judge_window *given, const struct judge_window *judged,
+                         const struct judge_options *o, struct judge_growth *out)
+{
+    struct judge_round full, round = {.unit = 0};
+    struct judge_growth blank = *out;
+    size_t start = first_judged(judged, o->warmup_s), from;
+    if (judged->n - start < N_MIN) {
+        snprintf(out->reason, sizeof out->reason, "too few samples after the warm-up: %zu, at least %d are needed",
+                 judged->n - start, N_MIN);
+        return 0;
+    }
+    if (judge_from(judged, start, o, &from, &full, &round, out) != 0)
         return -1;
     if (!round.fitted)
         return 0;
-    if (!o->first_only && !o->counts && hear_second(w, start, &from, o, &full, &round, out) != 0)
+    if (hear_rest(judged, start, o, &blank, &from, &round, out) != 0)
         return -1;
-    judge_shape_words(w->t[0], out);
-    judge_shape_reason(&round, o, w->t[0], out);
-    cap(w, o, out);
-    store_settling(&round, out);
-    uncut(o, w->t[0], out);
-    return half_growth(w->y + from, w->n - from, out);
+    if (o->counts && hear_things(given, start, o, &blank, &round, out) != 0)
+        return -1;
+    return conclude(judged, from, o, &round, out);
+}
+
+static int judge_window(const struct judge_window *w, const struct judge_options *o, struct judge_growth *out)
+{
+    struct judge_window floor = {.t = w->t, .y = w->y, .n = w->n};
+    if (judge_total(w, o, out) != 0)
+        return -1;
+    if (!o->counts)
+        return judge_samples(w, w, o, out);
+    int rc = judge_prep_floor(&floor) != 0 ? -1 : judge_samples(w, &floor, o, out);
+    judge_window_free(&floor);
+    return rc;
 }
 
 static bool options_hold(const struct judge_options *o)
