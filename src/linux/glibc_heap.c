@@ -409,10 +409,11 @@ static int sum_resident(const struct books *b, int proc_fd, pid_t pid, int64_t *
     return 0;
 }
 
-static int find_books(struct books *b, int proc_fd, pid_t pid, const char *module, bool *none, struct seep_err *err)
+static int open_books(struct books *b, int proc_fd, pid_t pid, const char *module, bool *none, struct seep_err *err)
 {
     *none = false;
-    if (find_data(b, proc_fd, pid, module, err))
+    *b = (struct books){.mem = linux_memory_open(proc_fd, pid, err)};
+    if (b->mem < 0 || find_data(b, proc_fd, pid, module, err))
         return -1;
     if (!find_arena(b)) {
         *none = b->heap == 0; // it never allocated
@@ -431,34 +432,29 @@ static int find_books(struct books *b, int proc_fd, pid_t pid, const char *modul
 static void close_books(struct books *b)
 {
     free(b->words);
-    close(b->mem);
+    if (b->mem >= 0)
+        close(b->mem);
 }
 
 int linux_glibc_heap_read(int proc_fd, pid_t pid, const char *module, struct linux_glibc_heap *out,
                           struct seep_err *err)
 {
+    struct books b;
     bool none;
-    struct books b = {.mem = linux_memory_open(proc_fd, pid, err)};
-    if (b.mem < 0)
-        return -1;
     *out = (struct linux_glibc_heap){0};
-    int rc = find_books(&b, proc_fd, pid, module, &none, err);
-    if (rc == 0 && !none)
-        rc = count_all(&b, pid, out, err);
+    int rc = open_books(&b, proc_fd, pid, module, &none, err);
+    rc = rc || none ? rc : count_all(&b, pid, out, err);
     close_books(&b);
     return rc;
 }
 
 int linux_glibc_heap_resident(int proc_fd, pid_t pid, const char *module, int64_t *resident_bytes, struct seep_err *err)
 {
+    struct books b;
     bool none;
-    struct books b = {.mem = linux_memory_open(proc_fd, pid, err)};
-    if (b.mem < 0)
-        return -1;
     *resident_bytes = 0;
-    int rc = find_books(&b, proc_fd, pid, module, &none, err);
-    if (rc == 0 && !none)
-        rc = sum_resident(&b, proc_fd, pid, resident_bytes, err);
+    int rc = open_books(&b, proc_fd, pid, module, &none, err);
+    rc = rc || none ? rc : sum_resident(&b, proc_fd, pid, resident_bytes, err);
     close_books(&b);
     return rc;
 }

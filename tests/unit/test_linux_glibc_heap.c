@@ -20,8 +20,12 @@
 
 #include <cmocka.h>
 
+// The children of a program with a sanitizer have its allocator.
 static const char *libc_path(char path[512])
 {
+#ifdef __SANITIZE_ADDRESS__
+    skip();
+#endif
     char line[1024];
     FILE *f = fopen("/proc/self/maps", "r");
     assert_non_null(f);
@@ -164,6 +168,8 @@ static void unknown_books_are_no_zero(void **state)
 {
     (void)state;
     char exe[512] = "";
+    char path[512];
+    libc_path(path);
     assert_true(readlink("/proc/self/exe", exe, sizeof exe - 1) > 0);
     struct child c = begin(mixed, 3);
     struct mallinfo2 m;
