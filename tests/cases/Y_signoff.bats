@@ -468,7 +468,7 @@ YAML
 version: 1
 run: { duration: 6s }
 attribution: { mode: off }
-load: { users: 1, pace: 20/s, scenarios: [ { name: page, request: "${base_url}/page" } ] }
+load: { users: 1, think: 20ms, scenarios: [ { name: page, request: "${base_url}/page" } ] }
 YAML
     cp faults.yaml restart.yaml
     cat >>restart.yaml <<'YAML'
@@ -485,7 +485,7 @@ YAML
     soaked auth-production auth "${off[@]}" -o load.users=5 -o load.hatch=50/s -o load.think=50ms \
         -o 'gates=[http.errors < 1%, "http.p99{scenario=authenticated} < 5s"]' 3>&- & pids+=($!)
     soaked market-stages market "${off[@]}" -o 'load.stages=[{for: 1s, to: 8}]' -o load.scenarios.0.think=10ms -o load.scenarios.1.think=10ms 3>&- & pids+=($!)
-    soaked market-caching caching "${off[@]}" 3>&- & pids+=($!)
+    soaked market-caching caching "${off[@]}" -o load.rate=null -o load.users=2 -o load.think=20ms 3>&- & pids+=($!)
     soaked nightly-24h night -p ./memory.yaml 3>&- & pids+=($!)
     soaked pr-10m check -p ./memory.yaml 3>&- & pids+=($!)
     for pid in "${pids[@]}"; do wait "$pid" || bad=1; done
