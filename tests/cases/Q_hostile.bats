@@ -178,7 +178,7 @@ vandalised() {
     [ "$status" -ne 77 ] && [ "$status" -lt 4 ]
     grep -qx over "$SEEP_RESULTS/$1/target.log"
     valid_verdict "$1"
-    verdict "$1" 'v["evidence"]["samples"] >= 5 and not [e for e in v["events"] if e["kind"] == "gap"]'
+    verdict "$1" 'v["evidence"]["samples"] >= max(5, 0.95 * v["evidence"]["expected"])' # what a busy machine leaves out is no fault
     [ -s "$SEEP_RESULTS/$1/report.html" ]
     "$SEEP" report "$1" >/dev/null || [ $? -lt 4 ]
 }

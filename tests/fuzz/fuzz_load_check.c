@@ -74,8 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 size_t fuzz_seed(unsigned i, uint8_t *out)
 {
     static const char *const texts[] = {
-        "\x03HTTP/1.1 200 OK\r\nCache-Control: max-age=300, no-store\r\nSet-Cookie: SID=a; Path=/\r\nVary: "
-        "Origin\r\n\r\n{\"n\":5,\"items\":[1,2],\"t\":\"x\"}",
+        ("\x03HTTP/1.1 200 OK\r\nCache-Control: max-age=300, no-store\r\nSet-Cookie: SID=a; Path=/\r\nVary: "
+         "Origin\r\n\r\n{\"n\":5,\"items\":[1,2],\"t\":\"x\"}"),
         "\x07HTTP/1.1 503 No\r\nCache-Control: private=\"a,b\\\"c\",,max-age=\"12\"\r\nX:\r\n\r\n<b>id=7</b>",
         "\x02\r\n\r\n{\"items\":[]}",
         "\x03Set-Cookie: SID=\r\nSet-Cookie:SID=2;\r\n\r\n",

@@ -368,7 +368,7 @@ static void many_small_chunks_are_no_head(void **s)
     for (int i = 0; i < HTTP1_HEAD_MAX; i++) {
         size_t at = 0;
         enum http1_step step;
-        while ((step = http1_feed(&r, "1\r\nx\r\n" + at, 6 - at, &used, &piece, &piece_len)) == HTTP1_BODY)
+        while ((step = http1_feed(&r, &"1\r\nx\r\n"[at], 6 - at, &used, &piece, &piece_len)) == HTTP1_BODY)
             at += used;
         assert_int_equal(step, HTTP1_MORE);
     }

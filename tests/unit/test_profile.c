@@ -255,8 +255,8 @@ static void later_files_win(void **state)
 {
     (void)state;
     const char *texts[] = {
-        "version: 1\nname: base\ntarget: {command: [a, b], env: {A: '1', B: '2'}}\nrun: {duration: 1h, drain: "
-        "5s}\ngates: [fd.growth < 1/h]\n",
+        ("version: 1\nname: base\ntarget: {command: [a, b], env: {A: '1', B: '2'}}\nrun: {duration: 1h, drain: "
+         "5s}\ngates: [fd.growth < 1/h]\n"),
         "version: 1\ntarget: {env: {B: '3', C: '4'}}\nrun: {drain: null}\ngates: [heap.growth < 2MB/h, cpu < 10%]\n",
         "version: 1\nrun: {duration: 2h}\n",
     };
