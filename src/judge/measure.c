@@ -177,3 +177,43 @@ void judge_measure_load(enum judge_metric_kind kind, double q, const struct judg
     *out = (struct judge_measure){.value = value, .se_lo = se, .se_hi = se, .nu = (double)used - 1, .peak = NAN};
     out->plain = median_of(y, used, &out->plain_se);
 }
+
+void judge_measure_ratio(const double *use, const double *per, size_t n, struct judge_measure *out)
+{
+    enum { BATCHES = 20, LEAST = 8 };
+    double u[BATCHES] = {0}, p[BATCHES] = {0}, sum_u = 0, sum_p = 0, squares = 0;
+    size_t known = 0, at = 0;
+    unknown(out, NULL);
+    for (size_t i = 0; i < n; i++)
+        known += isfinite(use[i]) && isfinite(per[i]);
+    size_t batches = known < BATCHES ? known : BATCHES;
+    if (known < LEAST) {
+        unknown(out, "fewer than 8 samples");
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(use[i]) || !isfinite(per[i]))
+            continue;
+        u[at * batches / known] += use[i];
+        p[at * batches / known] += per[i];
+        sum_u += use[i];
+        sum_p += per[i];
+        at++;
+    }
+    if (!(sum_p > 0)) {
+        unknown(out, "there were no requests");
+        return;
+    }
+    out->value = sum_u / sum_p;
+    for (size_t k = 0; k < batches; k++)
+        squares += (u[k] - out->value * p[k]) * (u[k] - out->value * p[k]);
+    double mean = sum_p / (double)batches, ratios[BATCHES];
+    size_t used = 0;
+    for (size_t k = 0; k < batches; k++)
+        if (p[k] > 0)
+            ratios[used++] = u[k] / p[k];
+    if (used >= LEAST)
+        out->plain = median_of(ratios, used, &out->plain_se);
+    out->se_lo = out->se_hi = sqrt(squares / (double)(batches * (batches - 1))) / mean;
+    out->nu = (double)batches - 1;
+}

@@ -36,4 +36,10 @@ void judge_measure_growth(const struct judge_growth *growth, const struct judge_
 void judge_measure_load(enum judge_metric_kind kind, double q, const struct judge_load *rows,
                         const struct judge_load *whole, double from_s, struct judge_measure *out);
 
+// What one thing takes of another: sum(use) / sum(per) over n pairs in order of time, e.g. CPU seconds and requests.
+// Pairs of which one is NaN do not count. The error is that of a ratio of totals over up to 20 batches of time
+// (Cochran, Sampling Techniques, 6.4), so that a use that follows `per` up and down is as certain as it is. Unknown
+// with fewer than 8 pairs, and when nothing was done.
+void judge_measure_ratio(const double *use, const double *per, size_t n, struct judge_measure *out);
+
 #endif

@@ -157,11 +157,11 @@ static int add_figure(struct build *b, size_t i, const char *name, size_t load, 
 
 static const struct {
     const char *name, *about;
-    const char *series[2]; // counters that are added up; NULL: the gauge "cpu"
+    const char *series[2]; // counters that are added up
     enum judge_unit unit;
     double floor;
 } costs[] = {
-    {"cpu.per_request", "CPU time per request", {NULL}, JUDGE_U_SECONDS, 1e-6},
+    {"cpu.per_request", "CPU time per request", {S_CPU}, JUDGE_U_SECONDS, 1e-6},
     {"disk.read_per_request", "bytes read from disk per request", {S_IO_READ}, JUDGE_U_BYTES, 64},
     {"disk.write_per_request", "bytes written to disk per request", {S_IO_WRITE}, JUDGE_U_BYTES, 64},
     {"net.per_request",
@@ -171,78 +171,54 @@ static const struct {
      16},
 };
 
-// What a counter grew by a second, tick by tick, added to `sum`. It falls when a process ends and takes its share
-// along: what the tree used meanwhile is not known then.
-static int add_speed(struct build *b, const char *series, double *sum, struct seep_err *err)
+// What a counter grew by within each row of the load is added to `use`; NAN where it is not known. A counter of the
+// tree falls when a process ends and takes its share along: what the tree used meanwhile is not known then either.
+static int add_use(struct build *b, const char *series, const struct judge_load *l, double *use, struct seep_err *err)
 {
-    double *v = NULL;
+    double *v = NULL, before = NAN;
+    size_t tick = 0;
     if (build_values(b, series, "", &v, err) != 0)
         return -1;
-    size_t before = SIZE_MAX;
-    for (size_t i = 0; i < b->ticks.n; i++) {
-        bool known = v != NULL && isfinite(v[i]);
-        if (known && before != SIZE_MAX && v[i] >= v[before] && b->r->t_s[i] > b->r->t_s[before])
-            sum[i] += (v[i] - v[before]) / (b->r->t_s[i] - b->r->t_s[before]);
-        else
-            sum[i] = NAN;
-        before = known ? i : before;
+    for (size_t i = 0; i < b->ticks.n && v != NULL && b->r->t_s[i] <= b->r->measure_from_s; i++)
+        before = v[i];
+    for (size_t i = 0; i < l->n; i++) {
+        while (tick < b->ticks.n && b->r->t_s[tick] < l->t_s[i])
+            tick++;
+        double now = v != NULL && tick < b->ticks.n && b->r->t_s[tick] == l->t_s[i] ? v[tick] : NAN;
+        use[i] += now >= before ? now - before : NAN;
+        before = now;
     }
     free(v);
     return 0;
 }
 
-static int speed_of(struct build *b, const char *const series[2], struct judge_measure *out, struct seep_err *err)
+// Without the warm-up and the time of faults.
+static void drop_cut_rows(const struct build *b, const struct judge_load *l, double *use)
 {
-    size_t n = b->ticks.n;
-    double *sum = report_alloc(b->arena, n, sizeof *sum);
-    struct build_gauge g = {.t_s = report_alloc(b->arena, n, sizeof *g.t_s),
-                            .y = report_alloc(b->arena, n, sizeof *g.y)};
-    if (sum == NULL || g.t_s == NULL || g.y == NULL)
-        return build_no_memory(err);
-    for (int k = 0; k < 2 && series[k] != NULL; k++)
-        if (add_speed(b, series[k], sum, err) != 0)
-            return -1;
-    for (size_t i = b->measure_first; i < b->measure_end; i++)
-        if (isfinite(sum[i])) {
-            g.t_s[g.n] = b->r->t_s[i];
-            g.y[g.n++] = sum[i];
-        }
-    level_of(b, &g, out);
-    return 0;
-}
-
-// A use a second over the requests a second, from the means of both; their relative errors add up as squares.
-static void per_request(const struct judge_measure *use, const struct judge_measure *rate, struct judge_measure *out)
-{
-    *out = isfinite(use->value) ? *rate : *use;
-    if (!isfinite(use->value) || !(rate->value > 0))
-        return;
-    double value = use->value / rate->value;
-    double se = hypot(use->se_lo / rate->value, value * rate->se_lo / rate->value);
-    *out = (struct judge_measure){.value = value,
-                                  .se_lo = se,
-                                  .se_hi = se,
-                                  .nu = fmin(use->nu, rate->nu),
-                                  .peak = NAN,
-                                  .plain = NAN,
-                                  .plain_se = NAN};
+    double from = b->r->measure_from_s + warmup_share * (b->r->measure_to_s - b->r->measure_from_s);
+    double before = b->r->measure_from_s;
+    for (size_t i = 0; i < l->n; before = l->t_s[i++])
+        if (before < from || is_cut(b->cut, b->n_cut, before, l->t_s[i]))
+            use[i] = NAN;
 }
 
 static int add_costs(struct build *b, struct seep_err *err)
 {
-    struct judge_measure use, rate;
-    struct judge_load rows;
-    if (uncut(b, &b->loads[0], &rows, err) != 0)
-        return -1;
-    judge_measure_load(JUDGE_M_RATE, 0, &rows, NULL, b->r->measure_from_s, &rate);
+    const struct judge_load *l = &b->loads[0];
+    double *use = report_alloc(b->arena, l->n, sizeof *use), *requests = report_alloc(b->arena, l->n, sizeof *requests);
+    if (use == NULL || requests == NULL)
+        return build_no_memory(err);
+    for (size_t i = 0; i < l->n; i++)
+        requests[i] = (double)l->requests[i];
     for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++) {
-        if (costs[i].series[0] == NULL)
-            level_of(b, build_find_gauge(b, "cpu"), &use);
-        else if (speed_of(b, costs[i].series, &use, err) != 0)
-            return -1;
+        memset(use, 0, l->n * sizeof *use);
+        for (int k = 0; k < 2 && costs[i].series[k] != NULL; k++)
+            if (add_use(b, costs[i].series[k], l, use, err) != 0)
+                return -1;
+        drop_cut_rows(b, l, use);
         struct report_measure *m =
             add(b, costs[i].name, costs[i].about, costs[i].unit, JUDGE_LESS_IS_BETTER, costs[i].floor);
-        per_request(&use, &rate, &m->measure);
+        judge_measure_ratio(use, requests, l->n, &m->measure);
     }
     return 0;
 }
