@@ -1,7 +1,6 @@
 // One exchange over libcurl: see curl_call.h.
 #include "load/curl_call.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -343,9 +342,7 @@ static enum exchange_end unconnected(CURL *easy)
 {
     long os = 0;
     curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os);
-    if (os == EADDRNOTAVAIL || os == EMFILE || os == ENFILE || os == ENOBUFS || os == ENOMEM)
-        return EXCHANGE_LOCAL;
-    return os == ECONNREFUSED ? EXCHANGE_REFUSED : EXCHANGE_CONNECT;
+    return transport_connect_end((int)os);
 }
 
 // How far it had come when its time ran out.

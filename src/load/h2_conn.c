@@ -25,17 +25,12 @@ struct h2_lookup {
     struct h2_conn *conn; // NULL: it is gone
 };
 
-static bool is_local(int error)
-{
-    return error == EADDRNOTAVAIL || error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 static void fail_errno(struct h2_conn *c, int error)
 {
-    enum exchange_end end = is_local(error)         ? EXCHANGE_LOCAL
-                            : c->state == H2_OPEN   ? (error ? EXCHANGE_RESET : EXCHANGE_CLOSED)
-                            : error == ECONNREFUSED ? EXCHANGE_REFUSED
-                                                    : EXCHANGE_CONNECT;
+    enum exchange_end end = c->state != H2_OPEN         ? transport_connect_end(error)
+                            : transport_is_local(error) ? EXCHANGE_LOCAL
+                            : error                     ? EXCHANGE_RESET
+                                                        : EXCHANGE_CLOSED;
     h2_conn_fail(c, c->bad ? EXCHANGE_PROTOCOL : end,
                  error ? strerrordesc_np(error) : "the server closed the connection");
 }
@@ -90,7 +85,7 @@ static int connect_next(struct h2_conn *c)
         if (connect_to(c, to->ai_addr, to->ai_addrlen) == 0)
             return 0;
         error = errno;
-        if (is_local(error))
+        if (transport_is_local(error))
             break;
     }
     errno = error;
@@ -341,8 +336,8 @@ static void connected(struct h2_conn *c)
     getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len);
     if (error) {
         forget_socket(c);
-        if (is_local(error) || connect_next(c) < 0)
-            fail_errno(c, is_local(error) ? error : errno ? errno : error);
+        if (transport_is_local(error) || connect_next(c) < 0)
+            fail_errno(c, transport_is_local(error) ? error : errno ? errno : error);
         return;
     }
     c->state = H2_OPEN;

@@ -152,14 +152,6 @@ static struct h2_conn *new_conn(struct h2 *h, const struct exchange *x)
     return c;
 }
 
-static enum exchange_end no_conn(int error)
-{
-    return error == ECONNREFUSED || error == ENOENT ? EXCHANGE_REFUSED
-           : error == EADDRNOTAVAIL || error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM
-               ? EXCHANGE_LOCAL
-               : EXCHANGE_CONNECT;
-}
-
 // ---- calls ----------------------------------------------------------------------------------------------------------
 
 static void room_for(struct seep_buf *b, size_t most)
@@ -187,7 +179,7 @@ static void connect_call(struct h2 *h, struct h2_call *call, bool used_ones)
     if (!c)
         c = new_conn(h, call->x);
     if (!c) {
-        h2_call_end(call, no_conn(errno), strerrordesc_np(errno));
+        h2_call_end(call, transport_connect_end(errno), strerrordesc_np(errno));
         return;
     }
     call->conn = c;
@@ -223,21 +215,11 @@ void h2_call_end(struct h2_call *call, enum exchange_end end, const char *why)
     net_ring_add(&call->plan->h->ended, &call->link);
 }
 
-static bool is_idempotent(const struct exchange_request *r)
-{
-    static const char *const methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (strcmp(r->method, methods[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
 // As for HTTP/1.1 (net_call.c): a connection that was used before may be closed just as a request is sent.
 void h2_call_broken(struct h2_call *call, enum exchange_end end, const char *why, bool unserved)
 {
     struct h2 *h = call->plan->h;
-    bool stale = call->conn->served > 0 && call->header_bytes == 0 && is_idempotent(call->x->request);
+    bool stale = call->conn->served > 0 && call->header_bytes == 0 && transport_is_idempotent(call->x->request->method);
     if (call->retried || !(unserved || stale)) {
         h2_call_end(call, end, why);
         return;

@@ -11,25 +11,9 @@
 
 #define AGAIN_NS 2000000 // between two tries at a backlog that is full
 
-bool net_is_local(int error)
-{
-    return error == EADDRNOTAVAIL || error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 static bool is_idempotent(const struct net_call *call)
 {
-    static const char *const methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
-    const char *method = call->plan->spec->protocol == EXCHANGE_RAW ? NULL : call->x->request->method;
-    for (size_t i = 0; method && i < sizeof methods / sizeof *methods; i++) {
-        if (strcmp(method, methods[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static enum exchange_end connect_end(int error)
-{
-    return net_is_local(error) ? EXCHANGE_LOCAL : error == ECONNREFUSED ? EXCHANGE_REFUSED : EXCHANGE_CONNECT;
+    return call->plan->spec->protocol != EXCHANGE_RAW && transport_is_idempotent(call->x->request->method);
 }
 
 static void wait_for_backlog(struct net_call *call)
@@ -48,7 +32,7 @@ static void open_new(struct net_call *call)
     if (errno == EAGAIN) // of a unix socket: its server does not get to accepting
         wait_for_backlog(call);
     else
-        net_call_end(call, connect_end(errno), strerrordesc_np(errno), false);
+        net_call_end(call, transport_connect_end(errno), strerrordesc_np(errno), false);
 }
 
 void net_call_connect(struct net_call *call, bool idle_ones)
@@ -68,7 +52,7 @@ void net_call_broken(struct net_call *call, int error)
     struct net_conn *c = call->conn;
     bool unheard = call->received_bytes == 0;
     if (c->state == NET_CONNECTING) {
-        net_call_end(call, connect_end(error), strerrordesc_np(error), false);
+        net_call_end(call, transport_connect_end(error), strerrordesc_np(error), false);
     } else if (c->served > 0 && unheard && !call->retried && is_idempotent(call)) {
         call->retried = true;
         call->plan->net->retried++;
@@ -76,7 +60,7 @@ void net_call_broken(struct net_call *call, int error)
         net_conn_close(c);
         net_call_connect(call, false);
     } else {
-        enum exchange_end end = net_is_local(error) ? EXCHANGE_LOCAL : error ? EXCHANGE_RESET : EXCHANGE_CLOSED;
+        enum exchange_end end = transport_is_local(error) ? EXCHANGE_LOCAL : error ? EXCHANGE_RESET : EXCHANGE_CLOSED;
         net_call_end(call, end, error ? strerrordesc_np(error) : "the server closed the connection", false);
     }
 }

@@ -58,7 +58,7 @@ static int connect_next(struct net_conn *c)
         c->at = (a->good + c->tried++) % a->n_to;
         if (connect_to(c, c->at) == 0)
             return 0;
-        if (net_is_local(errno) || errno == EAGAIN)
+        if (transport_is_local(errno) || errno == EAGAIN)
             return -1;
     }
     return -1;
@@ -118,7 +118,7 @@ static void broken(struct net_conn *c, int error)
 {
     if (c->state == NET_CONNECTING) {
         forget_socket(c);
-        if (!net_is_local(error) && connect_next(c) == 0) {
+        if (!transport_is_local(error) && connect_next(c) == 0) {
             send_more(c);
             return;
         }

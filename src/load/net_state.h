@@ -148,7 +148,6 @@ void net_call_end(struct net_call *call, enum exchange_end end, const char *why,
 void net_call_broken(struct net_call *call, int error);
 bool net_tell_ended(struct net *n);
 bool net_try_again(struct net *n, int64_t now_ns);
-bool net_is_local(int error); // this machine is short of something: another address would not help
 void net_call_free(struct net *n, struct net_call *call);
 struct net_call *net_call_new(struct net *n);
 

@@ -170,6 +170,15 @@ struct transport_ops {
 extern const struct transport_ops *const transport_kinds[];
 extern const struct transport_ops transport_net, transport_h2, transport_curl;
 
+// By errno: this machine is short of something, so that another address would not help.
+bool transport_is_local(int error);
+
+// How an exchange ended whose connection could not be made, by errno.
+enum exchange_end transport_connect_end(int error);
+
+// Sending it twice does no harm (RFC 9110 9.2.2).
+bool transport_is_idempotent(const char *method);
+
 // The kind that takes `spec`; NULL: none does, or not the one that is to be used.
 const struct transport_ops *transport_for(const struct exchange_spec *spec, const struct transport_setup *setup);
 
