@@ -10,6 +10,7 @@ enum { POINTS_LEAST = 60, BLOCKS = 20, RISES_FEW = 2 };
 
 static const double cut_step = .02, cut_most = .62;
 static const double dwarfed = 4;     // scatter of the window against that of the rest
+static const double nothing = .05;   // of the budget over the window
 static const double alike = 2;       // scatter of the rest against that of its second half
 static const double rising = .1;     // of the range, within a block: part of a rise
 static const double steeper = 3;     // what came before against the rest, for a FAIL
@@ -20,7 +21,7 @@ struct points {
     double t[JUDGE_POINTS_MAX];
     double y[JUDGE_POINTS_MAX];
     size_t n;
-    double grain; // standard deviation that rounding alone gives
+    double grain; // scatter that is no more than rounding, or nothing beside the budget
 };
 
 // Scatter about a line from the point at u of the window on.
@@ -64,9 +65,9 @@ static double settles_at(const struct points *p)
     return 0;
 }
 
-struct judge_rest judge_rest_find(const double *t, const double *y, size_t n, double quantum)
+struct judge_rest judge_rest_find(const double *t, const double *y, size_t n, const struct judge_options *o)
 {
-    struct points p = {.grain = quantum / sqrt(12)};
+    struct points p = {.grain = fmax(o->counts ? 0 : o->quantum, nothing * o->budget_per_s * (t[n - 1] - t[0]))};
     struct judge_rest rest = {0};
     p.n = judge_prep_bin(t, y, n, p.t, p.y);
     double cut = p.n < POINTS_LEAST ? 0 : settles_at(&p);

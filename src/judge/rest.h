@@ -13,7 +13,7 @@ struct judge_rest {
 // Looks in n samples for a rest, .38 of the window at least, that is alike from beginning to end and calm beside what
 // came before: docs/METHOD.md, "The rest". One great transient (a cache that fills to its bound, a table loaded, memory
 // of the start given back) leaves no model of the whole window that fits to less than a budget, and needs none.
-struct judge_rest judge_rest_find(const double *t, const double *y, size_t n, double quantum);
+struct judge_rest judge_rest_find(const double *t, const double *y, size_t n, const struct judge_options *o);
 
 // May what the rest says stand for the whole window?
 bool judge_rest_decides(const struct judge_rest *rest, const struct judge_growth *of_rest, double fall);

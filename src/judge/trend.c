@@ -252,7 +252,7 @@ static int hear_rest(const struct judge_window *w, size_t start, const struct ju
     size_t at;
     if (out->verdict == JUDGE_PASS || o->first_only || o->t_scale > 1)
         return 0;
-    struct judge_rest rest = judge_rest_find(w->t + start, w->y + start, w->n - start, o->counts ? 0 : o->quantum);
+    struct judge_rest rest = judge_rest_find(w->t + start, w->y + start, w->n - start, o);
     if (rest.from == 0 || w->n - start - rest.from < N_MIN)
         return 0;
     if (judge_from(w, start + rest.from, o, &at, &full, &later, &of_rest) != 0)
