@@ -161,17 +161,23 @@ static void make_axis(const struct judge_stacks_input *in, struct axis *axis)
     axis->delta = delta_share * in->budget_per_s * axis->step_s * (double)axis->m;
 }
 
-// Exact mode: what was born in the first half and still lives bounds the leak from above, whatever the churn does.
+// So little of what was born in epochs [from, to) still lives that the stack did not leak the budget then.
+static bool kept_little(const struct judge_stacks_input *in, size_t s, size_t from, size_t to)
+{
+    double run = in->t_s[in->m - 1] - in->t_s[0];
+    return judge_age_born(in, s, from, to) <= in->budget_per_s * run * (double)(to - from) / (double)in->n_epochs;
+}
+
+// Exact mode: what was born and still lives bounds the leak from above, whatever the churn does: in the first half, and in
+// the quarter after it, as a leak may set in late or move here from another stack. The last quarter's may be churn.
 static bool survivors_resolve(const struct judge_stacks_input *in, size_t s)
 {
     double run = in->t_s[in->m - 1] - in->t_s[0];
+    size_t n = in->n_epochs;
     if (in->sampling_interval_bytes > 0)
         return false;
-    if (in->age_bytes && in->n_epochs >= 4) {
-        double born = judge_age_born(in, s, 1, in->n_epochs / 2);
-        double span = run * (double)(in->n_epochs / 2 - 1) / (double)in->n_epochs;
-        return born <= in->budget_per_s * span;
-    }
+    if (in->age_bytes && n >= 4)
+        return kept_little(in, s, 1, n / 2) && kept_little(in, s, n / 2, 3 * n / 4);
     return in->survivor_bytes && in->survivor_bytes[s] <= in->budget_per_s * run / 2;
 }
 

@@ -301,6 +301,32 @@ static void a_growing_mapping_that_nothing_looked_into_is_no_leak(void **state)
     judge_stacks_free(&out);
 }
 
+// A stack too noisy to say anything of, with most of the bytes: what its blocks' ages say decides.
+static void ages_resolve_churn_but_no_leak_that_came_late(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t epoch;
+        enum judge_verdict verdict;
+    } kept[] = {{EPOCHS - 1, JUDGE_PASS}, {EPOCHS * 5 / 8, JUDGE_INCONCLUSIVE}, {EPOCHS / 4, JUDGE_INCONCLUSIVE}};
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        struct heap h;
+        struct judge_stacks out;
+        double age[S * EPOCHS] = {0};
+        uint64_t x = 5;
+        make_heap(&h, 0);
+        for (size_t j = 0; j < M; j++)
+            h.live[CONSTANT * M + j] = 2e7 + 5e6 * next_uniform(&x);
+        h.in.age_bytes = age;
+        h.in.n_epochs = EPOCHS;
+        age[CONSTANT * EPOCHS + kept[i].epoch] = 2e7;
+        assert_int_equal(judge_stacks(&h.in, &out), 0);
+        assert_true(out.stack[CONSTANT].mde_per_s > budget_per_s);
+        assert_int_equal(out.verdict, kept[i].verdict);
+        judge_stacks_free(&out);
+    }
+}
+
 static void nothing_to_test_is_inconclusive(void **state)
 {
     (void)state;
@@ -337,6 +363,7 @@ int main(void)
         cmocka_unit_test(sampling_widens_the_interval),
         cmocka_unit_test(ages_blocks_and_reachability_name_the_class),
         cmocka_unit_test(a_growing_mapping_that_nothing_looked_into_is_no_leak),
+        cmocka_unit_test(ages_resolve_churn_but_no_leak_that_came_late),
         cmocka_unit_test(nothing_to_test_is_inconclusive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
