@@ -137,9 +137,9 @@ static const struct {
     const char *needle, *name;
 } allocators[] = {
     // The first that is mapped wins: those that replace malloc come before the C library.
-    {"libasan.so", "asan"},      {"clang_rt.asan", "asan"}, {"libjemalloc.so", "jemalloc"}, {"libtcmalloc", "tcmalloc"},
-    {"libmimalloc", "mimalloc"}, {"ld-musl", "musl"},       {"-musl/libc.so", "musl"},      {"/libc.so.6", "glibc"},
-    {"/libc-2.", "glibc"},
+    {"libasan.so", "asan"},      {"clang_rt.asan", "asan"},   {"libjemalloc.so", "jemalloc"},
+    {"libtcmalloc", "tcmalloc"}, {"libmimalloc", "mimalloc"}, {"ld-musl", "musl"},
+    {"-musl/libc.so", "musl"},   {"/libc.so.6", "glibc"},     {"/libc-2.", "glibc"},
 };
 #define ALLOCATORS (sizeof allocators / sizeof *allocators)
 

@@ -443,7 +443,8 @@ PY
     [ "$status" -eq 1 ]
     [ "$(first_function chain)" = lost_here ]
     watched daemon
-    MORE+=($(pgrep -f "attach_kinds leak $WORK"))
+    local pid
+    for pid in $(pgrep -f "attach_kinds leak $WORK"); do MORE+=("$pid"); done
     [ "$status" -eq 1 ]
     [ "$(first_function daemon)" = lost_here ]
     verdict daemon 'any("its descendants go on" in e["text"] for e in v["events"])'
