@@ -191,6 +191,9 @@ int attach_setup(struct run *r, struct seep_err *err)
 {
     struct linux_exe exe;
     run_derive(r);
+    if (r->profile->target.memory_bytes > 0 || r->profile->target.cpu > 0)
+        return seep_fail(err, SEEP_E_USAGE,
+                         "target.memory and target.cpu limit a target that seep starts itself, not an attached one");
     if (on_finish_check(r->profile, err) || run_faults_setup(r, err) || open_target(r, &exe, err))
         return -1;
     remember_target(r);

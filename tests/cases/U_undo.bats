@@ -220,6 +220,11 @@ YAML
     "$SEEP" run -q --name s -p ./p.yaml -o 'faults=[]' -o target.memory=64MiB -o 'target.ready={}' -o "target.command=[/usr/bin/python3, $WORK/busy.py, hog]" >out 2>&1 || code=$?
     [ "$code" -eq 4 ]
     verdict s '"memory" in v["target"]["exit"]["sentence"]'
+    sleep 30 &
+    run "$SEEP" attach -q -d 1s -o target.cpu=1 $!
+    kill %%
+    [ "$status" -eq 2 ]
+    [[ $output == *"not an attached one"* ]]
 }
 
 @test "U38 three replicas behind a balancer: each is measured, and the death of one reaches no user" {
