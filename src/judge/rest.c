@@ -13,6 +13,8 @@ static const double dwarfed = 4;     // scatter of the window against that of th
 static const double nothing = .05;   // of the budget over the window
 static const double alike = 2;       // scatter of the rest against that of its second half
 static const double rising = .1;     // of the range, within a block: part of a rise
+static const double stands_out = 8;  // a jump between points against their median move
+static const double jump = .04;      // and against the range
 static const double steeper = 3;     // what came before against the rest, for a FAIL
 static const double falls_on = .5;   // budgets: the rest goes on falling
 static const double comes_down = .3; // of its range: a wave may be at work, and no FAIL
@@ -53,6 +55,25 @@ static size_t rises_before(const struct points *p, size_t end)
     return rises;
 }
 
+// How many separate jumps there were from point to point before the one at `end`: bursts that lie so close that a
+// twentieth holds several, as one that fills does not rise.
+static size_t jumps_before(const struct points *p, size_t end)
+{
+    double moves[JUDGE_POINTS_MAX], scratch[JUDGE_POINTS_MAX], low = p->y[0], high = p->y[0];
+    size_t jumps = 0;
+    for (size_t i = 1; i < p->n; i++)
+        moves[i - 1] = fabs(p->y[i] - p->y[i - 1]);
+    double least = stands_out * judge_round_median(moves, p->n - 1, scratch);
+    for (size_t i = 1; i <= end; i++) {
+        low = fmin(low, p->y[i]);
+        high = fmax(high, p->y[i]);
+    }
+    least = fmax(least, jump * (high - low));
+    for (size_t i = 1; i <= end; i++)
+        jumps += p->y[i] - p->y[i - 1] > least && !(i > 1 && p->y[i - 1] - p->y[i - 2] > least);
+    return jumps;
+}
+
 // The earliest cut after which the window is alike throughout; 0: none.
 static double settles_at(const struct points *p)
 {
@@ -74,19 +95,20 @@ struct judge_rest judge_rest_find(const double *t, const double *y, size_t n, co
     size_t at = (size_t)(cut * (double)p.n);
     if (cut <= 0 || rises_before(&p, at) > RISES_FEW)
         return rest;
+    rest.after_bursts = jumps_before(&p, at) > RISES_FEW;
     rest.before_per_s = (p.y[at] - p.y[0]) / (p.t[at] - p.t[0]);
     while (rest.from < n && t[rest.from] < p.t[at])
         rest.from++;
     return rest;
 }
 
-// A PASS stands for what stays where it is: what falls on may be the back of a wave. A FAIL, by an interval that
-// resolves the budget, for what had been steeper before, and did not come down: else the rest may be one flank of a
-// wave.
+// A PASS stands for what stays where it is: what falls on may be the back of a wave, and after bursts there may be
+// more. A FAIL, by an interval that resolves the budget, for what had been steeper before, and did not come down: else
+// the rest may be one flank of a wave.
 bool judge_rest_decides(const struct judge_rest *rest, const struct judge_growth *of_rest, double fall)
 {
     if (of_rest->verdict == JUDGE_PASS)
-        return of_rest->slope_per_s > -falls_on * of_rest->budget_per_s;
+        return !rest->after_bursts && of_rest->slope_per_s > -falls_on * of_rest->budget_per_s;
     return of_rest->verdict == JUDGE_FAIL && of_rest->resolves && fall < comes_down &&
            rest->before_per_s > steeper * of_rest->slope_per_s;
 }
