@@ -35,10 +35,12 @@ static pid_t family(pid_t *grandchild)
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         pid_t inner = fork();
-        if (inner == 0)
+        if (inner == 0) { // it tells itself, as it would outlive a parent that ends before it has asked for the signal
             prctl(PR_SET_PDEATHSIG, SIGKILL);
-        else if (write(told[1], &inner, sizeof inner) != sizeof inner)
-            _exit(1);
+            inner = getpid();
+            if (write(told[1], &inner, sizeof inner) != sizeof inner)
+                _exit(1);
+        }
         for (;;)
             pause();
     }
