@@ -39,14 +39,7 @@ static void fail_errno(struct h2_conn *c, int error)
 
 static int watch(struct h2_conn *c, bool for_write)
 {
-    if (c->watching && c->watching_write == for_write)
-        return 0;
-    struct epoll_event e = {.events = EPOLLIN | EPOLLRDHUP | (for_write ? EPOLLOUT : 0), .data.ptr = c};
-    if (epoll_ctl(c->h->epoll_fd, c->watching ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &e) < 0)
-        return -1;
-    c->watching = true;
-    c->watching_write = for_write;
-    return 0;
+    return net_events_watch(&c->h->events, c->fd, &c->interest, for_write, c);
 }
 
 static void forget_socket(struct h2_conn *c)
@@ -54,7 +47,7 @@ static void forget_socket(struct h2_conn *c)
     if (c->fd >= 0)
         close(c->fd);
     c->fd = -1;
-    c->watching = c->watching_write = false;
+    c->interest = (struct net_interest){0};
 }
 
 static int connect_to(struct h2_conn *c, const struct sockaddr *to, socklen_t len)
@@ -384,7 +377,7 @@ static void on_event(struct h2_conn *c, uint32_t events)
 bool h2_dispatch(struct h2 *h)
 {
     struct epoll_event event[EVENTS];
-    int got = epoll_wait(h->epoll_fd, event, EVENTS, 0);
+    int got = epoll_wait(h->events.epoll_fd, event, EVENTS, 0);
     for (int i = 0; i < got; i++)
         on_event(event[i].data.ptr, event[i].events);
     return got > 0;

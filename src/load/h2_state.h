@@ -5,9 +5,9 @@
 // which knows frames, header compression and flow control and sees no socket. Calls come from a free list that only
 // grows.
 //
-//   h2_transport  what the engine sees: prepare, start, cancel, turn, close; time-outs; which call gets which
-//   connection h2_conn       connections: look-up, connect, send, receive, the events of all of them h2_stream requests
-//   written for nghttp2, and what it tells of replies
+//   h2_transport  what the engine sees, time-outs, and which call gets which connection
+//   h2_conn       connections: look-up, connect, send, receive, the events of all of them
+//   h2_stream     requests written for nghttp2, and what it tells of replies
 //
 // Nothing is told from inside nghttp2's callbacks: what ends stands in h2.ended until the turn. So no session is ever
 // entered twice, and none is freed while it works.
@@ -15,6 +15,7 @@
 #define SEEP_LOAD_H2_STATE_H
 
 #include "base/buf.h"
+#include "load/events.h"
 #include "load/ring.h"
 #include "load/transport.h"
 #include <nghttp2/nghttp2.h>
@@ -40,7 +41,7 @@ struct h2_conn {
     nghttp2_session *session;
     int fd;
     enum h2_conn_state state;
-    bool watching, watching_write;
+    struct net_interest interest;
     bool fresh;   // for one call
     bool no_more; // no further calls: the server is going away
     bool bad;     // what came was not HTTP/2
@@ -77,9 +78,8 @@ struct h2_call {
 struct h2 {
     struct transport base;
     struct transport_setup setup;
-    uv_poll_t poll; // of epoll_fd
-    int epoll_fd, handles;
-    bool ready, closing;
+    struct net_events events;
+    int handles; // the events', and look-ups that still lead here; with none the memory goes
     struct h2_plan *plans;
     struct net_link conns, roomy, dirty, ended;
     int n_conns;

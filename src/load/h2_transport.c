@@ -8,8 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 enum { KEEP_MEMORY_MAX = 64 * 1024, WORDS_MAX = 64 * 1024 * 1024 };
 
@@ -26,14 +24,6 @@ static bool takes(const struct exchange_spec *spec, const struct transport_setup
 
 // ---- opening --------------------------------------------------------------------------------------------------------
 
-static void on_ready(uv_poll_t *poll, int status, int events)
-{
-    (void)status;
-    (void)events;
-    struct h2 *h = poll->data;
-    h->ready = true; // turn() follows
-}
-
 static int open_transport(const struct transport_setup *setup, struct transport **out, struct seep_err *err)
 {
     struct h2 *h = calloc(1, sizeof *h);
@@ -49,17 +39,12 @@ static int open_transport(const struct transport_setup *setup, struct transport 
     net_ring_init(&h->dirty);
     net_ring_init(&h->ended);
     buf_init(&h->words, WORDS_MAX);
-    h->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (h->epoll_fd < 0 || uv_poll_init(setup->loop, &h->poll, h->epoll_fd) != 0) {
-        if (h->epoll_fd >= 0)
-            close(h->epoll_fd);
+    if (net_events_open(&h->events, setup->loop, h, err) != 0) {
         nghttp2_session_callbacks_del(h->callbacks);
         free(h);
-        return seep_fail(err, SEEP_E_SYSTEM, "The load's connections cannot be watched.");
+        return -1;
     }
-    h->poll.data = h;
     h->handles = 1;
-    uv_poll_start(&h->poll, UV_READABLE, on_ready);
     *out = &h->base;
     return 0;
 }
@@ -241,7 +226,6 @@ static struct h2_call *call_new(struct h2 *h)
 
 static void call_free(struct h2 *h, struct h2_call *call)
 {
-    call->x->own = NULL;
     call->next_free = h->free_calls;
     h->free_calls = call;
 }
@@ -288,6 +272,7 @@ static void cancel(struct transport *t, struct exchange *x)
     abandon(call);
     leave_conn(call); // of one that has ended but was not told: out of that ring
     net_ring_remove(&call->timeout);
+    x->own = NULL;
     call_free(of(t), call);
 }
 
@@ -322,8 +307,7 @@ static bool tell_ended(struct h2 *h)
         fill(call);
         x->own = NULL;
         h->setup.done(x, call->end, clock_mono_ns());
-        call->next_free = h->free_calls; // not before: what it kept was being looked at
-        h->free_calls = call;
+        call_free(h, call); // not before: what it kept was being looked at
     }
     return any;
 }
@@ -386,9 +370,9 @@ static bool expire(struct h2 *h, int64_t now_ns)
 static bool turn(struct transport *t, int64_t now_ns)
 {
     struct h2 *h = of(t);
-    if (h->ready)
-        h->ready = h2_dispatch(h);
-    bool any = expire(h, now_ns) || h->ready;
+    if (h->events.ready)
+        h->events.ready = h2_dispatch(h);
+    bool any = expire(h, now_ns) || h->events.ready;
     any = h2_flush(h) || any;
     any = tell_ended(h) || any;
     h2_bury(h);
@@ -452,8 +436,7 @@ static void close_transport(struct transport *t)
 {
     struct h2 *h = of(t);
     restart(t);
-    uv_close((uv_handle_t *)&h->poll, on_closed);
-    close(h->epoll_fd);
+    net_events_close(&h->events, on_closed);
 }
 
 const struct transport_ops transport_h2 = {

@@ -18,14 +18,7 @@ enum { EVENTS = 128, READS = 4 }; // READS: of one connection in a row, so that 
 
 static int watch(struct net_conn *c, bool for_write)
 {
-    if (c->watching && c->watching_write == for_write)
-        return 0;
-    struct epoll_event e = {.events = EPOLLIN | EPOLLRDHUP | (for_write ? EPOLLOUT : 0), .data.ptr = c};
-    if (epoll_ctl(c->net->epoll_fd, c->watching ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &e) < 0)
-        return -1;
-    c->watching = true;
-    c->watching_write = for_write;
-    return 0;
+    return net_events_watch(&c->net->events, c->fd, &c->interest, for_write, c);
 }
 
 // ---- connecting -----------------------------------------------------------------------------------------------------
@@ -69,7 +62,7 @@ static void forget_socket(struct net_conn *c)
     if (c->fd >= 0)
         close(c->fd); // leaves the epoll set by itself
     c->fd = -1;
-    c->watching = c->watching_write = false;
+    c->interest = (struct net_interest){0};
 }
 
 // ---- sending --------------------------------------------------------------------------------------------------------
@@ -246,7 +239,7 @@ static void on_event(struct net_conn *c, uint32_t events)
 bool net_dispatch(struct net *n)
 {
     struct epoll_event event[EVENTS];
-    int got = epoll_wait(n->epoll_fd, event, EVENTS, 0);
+    int got = epoll_wait(n->events.epoll_fd, event, EVENTS, 0);
     n->dispatching = true;
     for (int i = 0; i < got; i++)
         on_event(event[i].data.ptr, event[i].events);

@@ -17,6 +17,7 @@
 #define SEEP_LOAD_NET_STATE_H
 
 #include "base/buf.h"
+#include "load/events.h"
 #include "load/http1_reply.h"
 #include "load/raw_reply.h"
 #include "load/ring.h"
@@ -76,9 +77,8 @@ struct net_conn {
     struct net_address *address;
     struct net_call *call; // NULL: idle or closed
     int fd;
-    uint8_t state;                       // enum net_conn_state
-    bool watching;                       // registered
-    bool watching_write;                 // for writing as well
+    uint8_t state; // enum net_conn_state
+    struct net_interest interest;
     bool peer_closed;                    // the other side has closed its end: not for another call
     bool unread;                         // what comes while it is idle is thrown away
     int at, tried;                       // while it is made: the address, by index, and how many were tried
@@ -114,9 +114,8 @@ struct net_call {
 struct net {
     struct transport base;
     struct transport_setup setup;
-    int epoll_fd;
-    uv_poll_t poll; // of epoll_fd
-    int handles;    // and look-ups that still lead here; with none the memory goes
+    struct net_events events;
+    int handles; // the events', and look-ups that still lead here; with none the memory goes
     bool closing;
     bool dispatching; // events are being handled: no connection's memory is used again
     int starting;     // inside start(): ends are queued, not told
@@ -132,7 +131,6 @@ struct net {
     struct net_conn *free_conns, *dead_conns;
     struct net_call *free_calls;
     void *chunks; // memory of connections and calls
-    bool ready;   // the loop saw events
     uint64_t opened, retried;
     char input[NET_INPUT_MAX + 1]; // room for a NUL behind a reply
 };

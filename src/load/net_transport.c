@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 enum { CHUNK = 64 }; // connections or calls allocated at a time
@@ -83,14 +82,6 @@ static bool takes(const struct exchange_spec *spec, const struct transport_setup
     return spec->protocol == EXCHANGE_RAW || (spec->protocol == EXCHANGE_HTTP1 && !spec->origin->tls && !spec->decode);
 }
 
-static void on_ready(uv_poll_t *poll, int status, int events)
-{
-    (void)status;
-    (void)events;
-    struct net *n = poll->data;
-    n->ready = true; // turn() follows
-}
-
 static int open_transport(const struct transport_setup *setup, struct transport **out, struct seep_err *err)
 {
     struct net *n = calloc(1, sizeof *n);
@@ -102,16 +93,11 @@ static int open_transport(const struct transport_setup *setup, struct transport 
     net_ring_init(&n->ended);
     net_ring_init(&n->again);
     net_ring_init(&n->idle);
-    n->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (n->epoll_fd < 0 || uv_poll_init(setup->loop, &n->poll, n->epoll_fd) != 0) {
-        if (n->epoll_fd >= 0)
-            close(n->epoll_fd);
+    if (net_events_open(&n->events, setup->loop, n, err) != 0) {
         free(n);
-        return seep_fail(err, SEEP_E_SYSTEM, "The load's connections cannot be watched.");
+        return -1;
     }
-    n->poll.data = n;
     n->handles = 1;
-    uv_poll_start(&n->poll, UV_READABLE, on_ready);
     *out = &n->base;
     return 0;
 }
@@ -243,9 +229,9 @@ static bool turn(struct transport *t, int64_t now_ns)
     struct net *n = of(t);
     bool any = net_tell_ended(n);
     any = net_try_again(n, now_ns) || any;
-    if (n->ready)
-        n->ready = net_dispatch(n); // as long as there is anything, without going back to the loop
-    return expire(n, now_ns) || n->ready || any;
+    if (n->events.ready)
+        n->events.ready = net_dispatch(n); // as long as there is anything, without going back to the loop
+    return expire(n, now_ns) || n->events.ready || any;
 }
 
 static int64_t next_ns(const struct transport *t)
@@ -309,8 +295,7 @@ static void close_transport(struct transport *t)
         if (n->address[i])
             net_address_close(n->address[i]);
     }
-    uv_close((uv_handle_t *)&n->poll, on_closed);
-    close(n->epoll_fd);
+    net_events_close(&n->events, on_closed);
 }
 
 const struct transport_ops transport_net = {
