@@ -14,7 +14,7 @@
 struct confirm_opts {
     const char *results, *format, *output;
     double for_s, scale;
-    bool growth, quiet;
+    bool growth, dhat, quiet;
     const char *scale_text;
 };
 
@@ -35,7 +35,13 @@ static const struct cmd_option options[] = {
     {.name = "growth",
      .type = CMD_FLAG,
      .offset = offsetof(struct confirm_opts, growth),
-     .help = "a second pass under massif: how the heap grows"},
+     .help = "one more pass, under massif: how the heap grows"},
+    {.name = "dhat",
+     .type = CMD_FLAG,
+     .offset = offsetof(struct confirm_opts, dhat),
+     .help =
+         "one more pass, under DHAT: how much each growing call stack allocated, held at the peak and kept, whether "
+         "it was read again, and how long blocks lived"},
     {.name = "format",
      .letter = 'f',
      .arg = "FORMAT",
@@ -80,6 +86,7 @@ static const char *const description[] = {
 static const struct cmd_example examples[] = {
     {"seep confirm last", "replay the last run for a tenth of its time"},
     {"seep confirm last --for 2m --scale 50 --growth", "longer, with less load, and a picture of the heap"},
+    {"seep confirm last --dhat", "and what became of the blocks of each growing call stack"},
     {"seep confirm night-42 -- ./server --token \"$TOKEN\"", "with a command that was not stored whole"},
     {0},
 };
@@ -125,11 +132,12 @@ static int write_out(const struct confirm *c, const char *format, const char *ou
 }
 
 // The profile that the run was made with, with the command of the line when there is one. malloc'ed text of the store.
-static struct profile *stored_profile(int dir_fd, char **argv, int argc, struct seep_err *err)
+// *files: see confirm.h.
+static struct profile *stored_profile(int dir_fd, char **argv, int argc, double *files, struct seep_err *err)
 {
     struct store *st = NULL;
     struct profile *p = NULL;
-    char *dump = NULL;
+    char *dump = NULL, *limit = NULL;
     if (store_open_read(dir_fd, &st, err))
         return NULL;
     if (store_get_meta(st, M_PROFILE, &dump, err) == 0 && !dump)
@@ -138,6 +146,9 @@ static struct profile *stored_profile(int dir_fd, char **argv, int argc, struct 
         p->target.argv = argv;
         p->target.argc = argc;
     }
+    if (p && store_get_meta(st, M_TARGET_FILES, &limit, NULL) == 0 && limit)
+        *files = (double)strtoull(limit, NULL, 10);
+    free(limit);
     free(dump);
     store_close(st);
     if (p && p->target.argc == 0) {
@@ -154,19 +165,22 @@ static int confirm(const struct cmd_confirming *how, const char *format, const c
     struct report *r = NULL;
     struct confirm *c = NULL;
     struct seep_err err = {0};
+    double files = 0;
     const struct report_options what = {.skip = REPORT_SKIP_CHARTS};
     char *dir = cmd_find_run(cmd_results_dir(how->results), how->word, &err);
     int dir_fd = dir ? fs_open_dir(dir, false, &err) : -1;
-    struct profile *p = dir_fd < 0 ? NULL : stored_profile(dir_fd, how->argv, how->argc, &err);
+    struct profile *p = dir_fd < 0 ? NULL : stored_profile(dir_fd, how->argv, how->argc, &files, &err);
     int failed = !p || cmd_build_report_with(how->results, how->word, &what, &r, &err);
     if (!failed && r->live)
         failed = seep_fail(&err, SEEP_E_USAGE, "The run has not ended: what grows is not known yet");
     if (!failed)
         failed = confirm_make(&(struct confirm_options){.profile = p,
                                                         .report = r,
+                                                        .files = files,
                                                         .for_s = how->for_s > 0 ? how->for_s : PROFILE_AUTO,
                                                         .scale = how->scale > 0 ? how->scale : PROFILE_AUTO,
                                                         .growth = how->growth,
+                                                        .dhat = how->dhat,
                                                         .progress = !how->quiet && isatty(STDERR_FILENO)},
                               &c, &err);
     if (!failed) {
@@ -197,6 +211,7 @@ static int run(int argc, char **argv, void *opts)
                                  .argc = argc > 1 ? argc - 1 : 0,
                                  .for_s = o->for_s,
                                  .growth = o->growth,
+                                 .dhat = o->dhat,
                                  .quiet = o->quiet};
     struct seep_err err;
     if (o->scale_text && (units_parse_as(o->scale_text, UNIT_NONE, &how.scale, NULL, &err) || how.scale < 1))

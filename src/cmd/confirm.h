@@ -9,7 +9,7 @@ struct cmd_confirming {
     char **argv;                // its command anew, NULL-terminated; argc 0: the stored one
     int argc;
     double for_s, scale; // 0: as the profile says
-    bool growth, quiet;
+    bool growth, dhat, quiet;
 };
 
 // Replays, prints, and keeps the answer with the run. Returns the exit status: 0 all confirmed, 3 not all, or an

@@ -17,8 +17,10 @@ struct confirm_options {
     const struct profile *profile; // of the run, with a command; its `confirm` part says how
     const struct report *report;   // of the run: its growing stacks are what is looked for
     double for_s;                  // how long under load; PROFILE_AUTO: the profile's, else by the run's length
+    double files;                  // descriptors the target had itself allowed at most in the run; 0: not known
     double scale;                  // rates are divided by it; PROFILE_AUTO: the profile's, else 20
     bool growth;                   // massif too
+    bool dhat;                     // DHAT too
     bool progress;                 // a line on standard error
 };
 
@@ -49,6 +51,20 @@ struct confirm_elsewhere { // lost, and no growing stack of the run
     double bytes, blocks;
 };
 
+struct confirm_dhat_path {             // what became of the blocks of a call path under DHAT
+    const struct confirm_stack *stack; // the growing stack of the run that it is; NULL: another, which is `where`
+    const char *where;                 // "inner < outer < ..."
+    double total_bytes, total_blocks, peak_bytes, end_bytes, end_blocks; // ever, at the heap's peak, at the end
+    double read_bytes;                                                   // read from its blocks
+    double life_instructions; // how long a block lived on average; NAN unknown
+};
+
+struct confirm_picture { // how the heap went under massif or DHAT
+    const char *reason;  // why there is none; NULL
+    double *at, *bytes;  // at: seconds (massif), instructions (DHAT)
+    size_t n;
+};
+
 struct confirm {
     const char *run, *tool;           // tool: "valgrind-3.19.0", or NULL
     bool ran;                         // memcheck ran and reported; else reason
@@ -64,9 +80,12 @@ struct confirm {
     bool stacks_known; // the run had call stacks; without, nothing is known to grow and nothing not to
     struct confirm_elsewhere *elsewhere;
     size_t n_elsewhere;
-    double *massif_t_s, *massif_bytes; // with growth
-    size_t n_massif;
-    const char *massif_reason; // why there is no picture; NULL
+    bool with_massif, with_dhat; // asked for
+    struct confirm_picture massif, dhat;
+    size_t dhat_files;                          // processes that left one
+    double dhat_total_bytes, dhat_total_blocks; // allocated by all of them
+    struct confirm_dhat_path *dhat_paths;       // the growing stacks, by rank, then others that hold most at the end
+    size_t n_dhat_paths;
     struct report_arena *arena;
 };
 

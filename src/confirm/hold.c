@@ -17,8 +17,7 @@ static double sum(const struct confirm_site *s, int point, enum confirm_kind fro
     return v;
 }
 
-// The growing stack that a site is most like; SIZE_MAX: none enough.
-static size_t nearest(const struct making *m, char *const *keys, const struct confirm_site *site)
+size_t confirm_nearest(const struct making *m, char *const *keys, const struct confirm_site *site)
 {
     size_t best = SIZE_MAX;
     double most = enough_alike;
@@ -30,6 +29,25 @@ static size_t nearest(const struct making *m, char *const *keys, const struct co
         best = i;
     }
     return best;
+}
+
+char **confirm_stack_keys(const struct making *m)
+{
+    size_t n = m->c->n_stacks;
+    char **keys = calloc(n + 1, sizeof *keys);
+    for (size_t i = 0; keys && i < n; i++)
+        if (!(keys[i] = confirm_key_of(m->c->stacks[i].stack))) {
+            confirm_stack_keys_free(m, keys);
+            return NULL;
+        }
+    return keys;
+}
+
+void confirm_stack_keys_free(const struct making *m, char **keys)
+{
+    for (size_t i = 0; keys && i < m->c->n_stacks; i++)
+        free(keys[i]);
+    free(keys);
 }
 
 struct tally {
@@ -134,6 +152,21 @@ static void decide(struct making *m, struct confirm_stack *s, const struct tally
     m->c->n_confirmed += s->status == CONFIRM_LOST || s->status == CONFIRM_GROWS;
 }
 
+const char *confirm_where(struct report_arena *arena, const char *key)
+{
+    struct seep_buf where;
+    size_t frames = 0;
+    buf_init(&where, 4096);
+    for (const char *p = key; *p && frames < LOST_FRAMES; frames++) {
+        size_t n = strcspn(p, "\n");
+        buf_printf(&where, "%s%.*s", frames ? " < " : "", n < 200 ? (int)n : 200, p);
+        p += n + (p[n] == '\n');
+    }
+    const char *text = report_strdup(arena, where.data ? where.data : "");
+    buf_free(&where);
+    return text;
+}
+
 static void note_elsewhere(struct making *m, const struct confirm_site *s)
 {
     int at = m->c->final_report ? CONFIRM_FINAL : m->pass.looks > 0 ? (int)m->pass.looks - 1 : CONFIRM_FINAL;
@@ -142,16 +175,7 @@ static void note_elsewhere(struct making *m, const struct confirm_site *s)
     size_t to = c->n_elsewhere < ELSEWHERE_MAX ? c->n_elsewhere : ELSEWHERE_MAX - 1;
     if (bytes <= 0 || (c->n_elsewhere == ELSEWHERE_MAX && bytes <= c->elsewhere[to].bytes))
         return;
-    struct seep_buf where;
-    buf_init(&where, 4096);
-    size_t frames = 0;
-    for (const char *p = s->key; *p && frames < LOST_FRAMES; frames++) {
-        size_t n = strcspn(p, "\n");
-        buf_printf(&where, "%s%.*s", frames ? " < " : "", n < 200 ? (int)n : 200, p);
-        p += n + (p[n] == '\n');
-    }
-    const char *text = report_strdup(m->arena, where.data ? where.data : "");
-    buf_free(&where);
+    const char *text = confirm_where(m->arena, s->key);
     while (to > 0 && c->elsewhere[to - 1].bytes < bytes) {
         c->elsewhere[to] = c->elsewhere[to - 1];
         to--;
@@ -164,14 +188,12 @@ static void note_elsewhere(struct making *m, const struct confirm_site *s)
 int confirm_hold_against(struct making *m, struct seep_err *err)
 {
     size_t n = m->c->n_stacks;
-    char **keys = calloc(n + 1, sizeof *keys);
+    char **keys = confirm_stack_keys(m);
     struct tally *tallies = calloc(n + 1, sizeof *tallies);
     m->c->elsewhere = report_alloc(m->arena, ELSEWHERE_MAX, sizeof *m->c->elsewhere);
     bool right = keys && tallies && m->c->elsewhere;
-    for (size_t i = 0; right && i < n; i++)
-        right = (keys[i] = confirm_key_of(m->c->stacks[i].stack)) != NULL;
     for (size_t i = 0; right && i < m->sites.n; i++) {
-        size_t k = nearest(m, keys, &m->sites.list[i]);
+        size_t k = confirm_nearest(m, keys, &m->sites.list[i]);
         if (k == SIZE_MAX)
             note_elsewhere(m, &m->sites.list[i]);
         else
@@ -179,9 +201,7 @@ int confirm_hold_against(struct making *m, struct seep_err *err)
     }
     for (size_t i = 0; right && i < n; i++)
         decide(m, &m->c->stacks[i], &tallies[i]);
-    for (size_t i = 0; keys && i < n; i++)
-        free(keys[i]);
-    free(keys);
+    confirm_stack_keys_free(m, keys);
     free(tallies);
     return right ? 0 : seep_fail(err, SEEP_E_SYSTEM, "memory ran out");
 }

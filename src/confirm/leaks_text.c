@@ -56,18 +56,13 @@ static bool head(const char *line, struct confirm_record *r)
     return false;
 }
 
-// "   by 0x1092B2: entry_new (why_list.c:13)": the last bracket is the place, whatever the name holds.
-static bool frame(const char *line, size_t len, struct confirm_record *r)
+// The last bracket is the place, whatever the name holds.
+bool confirm_record_frame_text(struct confirm_record *r, const char *text, size_t len)
 {
-    const char *end = line + len;
-    while (line < end && *line == ' ')
-        line++;
-    if (end - line < 5 || (strncmp(line, "at 0x", 5) && strncmp(line, "by 0x", 5)))
+    const char *end = text + len, *name = memchr(text, ':', len), *place = end;
+    if (len < 2 || text[0] != '0' || text[1] != 'x' || !name || end - name < 3)
         return false;
-    const char *name = memchr(line, ':', (size_t)(end - line)), *place = end;
-    if (!name || end - name < 3)
-        return false;
-    uint64_t ip = strtoull(line + 3, NULL, 16);
+    uint64_t ip = strtoull(text, NULL, 16);
     name += 2;
     while (place > name && !(place[0] == '(' && place[-1] == ' '))
         place--;
@@ -76,6 +71,17 @@ static bool frame(const char *line, size_t len, struct confirm_record *r)
     const char *module = place > name && end - place > 5 && !strncmp(place, "(in ", 4) ? place + 4 : NULL;
     confirm_record_frame(r, unknown ? NULL : name, name_len, module, module ? (size_t)(end - module - 1) : 0, ip);
     return true;
+}
+
+// "   by 0x1092B2: entry_new (why_list.c:13)"
+static bool frame(const char *line, size_t len, struct confirm_record *r)
+{
+    const char *end = line + len;
+    while (line < end && *line == ' ')
+        line++;
+    if (end - line < 5 || (strncmp(line, "at 0x", 5) && strncmp(line, "by 0x", 5)))
+        return false;
+    return confirm_record_frame_text(r, line + 3, (size_t)(end - line) - 3);
 }
 
 size_t confirm_read_text(const char *text, size_t len, int point, struct confirm_sites *s)

@@ -253,9 +253,11 @@ static int run_passes(struct making *m, struct seep_err *err)
                                     .for_s = m->c->for_s,
                                     .scale = m->c->scale,
                                     .within_s = within == PROFILE_AUTO ? 5 * m->c->for_s + 300 : within,
+                                    .files = m->opt->files,
                                     .memory_bytes = m->opt->profile->confirm.memory_bytes,
                                     .output_bytes = OUTPUT_MAX,
                                     .progress = m->opt->progress,
+                                    .look = true,
                                     .sites = &m->sites};
     confirm_pass_run(&m->pass);
     m->c->requests = m->pass.requests;
@@ -266,7 +268,7 @@ static int run_passes(struct making *m, struct seep_err *err)
     m->c->peak_rss_bytes = m->pass.peak_rss_bytes;
     conclude_pass(m);
     int failed = confirm_hold_against(m, err);
-    if (!failed && m->opt->growth && m->c->ran)
+    if (!failed)
         confirm_draw_growth(m);
     profile_free(slow);
     return failed;
@@ -297,6 +299,8 @@ int confirm_make(const struct confirm_options *options, struct confirm **out, st
         return seep_fail(err, SEEP_E_SYSTEM, "memory ran out");
     }
     m.c->slow_down = NAN;
+    m.c->with_massif = options->growth;
+    m.c->with_dhat = options->dhat;
     m.c->run = options->report->run;
     m.c->stacks_known = options->report->stacks_known;
     m.c->for_s = time_of(&m);

@@ -21,7 +21,14 @@ struct making {
 int confirm_take_stacks(struct making *m, struct seep_err *err);
 int confirm_hold_against(struct making *m, struct seep_err *err);
 
-// growth.c: a pass under massif, and how the heap went.
+// The keys of c->stacks, in their order, and the one of them that a site is most like; SIZE_MAX: none enough.
+char **confirm_stack_keys(const struct making *m); // NULL: no memory
+void confirm_stack_keys_free(const struct making *m, char **keys);
+size_t confirm_nearest(const struct making *m, char *const *keys, const struct confirm_site *site);
+// "inner < outer < ..." of a key, its first frames.
+const char *confirm_where(struct report_arena *arena, const char *key);
+
+// growth.c: a pass under massif, and one under DHAT, as they were asked for, and how the heap went.
 void confirm_draw_growth(struct making *m);
 
 #endif

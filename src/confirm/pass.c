@@ -210,12 +210,11 @@ static void work_until(struct passing *s, int64_t end)
 static void work(struct passing *s)
 {
     int64_t began = clock_mono_ns();
-    bool looks = s->p->sites != NULL;
     for (int point = 0; point < CONFIRM_LOOKS; point++) {
         work_until(s, began + (int64_t)(s->p->for_s * 1e9 * (point + 1) / CONFIRM_LOOKS));
         if (s->ended || s->p->word)
             break;
-        if (looks)
+        if (s->p->look)
             confirm_pass_look(s, (int)s->p->looks); // one that failed leaves no hole
     }
     s->p->driven_s = (double)(clock_mono_ns() - began) / 1e9;

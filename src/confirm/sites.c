@@ -237,16 +237,17 @@ static struct confirm_site *find_or_make(struct confirm_sites *s, char *key)
     return &s->list[s->n++];
 }
 
-void confirm_sites_take(struct confirm_sites *s, struct confirm_record *r, int point)
+struct confirm_site *confirm_sites_take(struct confirm_sites *s, struct confirm_record *r, int point)
 {
     char *key = r->n_frames > 0 ? record_key(r, s->places) : NULL;
     struct confirm_site *site = key ? find_or_make(s, key) : NULL;
     if (!site) {
         s->dropped++;
-        return;
+        return NULL;
     }
     site->bytes[r->kind][point] += r->bytes;
     site->blocks[r->kind][point] += r->blocks;
+    return site;
 }
 
 void confirm_sites_free(struct confirm_sites *s)

@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 4200, OWN_MAX = 2100 };
+enum { ARGS_MAX = 4200, OWN_MAX = 2100, FILES_OWN = 16, FILES_MAX = 1 << 20 };
 
 struct words {
     const char *list[ARGS_MAX];
@@ -63,6 +64,9 @@ static void make_words(struct passing *s, struct words *w)
         // Forked processes share their parent's XML file, into which they would write across each other; what they
         // hold is asked for at the looks.
         word(w, "--child-silent-after-fork=yes");
+    } else if (!strcmp(p->tool, "dhat")) {
+        wordf(w, "--dhat-out-file=%s/dhat.%%p", p->dir);
+        word(w, "--num-callers=100");
     } else {
         wordf(w, "--massif-out-file=%s/massif.%%p", p->dir);
         word(w, "--time-unit=ms");
@@ -109,6 +113,21 @@ void confirm_set_env(const struct profile_pair *env, int n)
     }
 }
 
+// valgrind lets no process have another hard limit of descriptors than the soft one it began with, and some programs
+// (memcached) end when they cannot set the two of them. So it begins with what the target had set in the run. Valgrind
+// wants a few for itself beyond.
+static void allow_files(double files)
+{
+    struct rlimit has, want;
+    if (!(files > 0) || files > FILES_MAX || getrlimit(RLIMIT_NOFILE, &has))
+        return;
+    want = (struct rlimit){(rlim_t)files,
+                           has.rlim_max > (rlim_t)files + FILES_OWN ? has.rlim_max : (rlim_t)files + FILES_OWN};
+    if (setrlimit(RLIMIT_NOFILE, &want) == 0 || want.rlim_cur > has.rlim_max)
+        return;
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){want.rlim_cur, has.rlim_max});
+}
+
 static _Noreturn void child(const struct passing *s, const struct words *w, int out, int err)
 {
     const struct profile_target *t = &s->p->profile->target;
@@ -116,6 +135,7 @@ static _Noreturn void child(const struct passing *s, const struct words *w, int 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setsid();
     confirm_set_env(t->env, t->n_env);
+    allow_files(s->p->files);
     if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || (t->cwd && chdir(t->cwd)) || confirm_become(t->user))
         code = errno;
     if (!code) {

@@ -56,21 +56,71 @@ static void put_elsewhere(struct text *t, const struct confirm *c)
     }
 }
 
-static void put_massif(struct text *t, const struct confirm *c)
+static void put_reason(struct text *t, const char *tool, const struct confirm_picture *p)
+{
+    if (!p->reason)
+        return;
+    text_printf(t, TEXT_YELLOW, "  %s", tool);
+    text_pad(t, 10);
+    text_wrapped(t, TEXT_YELLOW, p->reason, 10);
+    text_end_line(t);
+}
+
+static void put_massif(struct text *t, const struct confirm_picture *p)
 {
     char first[32], last[32], took[32];
-    if (c->massif_reason) {
-        text_put(t, TEXT_YELLOW, "  massif  ");
-        text_wrapped(t, TEXT_YELLOW, c->massif_reason, 10);
-        text_end_line(t);
-    }
-    if (c->n_massif < 2)
+    put_reason(t, "massif", p);
+    if (p->n < 2)
         return;
     text_printf(t, TEXT_PLAIN, "  massif  heap %s -> %s in %s, %zu snapshots",
-                units_bytes(first, sizeof first, c->massif_bytes[0]),
-                units_bytes(last, sizeof last, c->massif_bytes[c->n_massif - 1]),
-                units_duration(took, sizeof took, c->massif_t_s[c->n_massif - 1] - c->massif_t_s[0]), c->n_massif);
+                units_bytes(first, sizeof first, p->bytes[0]), units_bytes(last, sizeof last, p->bytes[p->n - 1]),
+                units_duration(took, sizeof took, p->at[p->n - 1] - p->at[0]), p->n);
     text_end_line(t);
+}
+
+static void put_dhat_path(struct text *t, const struct confirm_dhat_path *p, double instructions)
+{
+    char all[32], end[32], read[32];
+    text_pad(t, 4);
+    if (p->stack)
+        text_printf(t, TEXT_PLAIN, "#%zu", p->stack->rank);
+    text_pad(t, 10);
+    if (p->total_blocks > 0)
+        text_printf(t, TEXT_PLAIN, "keeps %s of %s, %.0f of %.0f blocks, read %s, lived %.3g %%",
+                    units_bytes(end, sizeof end, p->end_bytes), units_bytes(all, sizeof all, p->total_bytes),
+                    p->end_blocks, p->total_blocks, units_bytes(read, sizeof read, p->read_bytes),
+                    100 * p->life_instructions / fmax(1, instructions));
+    else
+        text_put(t, TEXT_DIM, "did not allocate");
+    text_put(t, TEXT_PLAIN, "  ");
+    if (p->stack)
+        text_chain(t, p->stack->stack);
+    else
+        text_foreign(t, TEXT_PLAIN, p->where, text_room(t));
+    text_end_line(t);
+}
+
+static void put_dhat(struct text *t, const struct confirm *c)
+{
+    char peak[32], end[32], all[32];
+    const struct confirm_picture *p = &c->dhat;
+    put_reason(t, "DHAT", p);
+    if (p->n < 3)
+        return;
+    text_printf(t, TEXT_PLAIN,
+                "  DHAT    heap %s at its peak, after %.0f %% of the instructions, %s at the end; %s in %.0f blocks "
+                "were allocated",
+                units_bytes(peak, sizeof peak, p->bytes[1]), p->at[2] > 0 ? 100 * p->at[1] / p->at[2] : 0,
+                units_bytes(end, sizeof end, p->bytes[2]), units_bytes(all, sizeof all, c->dhat_total_bytes),
+                c->dhat_total_blocks);
+    text_end_line(t);
+    for (size_t i = 0; i < c->n_dhat_paths; i++) {
+        if (i == c->n_stacks) {
+            text_put(t, TEXT_DIM, "    other call paths that hold most at the end");
+            text_end_line(t);
+        }
+        put_dhat_path(t, &c->dhat_paths[i], p->at[2]);
+    }
 }
 
 static void put_cost(struct text *t, const struct confirm *c)
@@ -108,7 +158,8 @@ int confirm_text(const struct confirm *c, const struct report_style *style, stru
     for (size_t i = 0; i < c->n_stacks; i++)
         put_stack(&t, &c->stacks[i]);
     put_elsewhere(&t, c);
-    put_massif(&t, c);
+    put_massif(&t, &c->massif);
+    put_dhat(&t, c);
     put_cost(&t, c);
     return buf_check(out, "The text of the confirmation", err);
 }
@@ -130,6 +181,60 @@ static void json_stack(struct jsonw *w, const struct confirm_stack *s)
     jsonw_end_object(w);
 }
 
+// The object is left open.
+static void json_picture(struct jsonw *w, const char *name, const char *at, const struct confirm_picture *p)
+{
+    jsonw_object(w, name);
+    jsonw_string(w, "reason", p->reason);
+    jsonw_array(w, "points");
+    for (size_t i = 0; i < p->n; i++) {
+        jsonw_object(w, NULL);
+        jsonw_double(w, at, p->at[i]);
+        jsonw_double(w, "heap_bytes", p->bytes[i]);
+        jsonw_end_object(w);
+    }
+    jsonw_end_array(w);
+}
+
+static void json_dhat_path(struct jsonw *w, const struct confirm_dhat_path *p)
+{
+    jsonw_object(w, NULL);
+    if (p->stack) {
+        jsonw_int(w, "stack", p->stack->stack->id);
+        jsonw_int(w, "rank", (int64_t)p->stack->rank);
+    } else {
+        jsonw_null(w, "stack");
+        jsonw_null(w, "rank");
+    }
+    jsonw_string(w, "where",
+                 p->stack && p->stack->stack->n_frames > 0 ? p->stack->stack->frames[0].function : p->where);
+    jsonw_double(w, "total_bytes", p->total_bytes);
+    jsonw_double(w, "total_blocks", p->total_blocks);
+    jsonw_double(w, "peak_bytes", p->peak_bytes);
+    jsonw_double(w, "end_bytes", p->end_bytes);
+    jsonw_double(w, "end_blocks", p->end_blocks);
+    jsonw_double(w, "read_bytes", p->read_bytes);
+    jsonw_double(w, "life_instructions", p->life_instructions);
+    jsonw_end_object(w);
+}
+
+static void json_dhat(struct jsonw *w, const struct confirm *c)
+{
+    if (!c->with_dhat) {
+        jsonw_null(w, "dhat");
+        return;
+    }
+    json_picture(w, "dhat", "instructions", &c->dhat);
+    jsonw_int(w, "processes", (int64_t)c->dhat_files);
+    jsonw_double(w, "total_bytes", c->dhat_files > 0 ? c->dhat_total_bytes : NAN);
+    jsonw_double(w, "total_blocks", c->dhat_files > 0 ? c->dhat_total_blocks : NAN);
+    jsonw_array(w, "paths");
+    for (size_t i = 0; i < c->n_dhat_paths; i++)
+        json_dhat_path(w, &c->dhat_paths[i]);
+    jsonw_end_array(w);
+    jsonw_end_object(w);
+}
+
 static void json_rest(struct jsonw *w, const struct confirm *c)
 {
     jsonw_array(w, "elsewhere");
@@ -141,17 +246,9 @@ static void json_rest(struct jsonw *w, const struct confirm *c)
         jsonw_end_object(w);
     }
     jsonw_end_array(w);
-    jsonw_object(w, "massif");
-    jsonw_string(w, "reason", c->massif_reason);
-    jsonw_array(w, "points");
-    for (size_t i = 0; i < c->n_massif; i++) {
-        jsonw_object(w, NULL);
-        jsonw_double(w, "t_s", c->massif_t_s[i]);
-        jsonw_double(w, "heap_bytes", c->massif_bytes[i]);
-        jsonw_end_object(w);
-    }
-    jsonw_end_array(w);
+    json_picture(w, "massif", "t_s", &c->massif);
     jsonw_end_object(w);
+    json_dhat(w, c);
 }
 
 int confirm_json(const struct confirm *c, struct seep_buf *out, struct seep_err *err)

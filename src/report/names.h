@@ -187,6 +187,7 @@
 #define M_TARGET_ALLOCATOR "target.allocator" // "jemalloc 5.3.0", "glibc 2.36"
 #define M_TARGET_VERSION   "target.version"   // where it could be found
 #define M_TARGET_IDENTITY  "target.identity"  // JSON array of {"path","sha256","build_id"}
+#define M_TARGET_FILES     "target.files"     // descriptors it may have at once (RLIMIT_NOFILE), as it last set it
 #define M_READY_S          "ready.s"          // seconds until ready
 #define M_READY_HOW        "ready.how"        // "http http://127.0.0.1:8080/health"
 

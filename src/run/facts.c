@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 void run_meta(struct run *r, const char *key, const char *value)
@@ -110,6 +111,14 @@ void run_program_facts(struct run *r)
         run_meta_f(r, M_TARGET_ALLOCATOR, "%s%s%s", name, path[0] ? " " : "", path);
 }
 
+// A replay under valgrind has to begin with it: there no process can set another hard limit than it has.
+void run_limit_facts(struct run *r)
+{
+    struct rlimit files;
+    if (r->target_pid > 0 && prlimit(r->target_pid, RLIMIT_NOFILE, NULL, &files) == 0)
+        run_meta_f(r, M_TARGET_FILES, "%llu", (unsigned long long)files.rlim_cur);
+}
+
 void run_target_facts(struct run *r)
 {
     static const char *const kinds[] = {"", "http", "tcp", "log", "command"};
@@ -119,5 +128,6 @@ void run_target_facts(struct run *r)
         run_meta_f(r, M_READY_HOW, "%s %s", kinds[kind],
                    r->profile->target.ready.what ? r->profile->target.ready.what : "");
     }
+    run_limit_facts(r);
     run_program_facts(r);
 }

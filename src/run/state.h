@@ -218,6 +218,7 @@ void run_plan_facts(struct run *r);
 void run_host_facts(struct run *r);
 void run_exe_facts(struct run *r, const struct linux_exe *exe);
 void run_program_facts(struct run *r);            // which program the target runs, by `identity`
+void run_limit_facts(struct run *r);              // what the target may have, as it set it itself
 void run_target_facts(struct run *r);             // once the target is ready: executable, allocator, identity
 int run_end(struct run *r, struct seep_err *err); // worker thread: facts, names, report, verdict
 

@@ -82,6 +82,8 @@ void run_act_stop(struct run *r)
         heap_take_ages(r->sampler.heap, &err);
     if (!r->sampling)
         linux_tree_walk(r->sampler.proc_fd, r->sampler.root, r->sampler.tree, &err);
+    if (r->target_alive)
+        run_limit_facts(r);
     shutdown_look_before(&r->shutdown, r->sampler.proc_fd, r->sampler.tree);
     enum keeper_whom whom = r->profile->target.life == LIFE_TREE ? KEEPER_WHOM_ALL : KEEPER_WHOM_MAIN;
     r->shutdown.sent_at = clock_read();

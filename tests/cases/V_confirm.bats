@@ -35,11 +35,16 @@ PY
     soak bare sh -c './bare & ./bare & wait'
     wait
     "$SEEP" confirm lost --for 4s -f json -O lost.json &
-    "$SEEP" confirm list --for 4s --growth -f json -O list.json &
+    "$SEEP" confirm list --for 4s --growth --dhat -f json -O list.json &
     wait
     fact lost.json 's["record_new"] == "lost" and c["verdict"] == "confirmed" and c["looks"] == 3 and c["final_report"] == "whole"'
     fact list.json 's["entry_new"] == "reachable_growth" and c["stacks"][0]["grew_bytes"] > 10000'
     fact list.json 'len(c["massif"]["points"]) > 3 and c["massif"]["points"][-1]["heap_bytes"] > c["massif"]["points"][1]["heap_bytes"]'
+    # DHAT: all that the stack allocated is there at the end, and nothing else holds as much.
+    fact list.json 'c["dhat"]["reason"] is None and [p["instructions"] for p in c["dhat"]["points"]] == sorted(p["instructions"] for p in c["dhat"]["points"])'
+    fact list.json 'all(p["where"] == "entry_new" and p["end_bytes"] == p["total_bytes"] > 10000 and p["life_instructions"] > 0 for p in c["dhat"]["paths"][:1])'
+    fact list.json 'c["dhat"]["points"][-1]["heap_bytes"] >= c["dhat"]["paths"][0]["end_bytes"] and c["dhat"]["processes"] == 1'
+    fact lost.json 'c["dhat"] is None'
     "$SEEP" confirm fixed --for 2s >fixed.txt &
     local fixed=$!
     run "$SEEP" confirm cxx --for 4s
@@ -167,6 +172,28 @@ YAML
     kill "$driver"
     wait "$driver" || true
     fact redis.json 'c["reason"] is None and c["looks"] == 3 and "reachable_growth" in s.values()'
+    [ -z "$(ls -A "$TMPDIR")" ]
+}
+
+@test "V06 memcached, which ends when it cannot set its limit of descriptors, has under valgrind the one it had in the run" {
+    command -v valgrind >/dev/null || skip "valgrind is not installed"
+    command -v memcached >/dev/null || skip "memcached is not installed"
+    local port user=()
+    port=$(free_port)
+    [ "$(id -u)" -ne 0 ] || user=(-u, root,)
+    cat >memcached.yaml <<YAML
+version: 1
+name: memcached
+target: { life: service, command: [memcached, ${user[*]} -p, "$port", -l, 127.0.0.1, -c, "700"], ready: { tcp: "127.0.0.1:$port", within: 20s } }
+run: { duration: 4s, interval: 200ms, drain: 500ms }
+load: { rate: 100/s, connections: 2, scenarios: [ { name: set, tcp: { address: "127.0.0.1:$port", send: "set k\${gen:int(1,1000000)} 0 0 100\${hex:0d0a}\${gen:text(100)}\${hex:0d0a}", framing: line } } ] }
+shutdown: { back_to_baseline: off }
+confirm: { for: 2s, scale: 2 }
+YAML
+    "$SEEP" run -q -p ./memcached.yaml --name memcached >memcached.out 2>&1 3>&- || true
+    head -5 memcached.out
+    "$SEEP" confirm memcached --dhat -f json -O memcached.json 3>&- || true
+    fact memcached.json 'c["reason"] is None and c["requests"] > 10 and c["final_report"] == "whole" and c["dhat"]["processes"] == 1 and c["dhat"]["total_blocks"] > 10'
     [ -z "$(ls -A "$TMPDIR")" ]
 }
 

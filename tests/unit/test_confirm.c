@@ -146,6 +146,65 @@ static void hostile_xml_is_harmless(void **state)
     free(big);
 }
 
+static void read_dhat(const char *text, size_t len, struct confirm_sites *s, struct confirm_dhat *d)
+{
+    int fd = memfd_create("dhat", MFD_CLOEXEC);
+    assert_int_equal(write(fd, text, len), (ssize_t)len);
+    lseek(fd, 0, SEEK_SET);
+    confirm_read_dhat(fd, s, d);
+    close(fd);
+}
+
+#define PATH(tb, gb, eb, fs)                                                                                           \
+    "{\"tb\":" tb ",\"tbk\":4,\"tl\":1000,\"mb\":9,\"mbk\":9,\"gb\":" gb ",\"gbk\":2,\"eb\":" eb                       \
+    ",\"ebk\":1,\"rb\":7,\"wb\":8,\"fs\":[" fs "]}"
+#define DHAT(mode, paths)                                                                                              \
+    "{\"dhatFileVersion\":2,\"mode\":\"" mode                                                                          \
+    "\",\"verb\":\"Allocated\",\"tu\":\"instrs\",\"cmd\":\"a\",\"pid\":7,\"te\":500,\"tg\":400,\"pps\":[" paths        \
+    "],\"ftbl\":[\"[root]\",\"0x48417B4: malloc (in /usr/vgpreload.so)\",\"0x1092B2: entry_new (a.c:4)\",\"0x1: main " \
+    "(a.c:9)\",\"0x2: ??? (in /usr/lib/libfoo.so.1)\",17]}"
+
+static void dhat_of_a_process(void **state)
+{
+    // The second path is the first's again, by another copy of the frames; the third names frames that are not there.
+    static const char file[] = DHAT("heap", PATH("100", "80", "60", "1,2,3") "," PATH("10", "8", "6", "1,2,3") "," PATH(
+                                                "5", "5", "5", "1,4,99,-1,5,\"x\"") "," PATH("-1", "5", "5", "2") ",7");
+    struct confirm_sites s = {0};
+    struct confirm_dhat d;
+    (void)state;
+    read_dhat(file, strlen(file), &s, &d);
+    assert_true(d.right && d.peak_instructions == 400 && d.end_instructions == 500 && !d.trouble[0]);
+    assert_true(d.bytes[CONFIRM_DHAT_TOTAL] == 115 && d.bytes[CONFIRM_DHAT_PEAK] == 93);
+    assert_true(d.bytes[CONFIRM_DHAT_END] == 71 && d.blocks[CONFIRM_DHAT_TOTAL] == 12);
+    const struct confirm_site *a = site(&s, "entry_new\nmain\n");
+    assert_true(a->bytes[CONFIRM_REACHABLE][CONFIRM_DHAT_TOTAL] == 110 && a->blocks[CONFIRM_REACHABLE][0] == 8);
+    assert_true(a->bytes[CONFIRM_REACHABLE][CONFIRM_DHAT_PEAK] == 88 && a->read_bytes == 14);
+    assert_true(a->bytes[CONFIRM_REACHABLE][CONFIRM_DHAT_END] == 66 && a->life_instructions == 2000);
+    site(&s, "libfoo\n");
+    confirm_sites_free(&s);
+    for (size_t len = 0; len < strlen(file); len++) { // cut anywhere: nothing of it counts, and it is said
+        read_dhat(file, len, &s, &d);
+        assert_true(!d.right && d.trouble[0] && s.n == 0);
+        confirm_sites_free(&s);
+    }
+    static const char *const others[] = {DHAT("copy", PATH("1", "1", "1", "2")), "[]", "{}", "null",
+                                         "{\"dhatFileVersion\":2,\"mode\":\"heap\",\"tu\":\"instrs\",\"te\":1,\"tg\":1,"
+                                         "\"pps\":{},\"ftbl\":[]}"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        read_dhat(others[i], strlen(others[i]), &s, &d);
+        assert_true(!d.right && d.trouble[0] && s.n == 0);
+    }
+    // Without any end: 40 MiB, and brackets in brackets.
+    size_t large = 40u << 20;
+    char *big = malloc(large);
+    memset(big, '[', large);
+    read_dhat(big, large, &s, &d);
+    assert_non_null(strstr(d.trouble, "larger than"));
+    read_dhat(big, 1u << 20, &s, &d);
+    assert_true(!d.right && d.trouble[0]);
+    free(big);
+}
+
 __attribute__((noinline)) static void somewhere(void)
 {
     __asm__ volatile("");
@@ -247,11 +306,9 @@ static void names_of_two_demanglers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_of_a_look),
-        cmocka_unit_test(xml_of_a_process),
-        cmocka_unit_test(hostile_xml_is_harmless),
-        cmocka_unit_test(paths_that_are_alike),
-        cmocka_unit_test(frames_of_stripped_programs),
+        cmocka_unit_test(text_of_a_look),          cmocka_unit_test(xml_of_a_process),
+        cmocka_unit_test(hostile_xml_is_harmless), cmocka_unit_test(dhat_of_a_process),
+        cmocka_unit_test(paths_that_are_alike),    cmocka_unit_test(frames_of_stripped_programs),
         cmocka_unit_test(names_of_two_demanglers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
