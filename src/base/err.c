@@ -14,30 +14,31 @@ const struct seep_code_info seep_codes[SEEP_E_CODES] = {
     [SEEP_E_UNSUPPORTED] = {"unsupported", 3, "this machine or this target cannot do it"},
 };
 
+// Made beside and copied: the arguments may hold the text that stands there now.
 int seep_fail(struct seep_err *err, enum seep_code code, const char *fmt, ...)
 {
+    struct seep_err made = {.code = code};
     if (!err)
         return -1;
     va_list ap;
     va_start(ap, fmt);
-    err->code = code;
-    err->sys_errno = 0;
-    vsnprintf(err->text, sizeof err->text, fmt, ap);
+    vsnprintf(made.text, sizeof made.text, fmt, ap);
     va_end(ap);
+    *err = made;
     return -1;
 }
 
 int seep_fail_errno(struct seep_err *err, int saved_errno, const char *fmt, ...)
 {
+    struct seep_err made = {.code = SEEP_E_SYSTEM, .sys_errno = saved_errno};
     if (!err)
         return -1;
     va_list ap;
     va_start(ap, fmt);
-    err->code = SEEP_E_SYSTEM;
-    err->sys_errno = saved_errno;
-    int len = vsnprintf(err->text, sizeof err->text, fmt, ap);
+    int len = vsnprintf(made.text, sizeof made.text, fmt, ap);
     va_end(ap);
-    if (len >= 0 && (size_t)len < sizeof err->text)
-        snprintf(err->text + len, sizeof err->text - (size_t)len, ": %s", strerror(saved_errno));
+    if (len >= 0 && (size_t)len < sizeof made.text)
+        snprintf(made.text + len, sizeof made.text - (size_t)len, ": %s", strerror(saved_errno));
+    *err = made;
     return -1;
 }

@@ -47,8 +47,10 @@ static const char *const description[] = {
     "and there is no shutdown check.",
     "Call stacks come from uprobes on its allocator (glibc, jemalloc, tcmalloc, mimalloc; not one that is linked into "
     "a "
-    "stripped program), which needs root or CAP_PERFMON. Without them, and with attribution.mode=off, totals are "
-    "judged, "
+    "stripped program), which needs root, CAP_SYS_ADMIN, or from Linux 6.6 on CAP_PERFMON and CAP_BPF; another user's "
+    "process, or one with more rights than seep, needs CAP_SYS_PTRACE too. Without them, for a 32-bit program, and "
+    "with "
+    "attribution.mode=off, totals are judged, "
     "heap.* by the C library's own count of what it has given out where that is glibc and its memory may be read, "
     "and gates that need stacks are INCONCLUSIVE. Only blocks allocated after the attach are known. A block freed from "
     "before may have made room for a new one, so growth counts only as far as it exceeds what was freed of the old. "

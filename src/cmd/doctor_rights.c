@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -173,6 +175,14 @@ static int read_stranger(void)
     return saved;
 }
 
+static bool may_trace_all(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    return syscall(SYS_capget, &head, data) == 0 &&
+           data[CAP_TO_INDEX(CAP_SYS_PTRACE)].effective & CAP_TO_MASK(CAP_SYS_PTRACE);
+}
+
 // What is left of attaching where uprobes are refused.
 static void strangers_memory(struct doctor *d)
 {
@@ -182,6 +192,10 @@ static void strangers_memory(struct doctor *d)
                    "Of a program that it has not started, seep attach knows neither the heap nor what is unreachable, "
                    "and judges the process's totals; set kernel.yama.ptrace_scope to 0, or grant CAP_SYS_PTRACE.",
                    "a process that is no child of ours cannot be read: %s", strerror(failed));
+    else if (!may_trace_all())
+        doctor_add(d, "memory of strangers", DOCTOR_OK, false, NULL,
+                   "can be read, of processes with our user and no more rights than ours (others need CAP_SYS_PTRACE): "
+                   "seep attach counts what glibc has given out, also without uprobes");
     else
         doctor_add(d, "memory of strangers", DOCTOR_OK, false, NULL,
                    "can be read: seep attach counts what glibc has given out, also without uprobes");
@@ -205,9 +219,11 @@ static void uprobes(struct doctor *d)
 {
     struct seep_err err;
     const char *way_out =
-        "seep attach judges totals only (see memory of strangers); run it as root or with CAP_PERFMON "
-        "and CAP_BPF, on a kernel with uprobes, for call stacks. seep run does not need them.";
-    struct linux_uprobes *u = linux_uprobe_allowed(&err) == 0 ? linux_uprobes_new(NULL, 0, 8, true, &err) : NULL;
+        "seep attach judges totals only (see memory of strangers); run it as root, or with CAP_PERFMON "
+        "and CAP_BPF from Linux 6.6 on, on a kernel with uprobes, for call stacks. seep run does not need them.";
+    struct linux_uprobes *u = linux_uprobe_allowed(&err) == 0 && linux_uprobe_harmless(&err) == 0
+                                  ? linux_uprobes_new(NULL, 0, 8, true, &err)
+                                  : NULL;
     if (!u)
         doctor_add(d, "uprobes", DOCTOR_MISSING, false, way_out, "%s", err.text);
     else if (linux_uprobes_follows(u))

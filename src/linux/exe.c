@@ -320,3 +320,18 @@ int linux_exe_of(int proc_fd, pid_t pid, bool want_sha256, struct linux_exe *out
     close(fd);
     return rc;
 }
+
+int linux_native_of(int proc_fd, pid_t pid, struct seep_err *err)
+{
+    struct linux_exe exe;
+    char path[LINUX_EXE_PATH_MAX];
+    if (linux_exe_of(proc_fd, pid, false, &exe, path, err))
+        return -1;
+    if (exe.kind != LINUX_EXE_ELF || exe.native)
+        return 0;
+    return seep_fail(err, SEEP_E_UNSUPPORTED,
+                     "process %d runs a program for %s, whose heap and call stacks seep does not read", (int)pid,
+                     exe.machine == EM_386      ? "32-bit x86"
+                     : exe.machine == EM_X86_64 ? "x86-64 with 32-bit pointers"
+                                                : "another architecture");
+}

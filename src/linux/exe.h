@@ -58,6 +58,10 @@ int linux_exe_read_fd(int fd, const char *path, bool want_sha256, struct linux_e
 int linux_exe_of(int proc_fd, pid_t pid, bool want_sha256, struct linux_exe *out, char path[LINUX_EXE_PATH_MAX],
                  struct seep_err *err);
 
+// Are the memory and the stacks of a running process laid out as those of our own? -1 with a sentence without a full
+// stop when its program is for another architecture (SEEP_E_UNSUPPORTED) or cannot be read.
+int linux_native_of(int proc_fd, pid_t pid, struct seep_err *err);
+
 // Can the probe work in it? LINUX_ATTRIBUTE_YES or the first reason against; text gets a finished sentence in both
 // cases.
 enum linux_attribute {

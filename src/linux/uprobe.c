@@ -67,6 +67,14 @@ static long open_event(struct perf_event_attr *attr, pid_t tid, int cpu)
     return syscall(SYS_perf_event_open, attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
+static bool bpf_allowed(void)
+{
+    struct linux_uprobes *u = linux_uprobes_new(NULL, 0, UPROBE_WORD_BYTES, true, NULL);
+    bool follows = u && linux_uprobes_follows(u);
+    linux_uprobes_free(u);
+    return follows;
+}
+
 // Tried on ourselves, on a file that is never executed: the answer is the kernel's, not a guess from settings.
 int linux_uprobe_allowed(struct seep_err *err)
 {
@@ -87,10 +95,13 @@ int linux_uprobe_allowed(struct seep_err *err)
     }
     if (saved != EACCES && saved != EPERM)
         return saved == ENOSYS ? seep_fail_errno(err, saved, "perf_event_open is not permitted here") : 0;
+    if (bpf_allowed()) // which asks for less than the PMU does
+        return 0;
     read_number("/proc/sys/kernel/perf_event_paranoid", &paranoid);
     return seep_fail(err, SEEP_E_UNSUPPORTED,
-                     "uprobes are refused (%s): they need root or CAP_PERFMON (kernel.perf_event_paranoid is %d, which "
-                     "changes nothing for them; in a container also a seccomp profile that permits perf_event_open)",
+                     "uprobes are refused (%s): they need root, CAP_SYS_ADMIN, or from Linux 6.6 on CAP_PERFMON and "
+                     "CAP_BPF (kernel.perf_event_paranoid is %d, which changes nothing for them; in a container also a "
+                     "seccomp profile that permits perf_event_open and bpf)",
                      strerror(saved), paranoid);
 }
 

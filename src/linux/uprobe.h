@@ -98,6 +98,11 @@ void linux_uprobes_read(struct linux_uprobes *u, linux_uprobe_fn *each, void *ar
 // milliseconds of work. Only where BPF uprobes can be had: to close the others takes too long.
 int linux_uprobe_measure(uint32_t stack_bytes, double ns[LINUX_UPROBE_KINDS], struct seep_err *err);
 
+// Tries a return probe on a child that permits itself next to no system call. From Linux 6.11 on such a probe is a
+// system call in the watched program, and until 6.14 a seccomp filter ended the program for it. 0: it lives; -1: it
+// does not (SEEP_E_UNSUPPORTED), or could not be tried.
+int linux_uprobe_harmless(struct seep_err *err);
+
 size_t linux_uprobes_events(const struct linux_uprobes *u);     // descriptors in use
 const char *linux_uprobes_means(const struct linux_uprobes *u); // "BPF", "the uprobe PMU"
 

@@ -170,6 +170,16 @@ static void remember_target(struct run *r)
     r->sampler.root_belongs = true;
 }
 
+static int not_readable(const struct linux_process *p, const struct seep_err *why, struct seep_err *err)
+{
+    if (why->sys_errno == EACCES || why->sys_errno == EPERM)
+        return seep_fail(err, SEEP_E_USAGE,
+                         "Process %d may not be looked into (%s): it has rights that this seep has not, or has changed "
+                         "its user; run seep as root, in a container with CAP_SYS_PTRACE",
+                         (int)p->pid, strerror(why->sys_errno));
+    return seep_fail(err, SEEP_E_USAGE, "The program of process %d cannot be read: %.200s", (int)p->pid, why->text);
+}
+
 static int open_target(struct run *r, struct linux_exe *exe, struct seep_err *err)
 {
     char path[LINUX_EXE_PATH_MAX] = "";
@@ -179,9 +189,9 @@ static int open_target(struct run *r, struct linux_exe *exe, struct seep_err *er
     int rc = attach_hold(proc_fd, r->opt.attach_pid, &r->target, err);
     if (rc == 0 && (r->target_lock = lock_target(&r->target, err)) < 0)
         rc = -1;
-    if (rc == 0 && linux_exe_of(proc_fd, r->target.pid, true, exe, path, err))
-        rc = seep_fail(err, SEEP_E_USAGE, "The program of process %d cannot be read: %.200s", (int)r->target.pid,
-                       err ? err->text : "");
+    struct seep_err why;
+    if (rc == 0 && linux_exe_of(proc_fd, r->target.pid, true, exe, path, &why))
+        rc = not_readable(&r->target, &why, err);
     close(proc_fd);
     r->exec_path = strdup(path);
     return rc || !r->exec_path ? -1 : 0;

@@ -42,7 +42,7 @@ static int find_place(struct place *p, int proc_fd, const struct linux_tree_node
         return 0;
     free(p->module);
     *p = (struct place){.pid = node->pid, .starttime_ticks = node->starttime_ticks};
-    if (linux_allocator_of(proc_fd, node->pid, p->allocator, path, err))
+    if (linux_native_of(proc_fd, node->pid, err) || linux_allocator_of(proc_fd, node->pid, p->allocator, path, err))
         return -1;
     p->module = strdup(path);
     return p->module ? 0 : seep_fail(err, SEEP_E_SYSTEM, "there is no memory for the name of its C library");

@@ -166,7 +166,7 @@ static int set_up(struct run_tap *t, const struct tap_options *opt, int proc_fd,
                   struct seep_err *err)
 {
     struct resolve_options ropt = {.exe = "/proc/self/exe"};
-    if (linux_uprobe_allowed(err))
+    if (linux_uprobe_allowed(err) || linux_uprobe_harmless(err))
         return -1;
     struct resolve *resolver = resolve_start(&ropt, err);
     if (!resolver)

@@ -223,7 +223,7 @@ static int find_module(int proc_fd, pid_t pid, struct resolve *resolver, struct 
                        struct seep_err *err)
 {
     char name[16] = "", path[LINUX_EXE_PATH_MAX] = "", link[64];
-    if (linux_allocator_of(proc_fd, pid, name, path, err) || !usable(name, err))
+    if (linux_native_of(proc_fd, pid, err) || linux_allocator_of(proc_fd, pid, name, path, err) || !usable(name, err))
         return -1;
     *f = (struct finding){.proc_fd = proc_fd, .resolver = resolver, .wanted = path, .pid = pid, .found = {.fd = -1}};
     snprintf(link, sizeof link, "/proc/%d/exe", (int)pid);

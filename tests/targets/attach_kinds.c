@@ -11,11 +11,18 @@
 //   forks    children that come and go leak and end; the program itself is steady
 //   dies N   loses blocks as leak does, for 2 s, then exits with status N
 //   realloc  one block that grows by 4 kB every 5 ms, in grow_here()
+//   sealed   leaks as leak does, and is killed by the kernel for any system call that this does not need
+//   closed   leaks as leak does; what /proc says of it is root's, as of a program that has changed its user
 // libs: pthread
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -109,6 +116,22 @@ static void fork_step(void)
     steady_step();
 }
 
+#define MAY(call) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+static int seal(void)
+{
+    struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                                 MAY(brk),
+                                 MAY(mmap),
+                                 MAY(munmap),
+                                 MAY(clock_nanosleep),
+                                 MAY(nanosleep),
+                                 MAY(exit_group),
+                                 MAY(write),
+                                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
 int main(int argc, char **argv)
 {
     const char *kind = argc > 1 ? argv[1] : "steady";
@@ -117,11 +140,15 @@ int main(int argc, char **argv)
     old_head = calloc(1, sizeof *old_head);
     if (!old_head)
         return 1;
+    if (!strcmp(kind, "closed"))
+        prctl(PR_SET_DUMPABLE, 0);
     printf("ready\n");
     fflush(stdout);
+    if (!strcmp(kind, "sealed") && seal())
+        return 1;
     void *grown = NULL;
     for (size_t n = 0;; n++) {
-        if (!strcmp(kind, "leak") || !strcmp(kind, "dies"))
+        if (!strcmp(kind, "leak") || !strcmp(kind, "dies") || !strcmp(kind, "sealed") || !strcmp(kind, "closed"))
             lost_here(4000);
         else if (!strcmp(kind, "threads"))
             thread_step();

@@ -1,11 +1,24 @@
 // flags: -shared -fPIC
 // libs: -ldl
-// Preloaded into a supervisor: refuses /proc/PID/mem, as Yama does to who is no ancestor of that process.
+// Preloaded into a supervisor: refuses /proc/PID/mem and process_vm_readv(), as Yama does to who is no ancestor of that
+// process.
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/types.h>
+
+struct iovec;
+ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigned long n, const struct iovec *remote,
+                         unsigned long m, unsigned long flags);
+ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigned long n, const struct iovec *remote,
+                         unsigned long m, unsigned long flags)
+{
+    (void)pid, (void)local, (void)n, (void)remote, (void)m, (void)flags;
+    errno = EPERM;
+    return -1;
+}
 
 int openat(int dir, const char *path, int flags, ...)
 {

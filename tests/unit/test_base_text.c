@@ -7,11 +7,13 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/esc.h"
 #include "base/jsonw.h"
 #include "base/near.h"
 #include "base/units.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -300,6 +302,21 @@ static void nearest_word(void **state)
     assert_null(near_find("", name_at, NULL));
 }
 
+// ---- err ------------------------------------------------------------------------------------------------------------
+
+static void a_sentence_may_hold_the_one_before(void **state)
+{
+    (void)state;
+    struct seep_err err;
+    seep_fail(&err, SEEP_E_TARGET, "the inner reason");
+    seep_fail(&err, SEEP_E_USAGE, "The outer one is longer: %.100s", err.text);
+    assert_string_equal(err.text, "The outer one is longer: the inner reason");
+    assert_int_equal(err.code, SEEP_E_USAGE);
+    seep_fail_errno(&err, ENOENT, "(%s)", err.text);
+    assert_string_equal(err.text, "(The outer one is longer: the inner reason): No such file or directory");
+    assert_int_equal(err.sys_errno, ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +331,7 @@ int main(void)
         cmocka_unit_test(json_nesting_and_commas),
         cmocka_unit_test(json_numbers),
         cmocka_unit_test(nearest_word),
+        cmocka_unit_test(a_sentence_may_hold_the_one_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
