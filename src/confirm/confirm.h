@@ -59,6 +59,20 @@ struct confirm_dhat_path {             // what became of the blocks of a call pa
     double life_instructions; // how long a block lived on average; NAN unknown
 };
 
+struct confirm_fault { // of the profile, in its order
+    const char *name;
+    char what[200];     // "redis was paused"
+    int times;          // how often it was done; 0: why says why not
+    double at_s, for_s; // of the run's timeline, and how long it lasted here; NAN: it did not
+    char why[200];      // "" when nothing is to be said
+};
+
+struct confirm_probe { // of the profile, in its order
+    const char *name;
+    int runs, failures;
+    char why[256]; // of the last failure; ""
+};
+
 struct confirm_picture { // how the heap went under massif or DHAT
     const char *reason;  // why there is none; NULL
     double *at, *bytes;  // at: seconds (massif), instructions (DHAT)
@@ -80,6 +94,10 @@ struct confirm {
     bool stacks_known; // the run had call stacks; without, nothing is known to grow and nothing not to
     struct confirm_elsewhere *elsewhere;
     size_t n_elsewhere;
+    struct confirm_fault *faults;
+    size_t n_faults;
+    struct confirm_probe *probes;
+    size_t n_probes;
     bool with_massif, with_dhat; // asked for
     struct confirm_picture massif, dhat;
     size_t dhat_files;                          // processes that left one

@@ -1,8 +1,7 @@
 // What the target depends on, while it is replayed: the profile's programs and the proxies to them. See passing.h.
 //
 // They run beside valgrind and not under it, at their usual speed. Each has a directory of its own for its output,
-// where a ready check may look for words. Toxics and faults are not replayed: what they do to a target that is twenty
-// times slower is not what they did in the run.
+// where a ready check may look for words.
 #include "base/clock.h"
 #include "base/fs.h"
 #include "confirm/passing.h"
@@ -142,6 +141,46 @@ bool confirm_deps_start(struct passing *s)
         }
     }
     return true;
+}
+
+static struct confirm_dep *find(const struct passing *s, const char *name)
+{
+    for (int i = 0; s->deps && i < s->deps->n; i++)
+        if (!strcmp(s->deps->dep[i].want->name, name))
+            return &s->deps->dep[i];
+    return NULL;
+}
+
+void confirm_dep_signal(struct passing *s, const char *name, int sig, bool all)
+{
+    struct confirm_dep *d = find(s, name);
+    if (d && !ended(d))
+        kill(all ? -d->pid : d->pid, sig ? sig : d->want->signal);
+}
+
+bool confirm_dep_gone(struct passing *s, const char *name)
+{
+    struct confirm_dep *d = find(s, name);
+    return !d || ended(d);
+}
+
+double confirm_dep_patience_s(const struct passing *s, const char *name)
+{
+    const struct confirm_dep *d = find(s, name);
+    return d ? d->want->stop_within_s : 0;
+}
+
+int confirm_dep_start_again(struct passing *s, const char *name, struct seep_err *err)
+{
+    struct confirm_dep *d = find(s, name);
+    if (!d)
+        return seep_fail(err, SEEP_E_TARGET, "there is no dependency '%.60s'", name);
+    return ended(d) ? spawn(d, err) : 0;
+}
+
+struct fault_proxies *confirm_deps_proxies(struct passing *s)
+{
+    return s->deps && s->deps->proxies.fd >= 0 ? &s->deps->proxies : NULL;
 }
 
 void confirm_deps_end(struct passing *s)

@@ -32,6 +32,8 @@ static bool run_pass(struct making *m, const char *tool, struct confirm_sites *s
     }
     m->pass.tool = tool;
     m->pass.look = false;
+    m->pass.fault_results = NULL;
+    m->pass.probe_results = NULL;
     m->pass.sites = sites;
     m->pass.word = NULL;
     m->pass.started = m->pass.ready = m->pass.ended_itself = false;

@@ -82,6 +82,14 @@ static double expected_bytes(const struct making *m, const struct report_stack *
     return s->judge.slope_per_s * work;
 }
 
+static bool left_out(const struct making *m)
+{
+    for (size_t i = 0; i < m->c->n_faults; i++)
+        if (m->c->faults[i].times == 0)
+            return true;
+    return false;
+}
+
 static const char *why_not_seen(const struct making *m, const struct confirm_stack *s)
 {
     char bytes[32], time[32];
@@ -96,7 +104,7 @@ static const char *why_not_seen(const struct making *m, const struct confirm_sta
                        "Its call path did not allocate in %s under valgrind, though %s were to be expected%s%s%s", time,
                        units_bytes(bytes, sizeof bytes, worth),
                        m->opt->profile->n_loads > 0 ? "" : " at its usual pace: valgrind may have held it up (--for)",
-                       m->opt->profile->n_faults > 0 ? "; faults of the profile are not replayed" : "",
+                       left_out(m) ? "; not all faults of the profile were replayed" : "",
                        m->opt->profile->confirm.n_suppressions > 0 ? "; or a suppression of the profile hides it" : "");
 }
 

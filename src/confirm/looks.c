@@ -27,7 +27,7 @@ static bool is_mute(const struct passing *s, pid_t pid)
 }
 
 // The processes that valgrind watches, by the names of its pipes.
-static size_t find_pids(const struct confirm_pass *p, pid_t *pids)
+size_t confirm_pass_pids(const struct confirm_pass *p, pid_t pids[CONFIRM_PIDS_MAX])
 {
     DIR *d = fdopendir(openat(p->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     size_t n = 0;
@@ -128,7 +128,7 @@ static bool look_at(struct passing *s, pid_t target, int point)
 bool confirm_pass_has_begun(const struct passing *s)
 {
     pid_t pids[CONFIRM_PIDS_MAX];
-    return find_pids(s->p, pids) > 0;
+    return confirm_pass_pids(s->p, pids) > 0;
 }
 
 // Who ends before the first look still has its frames named.
@@ -139,7 +139,7 @@ void confirm_pass_note_places(struct passing *s)
     if (!s->p->sites || now - s->noted_ns < 500000000)
         return;
     s->noted_ns = now;
-    size_t n = find_pids(s->p, pids);
+    size_t n = confirm_pass_pids(s->p, pids);
     for (size_t i = 0; i < n; i++)
         if (!confirm_atlas_find(&s->p->sites->atlas, pids[i]))
             confirm_atlas_note(&s->p->sites->atlas, s->proc_fd, pids[i]);
@@ -153,7 +153,7 @@ void confirm_pass_stop_rest(struct passing *s, int sig, int64_t end)
     while (clock_mono_ns() < end) {
         while (waitpid(-1, NULL, WNOHANG) > 0) // orphans are ours to wait for
             ;
-        size_t n = find_pids(s->p, pids);
+        size_t n = confirm_pass_pids(s->p, pids);
         if (n == 0)
             return;
         for (size_t i = 0; i < n && !told; i++)
@@ -166,7 +166,7 @@ void confirm_pass_stop_rest(struct passing *s, int sig, int64_t end)
 void confirm_pass_look(struct passing *s, int point)
 {
     pid_t pids[CONFIRM_PIDS_MAX];
-    size_t n = find_pids(s->p, pids), seen = 0;
+    size_t n = confirm_pass_pids(s->p, pids), seen = 0;
     for (size_t i = 0; i < n && !s->ended && !s->p->word; i++) {
         if (is_mute(s, pids[i]))
             continue;

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "confirm/making.h"
+#include "run/fault_effect.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -96,7 +97,7 @@ static struct profile *slow_down(const struct making *m, struct seep_err *err)
     free(dump);
     if (failed)
         return NULL;
-    double press = fmin(1, m->c->for_s / fmax(1, p->run.duration_s));
+    double press = m->press;
     for (int i = 0; i < p->n_loads; i++) {
         struct profile_load *l = &p->loads[i];
         l->rate_per_s /= m->c->scale;
@@ -111,6 +112,7 @@ static struct profile *slow_down(const struct making *m, struct seep_err *err)
         }
     }
     p->run.duration_s = m->c->for_s;
+    p->n_faults = p->n_probes = 0; // they go by the run's times, which its load workers would now refuse
     return p;
 }
 
@@ -246,6 +248,7 @@ static int run_passes(struct making *m, struct seep_err *err)
         return -1;
     double within = m->opt->profile->confirm.within_s;
     m->pass = (struct confirm_pass){.profile = slow,
+                                    .plan = m->opt->profile,
                                     .tool = "memcheck",
                                     .dir = m->dir,
                                     .dir_fd = m->dir_fd,
@@ -258,6 +261,9 @@ static int run_passes(struct making *m, struct seep_err *err)
                                     .output_bytes = OUTPUT_MAX,
                                     .progress = m->opt->progress,
                                     .look = true,
+                                    .press = m->press,
+                                    .fault_results = m->c->faults,
+                                    .probe_results = m->c->probes,
                                     .sites = &m->sites};
     confirm_pass_run(&m->pass);
     m->c->requests = m->pass.requests;
@@ -272,6 +278,26 @@ static int run_passes(struct making *m, struct seep_err *err)
         confirm_draw_growth(m);
     profile_free(slow);
     return failed;
+}
+
+// What the profile has of them; the pass says what came of each.
+static int take_faults(struct making *m, struct seep_err *err)
+{
+    const struct profile *p = m->opt->profile;
+    struct confirm *c = m->c;
+    c->faults = report_alloc(m->arena, (size_t)p->n_faults, sizeof *c->faults);
+    c->probes = report_alloc(m->arena, (size_t)p->n_probes, sizeof *c->probes);
+    if (!c->faults || !c->probes)
+        return seep_fail(err, SEEP_E_SYSTEM, "memory ran out");
+    for (int i = 0; i < p->n_faults; i++) {
+        struct confirm_fault *f = &c->faults[c->n_faults++];
+        *f = (struct confirm_fault){.name = p->faults[i].name, .at_s = p->faults[i].at_s, .for_s = NAN};
+        fault_effect_describe(&p->faults[i], f->what, sizeof f->what);
+        snprintf(f->why, sizeof f->why, "Not replayed: the target was not driven under valgrind");
+    }
+    for (int i = 0; i < p->n_probes; i++)
+        c->probes[c->n_probes++] = (struct confirm_probe){.name = p->probes[i].name};
+    return 0;
 }
 
 static bool redacted(const struct profile *p)
@@ -305,11 +331,12 @@ int confirm_make(const struct confirm_options *options, struct confirm **out, st
     m.c->stacks_known = options->report->stacks_known;
     m.c->for_s = time_of(&m);
     m.c->scale = scale_of(&m);
+    m.press = fmin(1, m.c->for_s / fmax(1, options->profile->run.duration_s));
     bool there = confirm_valgrind_version(version, sizeof version, why, sizeof why);
     m.c->tool = there ? report_strdup(m.arena, version) : NULL;
     if (!there)
         reason(&m, "absent", report_strf(m.arena, "valgrind cannot be used: %s", why));
-    int failed = confirm_take_stacks(&m, err) || (there && make_dir(&m, err));
+    int failed = confirm_take_stacks(&m, err) || take_faults(&m, err) || (there && make_dir(&m, err));
     if (!failed)
         failed = there ? run_passes(&m, err) : confirm_hold_against(&m, err);
     if (there)

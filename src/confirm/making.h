@@ -12,6 +12,7 @@ struct making {
     struct confirm_pass pass;
     struct confirm_xml xml; // over all processes: worst of each
     size_t n_xml, n_whole;
+    double press; // of the run's timeline into the time there is, at most 1
     char dir[256];
     int dir_fd;
     bool reachable; // other users can get to it

@@ -113,6 +113,7 @@ bool confirm_pass_watch(struct passing *s, const char *doing)
     confirm_pass_note_places(s);
     if (s->load)
         load_poll(s->load);
+    confirm_faults_turn(s);
     if (!s->ended && waitpid(s->pid, &s->p->wait_status, WNOHANG) == s->pid)
         s->ended = true;
     if (s->ended)
@@ -209,15 +210,21 @@ static void work_until(struct passing *s, int64_t end)
 // The time under load, in as many parts as there are looks; each look ends a part.
 static void work(struct passing *s)
 {
+    confirm_probes_begin(s);
+    confirm_faults_begin(s);
     int64_t began = clock_mono_ns();
     for (int point = 0; point < CONFIRM_LOOKS; point++) {
         work_until(s, began + (int64_t)(s->p->for_s * 1e9 * (point + 1) / CONFIRM_LOOKS));
         if (s->ended || s->p->word)
             break;
-        if (s->p->look)
-            confirm_pass_look(s, (int)s->p->looks); // one that failed leaves no hole
+        if (!s->p->look)
+            continue;
+        confirm_faults_wake_target(s);
+        confirm_pass_look(s, (int)s->p->looks); // one that failed leaves no hole
     }
     s->p->driven_s = (double)(clock_mono_ns() - began) / 1e9;
+    confirm_faults_end(s);
+    confirm_probes_end(s);
     s->p->ended_itself = s->ended;
 }
 

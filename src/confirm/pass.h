@@ -11,17 +11,22 @@ enum { CONFIRM_PIDS_MAX = 256 };
 struct confirm_pass {
     // in
     const struct profile *profile; // with its load scaled already
+    const struct profile *plan;    // the run's own: its faults and probes are those that are replayed
     const char *tool;              // "memcheck", "massif" or "dhat"
     const char *dir;               // a private directory of the pass
     int dir_fd;
     bool reachable;                // other users can get to dir, when it lets them
     double for_s, scale, within_s; // within: the whole pass
+    double press;                  // times of the run's timeline are multiplied by it
     double files;                  // descriptors it may have at once; 0: as we
     double memory_bytes;           // of all its processes together
     double output_bytes;           // of all files in dir
     bool progress;
     bool look;                   // memcheck is asked while the target works, and answers into sites
     struct confirm_sites *sites; // where the files of each process lie is noted there; NULL: it is not
+    struct confirm_fault
+        *fault_results; // what came of each fault and probe of the profile is noted there; NULL: nowhere
+    struct confirm_probe *probe_results;
     // out
     bool started, ready, ended_itself;
     int wait_status;

@@ -16,7 +16,9 @@ struct passing {
     pid_t mute[CONFIRM_PIDS_MAX]; // do not answer vgdb
     size_t n_mute;
     struct load *load;
-    struct confirm_deps *deps; // NULL: the target has none
+    struct confirm_deps *deps;     // NULL: the target has none
+    struct confirm_faults *faults; // while it is under load; NULL: the profile has none
+    struct confirm_probes *probes; // the same
 };
 
 #define CONFIRM_DEP_DIR "dep." // of a dependency in the directory of the pass
@@ -37,6 +39,25 @@ void confirm_set_env(const struct profile_pair *env, int n);
 bool confirm_deps_start(struct passing *s);
 void confirm_deps_end(struct passing *s);
 
+// Of a dependency that the profile has: a signal to it, or with `all` to everybody in its group; 0 is its own signal to
+// end. Whether it has ended, how long it may take for that, and its start anew (nobody waits until it is ready).
+void confirm_dep_signal(struct passing *s, const char *name, int sig, bool all);
+bool confirm_dep_gone(struct passing *s, const char *name);
+double confirm_dep_patience_s(const struct passing *s, const char *name);
+int confirm_dep_start_again(struct passing *s, const char *name, struct seep_err *err);
+struct fault_proxies *confirm_deps_proxies(struct passing *s); // NULL: there are none
+
+// faults.c: from the begin of the time under load to its end, when all is undone; harmless without faults. turn does
+// what is due. wake_target ends its pause at once.
+void confirm_faults_begin(struct passing *s);
+void confirm_faults_turn(struct passing *s);
+void confirm_faults_wake_target(struct passing *s);
+void confirm_faults_end(struct passing *s);
+
+// probes.c: those before the load, and from now on the continuous ones; then no more of these, and those at the end.
+void confirm_probes_begin(struct passing *s);
+void confirm_probes_end(struct passing *s);
+
 // Waits up to 100 ms for output and looks at all limits. False when the pass is over: it ended, or passed a limit.
 bool confirm_pass_watch(struct passing *s, const char *doing);
 
@@ -45,6 +66,7 @@ void confirm_pass_wait(struct passing *s);
 
 // looks.c: does valgrind watch a process yet? Notes where the files of new processes lie; ends with `sig` whoever the
 // main process left, until `end`.
+size_t confirm_pass_pids(const struct confirm_pass *p, pid_t pids[CONFIRM_PIDS_MAX]); // those it watches
 bool confirm_pass_has_begun(const struct passing *s);
 void confirm_pass_note_places(struct passing *s);
 void confirm_pass_stop_rest(struct passing *s, int sig, int64_t end);

@@ -56,6 +56,32 @@ static void put_elsewhere(struct text *t, const struct confirm *c)
     }
 }
 
+// What was left out comes first in mind when a stack was not seen.
+static void put_faults(struct text *t, const struct confirm *c)
+{
+    char time[32];
+    for (size_t i = 0; i < c->n_faults; i++) {
+        const struct confirm_fault *f = &c->faults[i];
+        text_put(t, f->times > 0 ? TEXT_PLAIN : TEXT_YELLOW, "  fault   ");
+        text_foreign(t, TEXT_PLAIN, f->name, 40);
+        if (f->times > 0)
+            text_printf(t, TEXT_PLAIN, ": %s, %d time%s", f->what, f->times, f->times == 1 ? "" : "s");
+        if (f->times > 0 && f->for_s > 0)
+            text_printf(t, TEXT_PLAIN, " for %s", units_duration(time, sizeof time, f->for_s));
+        if (f->why[0]) {
+            text_put(t, TEXT_PLAIN, ". ");
+            text_wrapped(t, TEXT_YELLOW, f->why, 10);
+        }
+        text_end_line(t);
+    }
+    for (size_t i = 0; i < c->n_probes; i++) {
+        text_put(t, TEXT_DIM, "  probe   ");
+        text_foreign(t, TEXT_PLAIN, c->probes[i].name, 40);
+        text_printf(t, TEXT_DIM, ": asked %d times, %d failed", c->probes[i].runs, c->probes[i].failures);
+        text_end_line(t);
+    }
+}
+
 static void put_reason(struct text *t, const char *tool, const struct confirm_picture *p)
 {
     if (!p->reason)
@@ -158,6 +184,7 @@ int confirm_text(const struct confirm *c, const struct report_style *style, stru
     for (size_t i = 0; i < c->n_stacks; i++)
         put_stack(&t, &c->stacks[i]);
     put_elsewhere(&t, c);
+    put_faults(&t, c);
     put_massif(&t, &c->massif);
     put_dhat(&t, c);
     put_cost(&t, c);
@@ -191,6 +218,33 @@ static void json_picture(struct jsonw *w, const char *name, const char *at, cons
         jsonw_object(w, NULL);
         jsonw_double(w, at, p->at[i]);
         jsonw_double(w, "heap_bytes", p->bytes[i]);
+        jsonw_end_object(w);
+    }
+    jsonw_end_array(w);
+}
+
+static void json_faults(struct jsonw *w, const struct confirm *c)
+{
+    jsonw_array(w, "faults");
+    for (size_t i = 0; i < c->n_faults; i++) {
+        const struct confirm_fault *f = &c->faults[i];
+        jsonw_object(w, NULL);
+        jsonw_string(w, "name", f->name);
+        jsonw_string(w, "what", f->what);
+        jsonw_int(w, "times", f->times);
+        jsonw_double(w, "at_s", f->at_s);
+        jsonw_double(w, "for_s", f->for_s);
+        jsonw_string(w, "reason", f->why[0] ? f->why : NULL);
+        jsonw_end_object(w);
+    }
+    jsonw_end_array(w);
+    jsonw_array(w, "probes");
+    for (size_t i = 0; i < c->n_probes; i++) {
+        jsonw_object(w, NULL);
+        jsonw_string(w, "name", c->probes[i].name);
+        jsonw_int(w, "runs", c->probes[i].runs);
+        jsonw_int(w, "failures", c->probes[i].failures);
+        jsonw_string(w, "reason", c->probes[i].why[0] ? c->probes[i].why : NULL);
         jsonw_end_object(w);
     }
     jsonw_end_array(w);
@@ -246,6 +300,7 @@ static void json_rest(struct jsonw *w, const struct confirm *c)
         jsonw_end_object(w);
     }
     jsonw_end_array(w);
+    json_faults(w, c);
     json_picture(w, "massif", "t_s", &c->massif);
     jsonw_end_object(w);
     json_dhat(w, c);

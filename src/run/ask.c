@@ -216,3 +216,24 @@ bool run_ask_command(const struct run_ask_command *ask, bool *cut, char why[RUN_
     launch_free(words);
     return ok;
 }
+
+bool run_ask_probe(const struct profile_probe *probe, double within_s, const atomic_bool *cancel, char why[RUN_ASK_WHY])
+{
+    bool cut;
+    if (probe->http)
+        return run_ask_http(&(struct run_ask_http){.url = probe->http,
+                                                   .within_s = within_s,
+                                                   .status = probe->status,
+                                                   .n_status = probe->n_status,
+                                                   .contains = probe->contains},
+                            why);
+    if (probe->tcp)
+        return run_ask_tcp(probe->tcp, within_s, why);
+    struct run_ask_command command = {.argv = probe->argv,
+                                      .expand = true,
+                                      .last_ns = clock_mono_ns() + (int64_t)(within_s * 1e9),
+                                      .cancel = cancel,
+                                      .exit_code = probe->exit_code,
+                                      .contains = probe->contains};
+    return run_ask_command(&command, &cut, why);
+}

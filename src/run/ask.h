@@ -26,7 +26,7 @@ bool run_ask_tcp(const char *where, double within_s, char why[RUN_ASK_WHY]);
 
 struct run_ask_command {
     char *const *argv;
-    bool expand; // ${env:NAME} in its words is replaced here and now
+    bool expand;               // ${env:NAME} in its words is replaced here and now
     int64_t last_ns;           // CLOCK_MONOTONIC: killed then, with all its children
     const atomic_bool *cancel; // killed when it becomes true; NULL: never
     int exit_code;             // wanted
@@ -36,5 +36,10 @@ struct run_ask_command {
 };
 // *cut: it was killed for lack of time, or cancelled.
 bool run_ask_command(const struct run_ask_command *ask, bool *cut, char why[RUN_ASK_WHY]);
+
+struct profile_probe;
+// What a probe of the profile asks, within so many seconds; `cancel` ends a command.
+bool run_ask_probe(const struct profile_probe *probe, double within_s, const atomic_bool *cancel,
+                   char why[RUN_ASK_WHY]);
 
 #endif

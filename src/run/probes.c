@@ -33,34 +33,12 @@ struct run_probes {
 
 // ---- one probe, on its thread
 
-static bool ask(struct probe *p, int64_t begin_ns)
-{
-    const struct profile_probe *w = p->want;
-    bool cut;
-    if (w->http)
-        return run_ask_http(&(struct run_ask_http){.url = w->http,
-                                                   .within_s = w->within_s,
-                                                   .status = w->status,
-                                                   .n_status = w->n_status,
-                                                   .contains = w->contains},
-                            p->why);
-    if (w->tcp)
-        return run_ask_tcp(w->tcp, w->within_s, p->why);
-    struct run_ask_command command = {.argv = w->argv,
-                                      .expand = true,
-                                      .last_ns = begin_ns + (int64_t)(w->within_s * 1e9),
-                                      .cancel = &p->run->probes->cancel,
-                                      .exit_code = w->exit_code,
-                                      .contains = w->contains};
-    return run_ask_command(&command, &cut, p->why);
-}
-
 static void probe_work(void *ctx)
 {
     struct probe *p = ctx;
     int64_t begin = clock_mono_ns();
     p->why[0] = '\0';
-    p->ok = ask(p, begin);
+    p->ok = run_ask_probe(p->want, p->want->within_s, &p->run->probes->cancel, p->why);
     p->took_s = (double)(clock_mono_ns() - begin) / 1e9;
 }
 

@@ -130,6 +130,23 @@ YAML
     done
     fact ours.supp.json 's["keep"] == "not_seen" and "suppression" in c["stacks"][0]["reason"]'
     fact absent.supp.json 'c["reason"] == "error" and "absent.supp" in c["reason_text"] and s["keep"] == "not_seen"'
+    # Faults and probes of the profile are done again, but for what valgrind cannot stand; each says what came of it.
+    cp -r results/prefork results/faulty
+    sqlite3 results/faulty/run.db "update meta set value = cast(json_set(value, '\$.faults', json('[
+        {\"name\":\"slow\",\"at\":\"1s\",\"for\":\"1s\",\"proxy\":\"cache\",\"toxic\":\"latency\",\"latency\":\"5ms\"},
+        {\"name\":\"frozen\",\"at\":\"2s\",\"for\":\"500ms\",\"pause\":\"redis\"},
+        {\"name\":\"again\",\"at\":\"4s\",\"restart\":\"redis\"},
+        {\"name\":\"stopped\",\"at\":\"2s\",\"for\":\"500ms\",\"pause\":\"target\"},
+        {\"name\":\"killed\",\"at\":\"3s\",\"kill\":\"target\"},
+        {\"name\":\"late\",\"at\":\"6s\",\"for\":\"900ms\",\"pause\":\"redis\"}]'), '\$.probes', json('[
+        {\"name\":\"port\",\"tcp\":\"127.0.0.1:$port\",\"when\":\"edges\"},
+        {\"name\":\"never\",\"command\":[\"false\"],\"when\":\"continuous\",\"every\":\"100ms\"}]')) as blob) where key = 'profile'"
+    "$SEEP" confirm faulty --for 4s -f json -O faulty.json || true
+    fact faulty.json '{f["name"]: f["times"] for f in c["faults"]} == {"slow": 1, "frozen": 1, "again": 1, "stopped": 1, "killed": 0, "late": 0}'
+    fact faulty.json '["process" in f["reason"] for f in c["faults"] if f["name"] == "killed"] == [True] and all(f["reason"] is None for f in c["faults"][:4])'
+    fact faulty.json '{p["name"]: (p["runs"] > 0, p["failures"] == p["runs"]) for p in c["probes"]} == {"port": (True, False), "never": (True, True)}'
+    run "$SEEP" confirm faulty --for 1s # too short for any that lasts
+    [[ "$output" == *"fault   killed. Not replayed: memcheck's books end with the process"* ]]
     [ -z "$(ls -A "$TMPDIR")" ]
 }
 
