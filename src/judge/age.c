@@ -72,7 +72,10 @@ static bool old_ones_die(const struct judge_stacks_input *in, size_t s)
     if (!in->age_bytes || in->n_epochs < 4)
         return false;
     double old = judge_age_born(in, s, 1, in->n_epochs / 2), all = judge_age_born(in, s, 1, in->n_epochs);
-    return all > 0 && old < .05 * all;
+    // Where growth set in late there were no old ones that could have died.
+    size_t m = in->m, q = m / 10 > 0 ? m / 10 : 1;
+    double then = mean_of(in->live + s * m, m / 2, m / 2 + q), now = mean_of(in->live + s * m, m - q, m);
+    return all > 0 && old < .05 * all && then > .2 * now;
 }
 
 static enum judge_class class_of_growing(const struct judge_stacks_input *in, size_t s)

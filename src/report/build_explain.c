@@ -57,11 +57,36 @@ static struct judge_rate line_rate(const double *t, double *y, size_t n)
 }
 
 // Aligned values of all that the parts are made of; NULL where there is no such series.
-enum source { RSS, HEAP, HEAP_RESIDENT, ALLOC_RESIDENT, THREAD_STACKS, MMAP, RSS_FILE, RSS_SHMEM, PROBE, SOURCES };
+enum source {
+    RSS,
+    RSS_ANON,
+    HEAP,
+    HEAP_UNTOUCHED,
+    HEAP_RESIDENT,
+    ALLOC_RESIDENT,
+    THREAD_STACKS,
+    MMAP,
+    RSS_FILE,
+    RSS_SHMEM,
+    PROBE,
+    SOURCES
+};
+
+// A look that is taken more rarely than the others holds until the next one; before the first, that one.
+static void hold(double *y, size_t n)
+{
+    double last = NAN;
+    for (size_t i = 0; i < n && isnan(last); i++)
+        last = y[i];
+    for (size_t i = 0; i < n; i++)
+        last = y[i] = isnan(y[i]) ? last : y[i];
+}
 
 static int read_sources(struct build *b, double *v[SOURCES], struct seep_err *err)
 {
     static const char *const names[SOURCES] = {[RSS] = S_RSS,
+                                               [RSS_ANON] = S_RSS_ANON,
+                                               [HEAP_UNTOUCHED] = S_HEAP_UNTOUCHED,
                                                [HEAP_RESIDENT] = S_HEAP_RESIDENT,
                                                [ALLOC_RESIDENT] = S_ALLOC_RESIDENT,
                                                [MMAP] = S_MMAP_ANON,
@@ -78,6 +103,8 @@ static int read_sources(struct build *b, double *v[SOURCES], struct seep_err *er
         if (failed)
             return -1;
     }
+    if (v[HEAP_UNTOUCHED] != NULL)
+        hold(v[HEAP_UNTOUCHED], b->ticks.n);
     return 0;
 }
 
@@ -86,23 +113,33 @@ static double value_of(double *const v[SOURCES], enum source s, size_t i)
     return v[s] == NULL ? NAN : v[s][i];
 }
 
+// What of the live bytes is resident: not what was allocated and never written to. Small blocks that were not written
+// to either show by what the allocator holds resident: more than that no live bytes can be; where its mappings are not
+// known, no more than all anonymous memory.
+static double live_resident_at(double *const v[SOURCES], size_t i)
+{
+    double untouched = value_of(v, HEAP_UNTOUCHED, i), most = value_of(v, HEAP_RESIDENT, i);
+    double live = value_of(v, HEAP, i) - (isfinite(untouched) ? untouched : 0);
+    return fmax(0, fmin(live, isfinite(most) ? most : value_of(v, RSS_ANON, i)));
+}
+
 // What the allocator holds resident beyond what is live: its mappings as the kernel counts them, so that the parts add
 // up; its own figure only where those are not known. Where nobody told the program's own mappings apart (it was
 // attached to), they are among the resident ones, and what of these is the allocator's is unknown.
 static double fragmentation_at(double *const v[SOURCES], size_t i)
 {
     if (v[HEAP_RESIDENT] == NULL)
-        return value_of(v, ALLOC_RESIDENT, i) - value_of(v, HEAP, i);
+        return value_of(v, ALLOC_RESIDENT, i) - live_resident_at(v, i);
     if (!isfinite(value_of(v, MMAP, i)))
         return NAN;
-    return value_of(v, HEAP_RESIDENT, i) - value_of(v, HEAP, i);
+    return value_of(v, HEAP_RESIDENT, i) - live_resident_at(v, i);
 }
 
 static double part_at(double *const v[SOURCES], enum judge_part part, size_t i)
 {
     switch (part) {
     case JUDGE_PART_HEAP:
-        return value_of(v, HEAP, i);
+        return live_resident_at(v, i);
     case JUDGE_PART_FRAGMENTATION:
         return fragmentation_at(v, i);
     case JUDGE_PART_THREAD_STACKS:
@@ -183,17 +220,20 @@ static double rest_at(double *const v[SOURCES], const struct fit *f, size_t i)
     return rest;
 }
 
-// JUDGE_PARTS stands for the whole.
-static struct judge_rate rate_of(const struct build *b, double *const v[SOURCES], struct fit *f, enum judge_part part)
+// Beside the parts.
+enum { THE_WHOLE = JUDGE_PARTS, UNTOUCHED };
+
+static struct judge_rate rate_of(const struct build *b, double *const v[SOURCES], struct fit *f, int part)
 {
-    if (part < JUDGE_PART_UNEXPLAINED && !f->with[part])
+    if (part == UNTOUCHED ? !f->with[JUDGE_PART_HEAP] : part < JUDGE_PART_UNEXPLAINED && !f->with[part])
         return unknown;
     for (size_t k = 0; k < f->n; k++) {
         size_t i = f->tick[k];
         f->t[k] = b->r->t_s[i];
-        f->y[k] = part == JUDGE_PARTS              ? value_of(v, RSS, i)
+        f->y[k] = part == THE_WHOLE                ? value_of(v, RSS, i)
+                  : part == UNTOUCHED              ? value_of(v, HEAP, i) - live_resident_at(v, i)
                   : part == JUDGE_PART_UNEXPLAINED ? rest_at(v, f, i)
-                                                   : part_at(v, part, i);
+                                                   : part_at(v, (enum judge_part)part, i);
     }
     return line_rate(f->t, f->y, f->n);
 }
@@ -209,8 +249,9 @@ int build_explain(struct build *b, struct seep_err *err)
         struct judge_rate parts[JUDGE_PARTS];
         choose_parts(b, v, &f);
         for (int p = 0; p < JUDGE_PARTS; p++)
-            parts[p] = rate_of(b, v, &f, (enum judge_part)p);
-        b->r->explained_whole = rate_of(b, v, &f, JUDGE_PARTS);
+            parts[p] = rate_of(b, v, &f, p);
+        b->r->explained_whole = rate_of(b, v, &f, THE_WHOLE);
+        b->r->explained_untouched = rate_of(b, v, &f, UNTOUCHED);
         b->r->explained_known = isfinite(b->r->explained_whole.slope_per_s);
         judge_explain(&b->r->explained_whole, parts, b->r->explained);
     }

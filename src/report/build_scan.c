@@ -27,6 +27,14 @@ struct build_unreachable build_read_unreachable(struct build *b, uint32_t stack)
     return u;
 }
 
+// What is lost stands by itself. That nothing is lost follows only from most of the blocks, not from a few of them.
+static double share_of(const struct build_unreachable *u)
+{
+    double share = u->checked > 0 ? (double)u->blocks / (double)u->checked : NAN;
+    bool few = u->undecided != SEEP_UNKNOWN && u->undecided > 3 * u->checked;
+    return few && u->blocks * 4 < u->checked ? NAN : share;
+}
+
 int build_unreachable_shares(struct build *b, struct seep_err *err)
 {
     size_t n = b->n_stack_infos;
@@ -35,7 +43,7 @@ int build_unreachable_shares(struct build *b, struct seep_err *err)
         return build_no_memory(err);
     for (size_t s = 0; s < n; s++) {
         struct build_unreachable u = build_read_unreachable(b, b->stack_infos[s].id);
-        b->unreachable[s] = u.checked > 0 ? (double)u.blocks / (double)u.checked : NAN;
+        b->unreachable[s] = share_of(&u);
     }
     b->stacks_input.unreachable_share = b->unreachable;
     return 0;

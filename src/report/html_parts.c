@@ -179,7 +179,11 @@ void html_explained(const struct report *r, struct seep_buf *out)
         judge_format(hi, sizeof hi, e->hi_per_s, JUDGE_U_BYTES_PER_S);
         buf_printf(out, "<small>%s to %s</small></li>", lo, hi);
     }
-    buf_str(out, "</ul></div></section>\n");
+    buf_str(out, "</ul>");
+    char note[160];
+    if (*report_untouched_text(r, note, sizeof note))
+        buf_printf(out, "<p class=\"note\">%s</p>", note);
+    buf_str(out, "</div></section>\n");
 }
 
 // ---- tables ---------------------------------------------------------------------------------------------------------

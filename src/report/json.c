@@ -207,6 +207,8 @@ static void put_explained(struct jsonw *w, const struct report *r)
         jsonw_double(w, "slope_bytes_per_hour", e->rate.slope_per_s * hour_s);
         report_json_interval(w, e->rate.lo_per_s * hour_s, e->rate.hi_per_s * hour_s);
         jsonw_double(w, "share", e->share);
+        if (p == JUDGE_PART_HEAP)
+            jsonw_double(w, "untouched_bytes_per_hour", r->explained_untouched.slope_per_s * hour_s);
         jsonw_end_object(w);
     }
     jsonw_end_array(w);

@@ -50,6 +50,10 @@
 // (mmap.anon is absent then) of all anonymous mappings but stacks
 #define S_HEAP_RESIDENT "heap.resident"
 
+// bytes, gauge: of the live blocks, whole pages that nobody has written to; they are in heap.live and in no resident
+// size
+#define S_HEAP_UNTOUCHED "heap.untouched"
+
 // The allocator's own statistics (meta target.allocator names it).
 #define S_ALLOC_ALLOCATED "alloc.allocated" // bytes, gauge
 #define S_ALLOC_ACTIVE    "alloc.active"

@@ -323,6 +323,7 @@ struct report {
     bool explained_known;
     struct judge_rate explained_whole; // without the probe
     struct judge_explained explained[JUDGE_PARTS];
+    struct judge_rate explained_untouched; // live bytes that are not resident, as nobody has written to them
 
     bool stacks_known;                // attribution worked and there were stacks
     struct judge_stacks judge_stacks; // totals only: its arrays are gone
@@ -376,6 +377,8 @@ void report_free(struct report *r); // NULL is allowed
 
 // What stands behind the verdict's word when the run's end is not stored; "" for a run that ended.
 const char *report_verdict_note(const struct report *r);
+// A clause on live bytes that are not resident, "" where it makes no difference to where the growth sits. Returns out.
+const char *report_untouched_text(const struct report *r, char *out, size_t size);
 
 // Finds a growth by name ("heap", "rss"); NULL when it was not measured.
 const struct report_growth *report_find_growth(const struct report *r, const char *name);

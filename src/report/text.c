@@ -58,6 +58,22 @@ static void put_part(struct text *t, const struct judge_explained *e, enum judge
     text_printf(t, TEXT_PLAIN, "%s  ", item);
 }
 
+const char *report_untouched_text(const struct report *r, char *out, size_t size)
+{
+    char rate[48];
+    double slope = r->explained_untouched.slope_per_s, whole = r->explained_whole.slope_per_s;
+    const struct judge_rate *heap = &r->explained[JUDGE_PART_HEAP].rate;
+    out[0] = '\0';
+    if (!(fabs(slope) >= 0.02 * whole) || !isfinite(heap->slope_per_s))
+        return out;
+    judge_format(rate, sizeof rate, fabs(slope), JUDGE_U_BYTES_PER_S);
+    if (slope > 0 && r->explained_untouched.lo_per_s > 0)
+        snprintf(out, size, "%s more is allocated and never written to: live heap, but not resident", rate);
+    else if (slope < 0 && r->explained_untouched.hi_per_s < 0)
+        snprintf(out, size, "%s of the live heap was allocated before and is written to only now", rate);
+    return out;
+}
+
 static void put_explained(struct text *t, const struct report *r)
 {
     char whole[48];
@@ -76,6 +92,12 @@ static void put_explained(struct text *t, const struct report *r)
             put_part(t, &r->explained[p], (enum judge_part)p);
     }
     text_end_line(t);
+    char note[160];
+    if (*report_untouched_text(r, note, sizeof note)) {
+        text_pad(t, 4);
+        text_wrapped(t, TEXT_DIM, note, 4);
+        text_end_line(t);
+    }
 }
 
 // How a series went, in words; information, no gate.

@@ -76,16 +76,27 @@ static void put_per_op(struct text *t, const struct report_stack *s)
     text_put(t, TEXT_PLAIN, "`  ");
 }
 
+// Blocks that the scans could not decide on, beside those that they could.
+static const char *undecided_text(const struct report_stack *s, char *out, size_t size)
+{
+    out[0] = '\0';
+    if (s->unreachable_undecided != SEEP_UNKNOWN && s->unreachable_undecided > 0)
+        snprintf(out, size, "; not decided for %lld more", (long long)s->unreachable_undecided);
+    return out;
+}
+
 static void put_unreachable(struct text *t, const struct report_stack *s)
 {
+    char line[320], more[64];
     if (s->unreachable_checked == SEEP_UNKNOWN || s->unreachable_blocks == 0)
         return;
+    snprintf(line, sizeof line,
+             "unreachable: %lld of %lld checked blocks have no path to them from any root, in %lld of %lld scans%s",
+             (long long)s->unreachable_blocks, (long long)s->unreachable_checked,
+             (long long)(s->unreachable_agreed != SEEP_UNKNOWN ? s->unreachable_agreed : s->unreachable_scans),
+             (long long)s->unreachable_scans, undecided_text(s, more, sizeof more));
     text_pad(t, INDENT);
-    text_printf(t, TEXT_PLAIN,
-                "unreachable: %lld of %lld checked blocks have no path to them from any root, in %lld of %lld scans",
-                (long long)s->unreachable_blocks, (long long)s->unreachable_checked,
-                (long long)(s->unreachable_agreed != SEEP_UNKNOWN ? s->unreachable_agreed : s->unreachable_scans),
-                (long long)s->unreachable_scans);
+    text_wrapped(t, TEXT_PLAIN, line, INDENT + 2);
     text_end_line(t);
 }
 
@@ -134,6 +145,9 @@ static void put_holder(struct text *t, const struct report_stack *s)
         put_holder_of(t, ", held by ", &s->holder);
     }
     put_holder_of(t, ", entered from ", &s->entry);
+    char more[64];
+    if (reachable > 0 && s->unreachable_blocks == 0) // else it was said before
+        text_put(t, TEXT_PLAIN, undecided_text(s, more, sizeof more));
     text_end_line(t);
 }
 

@@ -1,6 +1,7 @@
 // The regions as the memory scan and the split of resident memory see them: see heap.h.
 #include "linux/hold.h"
 #include "run/heap_priv.h"
+#include "seep_wire.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -31,27 +32,35 @@ uint32_t heap_number(const struct run_heap *h, uint32_t region, uint32_t id)
     return 0;
 }
 
-// ---- what the programs mapped themselves
+// ---- pages with content
 
 struct mapped {
     int pagemap_fd;
     double bytes;
+    uint64_t least, looked_at; // of a block, and of all of them
 };
+
+// Private pages with content of [at, end), whole pages; `swapped` counts those that are swapped out too.
+static double populated(int pagemap_fd, uint64_t at, uint64_t end, bool swapped)
+{
+    struct linux_run run[64];
+    double bytes = 0;
+    while (at < end) {
+        uint64_t next = end;
+        ssize_t n = linux_populated(pagemap_fd, at, end, run, 64, &next, NULL);
+        for (ssize_t i = 0; i < n; i++)
+            bytes += (run[i].swapped && !swapped) || run[i].file ? 0 : (double)(run[i].end - run[i].start);
+        if (n < 0 || next <= at)
+            break;
+        at = next;
+    }
+    return bytes;
+}
 
 static int add_mapping(void *arg, const struct wire_block *b)
 {
     struct mapped *m = arg;
-    struct linux_run run[64];
-    uint64_t at = b->address & ~4095ull, end = (b->address + b->bytes + 4095) & ~4095ull;
-    while (at < end) {
-        uint64_t next = end;
-        ssize_t n = linux_populated(m->pagemap_fd, at, end, run, 64, &next, NULL);
-        for (ssize_t i = 0; i < n; i++)
-            m->bytes += run[i].swapped || run[i].file ? 0 : (double)(run[i].end - run[i].start);
-        if (n < 0 || next <= at)
-            return 0;
-        at = next;
-    }
+    m->bytes += populated(m->pagemap_fd, b->address & ~4095ull, (b->address + b->bytes + 4095) & ~4095ull, false);
     return 0;
 }
 
@@ -65,6 +74,56 @@ double heap_mapped_resident(struct run_heap *h, int proc_fd)
             continue;
         wire_scan_maps(g->wire, add_mapping, &m);
         close(m.pagemap_fd);
+        sum = isnan(sum) ? m.bytes : sum + m.bytes;
+    }
+    return sum;
+}
+
+// ---- live blocks without content
+
+#define LARGE_BYTES   (64u << 10)
+#define SAMPLED_MEANS 4             // a block so many times the sampling mean is surely among the samples
+#define LOOKED_AT_MAX (16ull << 30) // of address space: eight bytes are read for each page
+
+static int add_untouched(void *arg, const struct wire_block *b)
+{
+    struct mapped *m = arg;
+    uint64_t at = (b->address + 4095) & ~4095ull, end = (b->address + b->bytes) & ~4095ull;
+    if (b->bytes < m->least || b->inherited || end <= at)
+        return 0;
+    if (end - at > LOOKED_AT_MAX - m->looked_at)
+        return -1;
+    m->looked_at += end - at;
+    m->bytes += (double)(end - at) - populated(m->pagemap_fd, at, end, true);
+    return 0;
+}
+
+// Going through all blocks is dear where there are millions: only when the stacks say that there are large ones.
+static bool has_large(const struct region *g, double least)
+{
+    for (size_t i = 0; i < g->snapshot.stacks; i++)
+        if (g->snapshot.stack[i].klass == SEEP_CLASS_HEAP &&
+            g->snapshot.stack[i].live_bytes > least / 16 * g->snapshot.stack[i].live_blocks)
+            return true;
+    return false;
+}
+
+double heap_untouched(struct run_heap *h, int proc_fd)
+{
+    double sum = NAN, least = fmax(LARGE_BYTES, h->sampled ? SAMPLED_MEANS * h->mean_bytes : 0);
+    uint64_t looked_at = 0;
+    for (size_t i = 0; i < h->n_regions; i++) {
+        const struct region *g = h->regions[i];
+        struct mapped m = {.pagemap_fd = g->alive && heap_tells(g) ? linux_pagemap_open(proc_fd, g->pid, NULL) : -1,
+                           .least = (uint64_t)least,
+                           .looked_at = looked_at};
+        if (m.pagemap_fd < 0)
+            continue;
+        int broken_off = has_large(g, least) ? wire_scan_live(g->wire, add_untouched, &m) : 0;
+        close(m.pagemap_fd);
+        if (broken_off)
+            return NAN;
+        looked_at = m.looked_at;
         sum = isnan(sum) ? m.bytes : sum + m.bytes;
     }
     return sum;

@@ -1,8 +1,8 @@
 // The sample job: see sampler.h.
 //
 // Dear looks (smaps_rollup walks the page tables, smaps writes a text line for every mapping) are taken at most once a
-// second and at most for 2 % of the time; between them statm and status serve. The numbers of processes that end while
-// we read are gone: the sums are of those that lived at the end of the reading.
+// second, in short runs a little more often, and at most for 2 % of the time; between them statm and status serve. The
+// numbers of processes that end while we read are gone: the sums are of those that lived at the end of the reading.
 #include "run/sampler.h"
 #include "base/clock.h"
 #include "linux/mem.h"
@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #define DEAR_PAUSE_NS 1000000000ll
+#define DEAR_LEAST_NS 250000000ll
+#define DEAR_LOOKS    60 // in a run so short that a second apart they would be too few to fit a line through
 #define COPIES_A_TICK 8  // stacks handed to the cross-check; what is more stays in the ring or is overwritten
 #define DEAR_SHARE    50 // a look that takes c of CPU time is taken again after 50 c at the earliest
 
@@ -22,6 +24,7 @@ int sampler_init(struct run_sampler *s, struct seep_err *err)
     s->proc_fd = linux_proc_open(err);
     if (s->proc_fd < 0)
         return -1;
+    s->dear_pause_ns = DEAR_PAUSE_NS;
     s->tree = calloc(1, sizeof *s->tree);
     if (!s->tree)
         return seep_fail(err, SEEP_E_SYSTEM, "There is no memory for the process tree");
@@ -47,9 +50,16 @@ static double micro(int64_t us)
     return us == SEEP_UNKNOWN ? NAN : (double)us / 1e6;
 }
 
-static bool dear_due(int64_t now, int64_t at, int64_t cost)
+void sampler_plan(struct run_sampler *s, double duration_s)
 {
-    return at == 0 || now - at >= (DEAR_PAUSE_NS > cost * DEAR_SHARE ? DEAR_PAUSE_NS - 1000000 : cost * DEAR_SHARE);
+    double pause_ns = duration_s * 1e9 / DEAR_LOOKS;
+    s->dear_pause_ns = (int64_t)fmin(DEAR_PAUSE_NS, fmax(DEAR_LEAST_NS, pause_ns));
+}
+
+static bool dear_due(const struct run_sampler *s, int64_t now, int64_t at, int64_t cost)
+{
+    int64_t pause = s->dear_pause_ns, rest = cost * DEAR_SHARE;
+    return at == 0 || now - at >= (pause > rest ? pause - 1000000 : rest);
 }
 
 static void put_sample(struct run_sampler *s, const struct linux_sample *v, bool rollup)
@@ -135,6 +145,8 @@ static void put_split(struct run_sampler *s)
     s->tick->value[RUN_S_HEAP_RESIDENT] = isfinite(mapped) ? all - fmin(mapped, all) : all;
     if (isnan(mapped))
         s->tick->value[RUN_S_MMAP_ANON] = NAN;
+    if (s->heap)
+        s->tick->value[RUN_S_HEAP_UNTOUCHED] = heap_untouched(s->heap, s->proc_fd);
     const char *past = s->heap ? heap_outside(s->heap, s->proc_fd, outside, brk) : NULL;
     if (past)
         tick_event(s->tick, E_DEGRADED, s->tick->time, s->tick->time, 0, past);
@@ -228,7 +240,7 @@ static void put_outside(struct run_sampler *s)
 static void sample_tree(struct run_sampler *s)
 {
     int64_t now = clock_mono_ns(), spent = clock_thread_cpu_ns();
-    bool rollup = s->edge || dear_due(now, s->rollup_at_ns, s->rollup_cost_ns);
+    bool rollup = s->edge || dear_due(s, now, s->rollup_at_ns, s->rollup_cost_ns);
     struct linux_sample v;
     uint32_t want = LINUX_WANT_FDS | LINUX_WANT_IO | LINUX_WANT_MAPS | (rollup ? LINUX_WANT_ROLLUP : 0);
     if (linux_tree_sample(s->proc_fd, s->tree, want, 0, &v, &s->err))
@@ -278,7 +290,7 @@ void sampler_take(struct run_sampler *s)
     if (s->outside)
         put_outside(s);
     int64_t now = clock_mono_ns(), spent = clock_thread_cpu_ns();
-    if (s->edge || dear_due(now, s->split_at_ns, s->split_cost_ns)) {
+    if (s->edge || dear_due(s, now, s->split_at_ns, s->split_cost_ns)) {
         put_split(s);
         s->split_at_ns = now;
         s->split_cost_ns = clock_thread_cpu_ns() - spent;

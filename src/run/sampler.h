@@ -25,6 +25,7 @@ struct run_sampler {
     struct linux_tree *tree;
     struct linux_tree *before;         // attached: as of the last job
     struct run_crosscheck *crosscheck; // takes the copies of stacks; NULL: nobody wants them
+    int64_t dear_pause_ns;             // between two dear looks at least
     // Costs, to keep dear looks rare: nanoseconds of the last one and when it was.
     int64_t rollup_at_ns, rollup_cost_ns, split_at_ns, split_cost_ns, outside_at_ns, outside_cost_ns;
     double cpu_lost_s, cpu_last_s; // of processes that have ended: the counter never falls
@@ -40,6 +41,8 @@ struct run_sampler {
 // Opens /proc and makes room. Errors: SEEP_E_SYSTEM.
 int sampler_init(struct run_sampler *s, struct seep_err *err);
 void sampler_free(struct run_sampler *s);
+// How long the measured time will be: in a short run dear looks are taken more often than once a second.
+void sampler_plan(struct run_sampler *s, double duration_s);
 
 // Takes the sample into s->tick. Never fails: what could not be read stays NAN and, when the tree itself could not be
 // read, s->err says so.

@@ -353,6 +353,7 @@ int run_make_parts(struct run *r, bool with_heap, bool sampled, struct seep_err 
 {
     if (sampler_init(&r->sampler, err))
         return -1;
+    sampler_plan(&r->sampler, r->duration_s);
     if (with_heap) {
         r->sampler.heap = heap_new(sampled, r->profile->attribution.sampling_mean_bytes, err);
         if (!r->sampler.heap)

@@ -10,9 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GROWTH_MIN_BYTES 4096.0
-#define GROWTH_SHARE     0.002 // of all growth
-#define BLOCKS_MIN       4.0
+// Later ones are a case of their own, with scans of their own: they must be worth it.
+#define GROWTH_FIRST_BYTES 1024.0
+#define GROWTH_LATER_BYTES 4096.0
+#define GROWTH_LATER_SHARE 0.002 // of all growth
+#define BLOCKS_MIN         4.0
 
 void suspects_free(struct run_suspects *s)
 {
@@ -75,15 +77,16 @@ static void offer(struct choosing *c, uint32_t number, double growth)
 
 static void most_grown(const struct run_suspects *s, const struct run_tick *t, struct choosing *c)
 {
-    double all = 0;
+    double all = 0, least = GROWTH_FIRST_BYTES;
     for (size_t i = 1; i < t->n_stacks; i++) { // 0 is "(other)"
         double growth = t->stacks[i].live_bytes - (i < s->n_then ? s->then[i] : 0);
         all += growth > 0 ? growth : 0;
     }
+    if (s->n_cases > 0)
+        least = GROWTH_LATER_SHARE * all > GROWTH_LATER_BYTES ? GROWTH_LATER_SHARE * all : GROWTH_LATER_BYTES;
     for (size_t i = 1; i < t->n_stacks; i++) {
         double growth = t->stacks[i].live_bytes - (i < s->n_then ? s->then[i] : 0);
-        if (growth >= GROWTH_MIN_BYTES && growth >= GROWTH_SHARE * all && t->stacks[i].live_blocks >= BLOCKS_MIN &&
-            !known_already(s, t->stacks[i].stack))
+        if (growth >= least && t->stacks[i].live_blocks >= BLOCKS_MIN && !known_already(s, t->stacks[i].stack))
             offer(c, t->stacks[i].stack, growth);
     }
 }

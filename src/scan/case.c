@@ -270,7 +270,7 @@ static void sum_block(const struct scan_checked *k, uint32_t looks, struct scan_
     bool lost = true, ever_reached = false;
     for (uint32_t i = 0; i < looks; i++) {
         lost &= k->verdict[i] == SCAN_ALIVE_LOST || i < from;
-        ever_reached |= k->verdict[i] == SCAN_ALIVE_REACHABLE;
+        ever_reached |= k->verdict[i] == SCAN_ALIVE_REACHABLE && i >= from;
     }
     out->lost += lost;
     out->checked += lost || ever_reached;

@@ -128,6 +128,8 @@ static void offer(struct scan *s, const struct holding *h, size_t n)
 {
     struct scan_suspect *sus = &s->box->suspect[h->suspect];
     uint32_t checked = distinct(s, h, n, true), all = distinct(s, h, n, false);
+    if (h->kind == SCAN_BY_STACK && all <= sus->chance_hits) // old values in it, for all that can be told (chance.c)
+        return;
     if (worth(h->kind, checked) > worth(sus->holder.kind, sus->holder.blocks)) // the middle pointer stands for all
         describe(s, &h[n / 2], checked, &sus->holder);
     if (h->kind != SCAN_BY_OWN && worth(h->kind, all) > worth(sus->entry.kind, sus->entry.blocks))

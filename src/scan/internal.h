@@ -20,7 +20,7 @@
 // ---- the mailbox between supervisor and worker: a memfd
 
 #define SCAN_BOX_MAGIC   0x78627363u
-#define SCAN_BOX_VERSION 2u
+#define SCAN_BOX_VERSION 3u
 
 enum scan_verdict { SCAN_UNSEEN, SCAN_ALIVE_REACHABLE, SCAN_ALIVE_UNDECIDED, SCAN_ALIVE_LOST, SCAN_FREED };
 
@@ -184,7 +184,9 @@ struct scan {
     size_t n_work, room_work;
     struct scan_note *note;
     size_t n_notes, room_notes;
-    bool chunks; // of glibc: a free block is linked through the end of the one before
+    bool chunks;                // of glibc: a free block is linked through the end of the one before
+    struct scan_chance *chance; // with chunks
+    bool counting;              // the heap is read for that only
     uint64_t unseen, swapped_bytes;
     struct scan_place place; // asked for last
     uint8_t *buffer;
@@ -212,6 +214,16 @@ bool scan_may_be_chunk_link(const struct scan *s, uint64_t value, uint32_t numbe
 // Something points at a block, for the question who holds it; numbers as scan_block_of() has them. at: 0, from is a
 // block.
 void scan_note(struct scan *s, uint32_t block, uint32_t from, uint64_t at, bool unknown);
+
+// chance.c: values that are no pointers. scan_by_chance() answers by what an earlier look, or scan_chance_init(),
+// counted.
+#define SCAN_PLACES 64u // of 16 bytes, from a block's beginning
+int scan_chance_init(struct scan *s);
+void scan_chance_count(struct scan *s, uint32_t block, uint64_t value);
+bool scan_by_chance(const struct scan *s, uint32_t block, uint64_t value);
+void scan_chance_conclude(struct scan *s);
+// Sets by_chance and chance_hits from hits, and slots that can be hit, by place; the last one stands for all behind it.
+void scan_chance_places(const uint64_t hits[SCAN_PLACES], const uint64_t slots[SCAN_PLACES], struct scan_suspect *out);
 
 // young.c: blocks that came while the scan read. The second look at the table finds them, and what is still there.
 int scan_young_blocks(struct scan *s);

@@ -1,6 +1,7 @@
 // One scan from beginning to end. The order matters, because the target goes on meanwhile:
 //
 //   blocks, then mappings    what is known
+//   the heap, in advance     only in the first look: where chance points (chance.c)
 //   roots, then the heap     pointers move from roots into the heap more often than the other way round
 //   young blocks             what was made meanwhile may have taken over pointers: its content makes undecided, and
 //   what
@@ -53,8 +54,8 @@ static int load(struct scan *s)
 
 static int look(struct scan *s)
 {
-    if (scan_choose(s) || scan_held_values(s, true) || scan_sweep_roots(s) || scan_sweep_heap(s) ||
-        scan_young_blocks(s) || scan_held_values(s, false) || scan_sweep_roots(s))
+    if (scan_choose(s) || scan_chance_init(s) || scan_held_values(s, true) || scan_sweep_roots(s) ||
+        scan_sweep_heap(s) || scan_young_blocks(s) || scan_held_values(s, false) || scan_sweep_roots(s))
         return -1;
     scan_young_spread(s);
     scan_spread_hints(s);
@@ -66,6 +67,7 @@ static void unload(struct scan *s)
     scan_graph_free(s);
     scan_known_free(&s->known);
     scan_young_free(s);
+    free(s->chance);
     free(s->span);
     free(s->note);
     free(s->buffer);
@@ -86,6 +88,7 @@ int scan_pass(struct scan_box *box, struct scan_table *table, int memory_fd)
     int rc = load(&s) || look(&s) ? -1 : 0;
     if (rc == 0) {
         scan_holders(&s);
+        scan_chance_conclude(&s);
         box->looks++;
     }
     box->trouble = rc || !s.swapped_bytes ? s.trouble : SCAN_SWAPPED;

@@ -14,10 +14,11 @@
 // Whatever is not certain makes a block *undecided*, never lost: it is reached only through memory of unknown content
 // (freed chunks, allocator metadata, blocks that are not known: most of the heap in sampled mode, all that was
 // allocated before a program was attached to), through the part of a stack below its pointer, through a pointer that
-// could also mean the end of the block before, through a tagged value (upper 16 bits), or through a block that was made
-// while the scan went on. Registers of running threads and those that a system call saves are visible to nobody: a lost
-// component of the graph counts as lost only beyond what that many unseen pointers could hold. A growing list whose
-// head lives in a register is ONE component; a leak makes new ones all the time.
+// could also mean the end of the block before, through a tagged value (upper 16 bits), through a value that is there by
+// chance (chance.c), or through a block that was made while the scan went on. Registers of running threads and those
+// that a system call saves are visible to nobody: a lost component of the graph counts as lost only beyond what that
+// many unseen pointers could hold. A growing list whose head lives in a register is ONE component; a leak makes new
+// ones all the time.
 //
 // What is not covered stands in the report: report_not_covered() has the list.
 #ifndef SEEP_SCAN_SCAN_H
@@ -78,8 +79,10 @@ struct scan_look {                                     // one scan, one suspect
 };
 
 struct scan_suspect {
-    uint32_t stack;    // the region's id
-    uint32_t first, n; // its checked blocks
+    uint32_t stack;     // the region's id
+    uint32_t first, n;  // its checked blocks
+    uint64_t by_chance; // places in its blocks, 16 bytes each, that values point at by chance (chance.c)
+    double chance_hits; // what chance may point at in any one place, at most; 0: it is not at work
     struct scan_look look[SCAN_LOOKS_MAX];
     struct scan_holder holder, entry; // entry: from outside, when the blocks hold each other
 };

@@ -45,14 +45,23 @@ void scan_note(struct scan *s, uint32_t block, uint32_t from, uint64_t at, bool 
         s->note[s->n_notes++] = (struct scan_note){.block = block, .from = from, .at = at, .unknown = unknown};
 }
 
+static bool no_pointer(const struct scan *s, uint64_t value, uint32_t block)
+{
+    return scan_may_be_chunk_link(s, value, block) || scan_by_chance(s, block, value);
+}
+
 // tagged: the value is not quite an address.
 static void found(struct scan *s, const struct scan_source *src, uint64_t at, uint64_t value, bool tagged)
 {
     struct scan_hit hit = scan_known_find(&s->known, value);
+    bool inner = hit.block != SCAN_NONE && src->from == SCAN_FROM_BLOCK && hit.block != src->index;
+    if (inner && !tagged)
+        scan_chance_count(s, hit.block, value);
+    if (s->counting)
+        return;
     if (hit.block == SCAN_NONE && !tagged && src->from != SCAN_FROM_YOUNG)
         scan_young_value(s, src, at, value);
-    if (src->from == SCAN_FROM_YOUNG && !tagged &&
-        !(hit.block != SCAN_NONE && scan_may_be_chunk_link(s, value, hit.block)))
+    if (src->from == SCAN_FROM_YOUNG && !tagged && !(hit.block != SCAN_NONE && no_pointer(s, value, hit.block)))
         scan_young_pointer(s, src->index, hit.block, value);
     if (hit.block == SCAN_NONE || (src->from == SCAN_FROM_BLOCK && hit.block == src->index))
         return;
@@ -60,6 +69,8 @@ static void found(struct scan *s, const struct scan_source *src, uint64_t at, ui
         if (src->links)
             return;
         tagged = true; // perhaps a pointer, perhaps none
+    } else if (inner && scan_by_chance(s, hit.block, value)) {
+        tagged = true;
     }
     if (src->from == SCAN_FROM_UNSURE || src->from == SCAN_FROM_YOUNG || (tagged && src->from == SCAN_FROM_ROOT)) {
         s->known.flags[hit.block] |= SCAN_F_HINTED;
@@ -229,7 +240,7 @@ static void heap_bytes(struct scan *s, const uint8_t *p, size_t n, uint64_t at, 
         uint64_t until = !b ? at + n : inside ? b->address + b->bytes : b->address;
         size_t len = until - at < n ? (size_t)(until - at) - i : n - i;
         struct scan_source src = {inside ? SCAN_FROM_BLOCK : w->between, inside ? w->block : w->span, !inside};
-        if (inside)
+        if (inside && !s->counting)
             scan_begin_block(s, w->block);
         look_at_bytes(s, &src, p + i, len, at + i);
         i += len;
@@ -247,6 +258,7 @@ int scan_sweep_heap(struct scan *s)
         w.between = p->kind == SCAN_SPAN_HEAP ? SCAN_FROM_UNSURE : SCAN_FROM_ROOT;
         each_run(s, p->start, p->end, false, heap_bytes, &w);
     }
-    scan_end_heap(s);
+    if (!s->counting)
+        scan_end_heap(s);
     return s->trouble == SCAN_FINE ? 0 : -1;
 }

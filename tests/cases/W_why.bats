@@ -26,6 +26,8 @@ setup_file() {
     export WORK SEEP SEEP_SOURCE SEEP_BUILD TARGETS
     grow lost why_lost
     grow stale why_stale
+    grow crowd why_crowd
+    grow untouched why_untouched
     grow cycle why_cycle
     grow list why_list
     grow table why_table
@@ -135,4 +137,19 @@ explained() {
 @test "W13 a buffer lost on an error path, held by chance through old values in other blocks: a leak" {
     first stale 's["class"] == "leak" and s["frames"][0]["function"] == "parse"'
     first stale 's["unreachable"]["blocks"] > 50 and s["unreachable"]["agreed"] >= 3'
+}
+
+@test "W14 beside a crowd of buffers nobody writes to, a leak is a leak and a list a list, entered from its variable" {
+    verdict crowd '[s["class"] for s in v["stacks"] if s["frames"][0]["function"] == "draft_new"] == ["leak"]'
+    verdict crowd '[(s["class"], s["holder"]["kind"], s["entry"]["name"]) for s in v["stacks"] if s["frames"][0]["function"] == "item_new"] == [("container", "own", "items_head")]'
+}
+
+@test "W15 what is allocated and not written to is live heap, and no part of the resident growth" {
+    verdict untouched 'v["growth"]["heap"]["slope_bytes_per_hour"] > 100e9'
+    verdict untouched 'next(e["untouched_bytes_per_hour"] for e in v["explained"] if e["part"] == "heap") > 100e9'
+    verdict untouched 'all(abs(e["slope_bytes_per_hour"]) < 5e9 for e in v["explained"] if e["part"] != "probe")'
+    share untouched heap 'x > .6'
+    share untouched unexplained 'abs(x) < .2'
+    tr -s ' \n' ' ' <"$WORK/untouched.out" | grep -q 'GB/h more is allocated and never written to'
+    valid_verdict untouched
 }

@@ -272,6 +272,11 @@ static void ages_blocks_and_reachability_name_the_class(void **state)
     assert_int_equal(out.stack[LEAKING].klass, JUDGE_CLASS_CACHE);
     assert_near(out.stack[LEAKING].survivor_bytes, 0, 0);
     judge_stacks_free(&out);
+    for (size_t j = 0; j < M; j++) // a leak that sets in after half of the time has no old blocks either
+        h.live[LEAKING * M + j] = j < M * 55 / 100 ? 0 : 4e4 * (double)(j - M * 55 / 100);
+    assert_int_equal(judge_stacks(&h.in, &out), 0);
+    assert_int_equal(out.stack[LEAKING].klass, JUDGE_CLASS_LEAK);
+    judge_stacks_free(&out);
 }
 
 static void a_growing_mapping_that_nothing_looked_into_is_no_leak(void **state)
