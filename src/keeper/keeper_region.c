@@ -25,8 +25,13 @@
 
 #define HELLOS_MAX    15
 #define HELLO_WAIT_NS 2000000000u
-#define AHEAD_BYTES   (8u << 20) // committed beyond what is in use
-#define TICK_MS       50
+#define AHEAD_MAIN    (16u << 20) // committed beyond what is in use
+#define AHEAD_CHILD   (4u << 20)
+#define TICK_MS       50 // between two looks at how much is in use
+#define HURRY_MS      5  // the same while a program starts or a pool grows fast
+#define HURRY_NS      200000000u
+#define HURRY_CHUNKS  8 // from one look to the next: that is fast
+#define LOOKS_AHEAD   8 // what grows fast is given enough for so many looks
 #define SPARES        2
 
 struct region {
@@ -34,6 +39,7 @@ struct region {
     uint32_t id, generation;
     pid_t pid; // 0: spare
     uint64_t starttime, committed;
+    uint64_t chunks; // of the pool, in use when last looked at
     bool main, told;
     struct seep_layout layout;
 };
@@ -46,6 +52,8 @@ static struct {
 static int probe_fd = -1;
 static uint32_t last_id;
 static bool children_seen; // spares for children only once there are any
+static uint64_t hurry_until_ns;
+
 static void forget(struct keeper *k, struct region *r)
 {
     if (r->fd >= 0)
@@ -119,6 +127,50 @@ static bool create(struct keeper *k, struct region *r, uint64_t size)
     return true;
 }
 
+// How far ahead of its use the pool is committed: a program that starts may take a megabyte within a few milliseconds,
+// and what it finds no room for has lost its stack for good.
+static uint64_t ahead_of(const struct region *r, uint64_t grown_chunks)
+{
+    uint64_t usual = r->main ? AHEAD_MAIN : AHEAD_CHILD, fast = LOOKS_AHEAD * grown_chunks * SEEP_CHUNK_BYTES;
+    return fast < usual ? usual : fast < AHEAD_MAIN ? fast : AHEAD_MAIN;
+}
+
+// Announced only after it is allocated; a probe that sees the old value keeps to the old part. Touched after that: who
+// is in a hurry can do with what is not.
+static void commit(struct keeper *k, struct region *r, uint64_t want)
+{
+    uint64_t had = r->committed;
+    if (k->stats.region_bytes + (want - had) > k->cfg->regions_total_bytes)
+        return;
+    if (fallocate(r->fd, 0, (off_t)had, (off_t)(want - had)) < 0) {
+        k->stats.warnings |= KEEPER_WARN_REGION_NOMEM;
+        return;
+    }
+    r->committed = want;
+    k->stats.region_bytes += want - had;
+    (void)!pwrite(r->fd, &r->committed, sizeof r->committed,
+                  (off_t)(r->layout.control_offset + offsetof(struct seep_control, committed_bytes)));
+    touch(r->fd, had, want);
+}
+
+static void commit_more(struct keeper *k, struct region *r)
+{
+    uint64_t next = 0, total = r->layout.total_bytes;
+    if (r->committed >= total ||
+        pread(r->fd, &next, sizeof next, offsetof(struct seep_header, pool_next)) != (ssize_t)sizeof next)
+        return;
+    if (next > r->layout.pool_chunks)
+        next = r->layout.pool_chunks;
+    uint64_t grown = next > r->chunks ? next - r->chunks : 0, ahead = ahead_of(r, grown);
+    uint64_t used = r->layout.pool_offset + next * SEEP_CHUNK_BYTES;
+    uint64_t want = used + ahead < total ? used + ahead : total;
+    r->chunks = next;
+    if (grown >= HURRY_CHUNKS)
+        hurry_until_ns = keeper_now_ns() + HURRY_NS;
+    if (used + ahead / 2 > r->committed && want > r->committed)
+        commit(k, r, want);
+}
+
 // The abstract name lives in the network namespace of the caller; a target in one of its own has no probe, which the
 // supervisor reports as not instrumented.
 void keeper_region_open(struct keeper *k)
@@ -144,8 +196,11 @@ void keeper_region_open(struct keeper *k)
         probe_fd = -1;
         return;
     }
-    if (create(k, &main_spare, seep_region_size_for(k->cfg->main_region_bytes, UINT64_MAX)))
+    if (create(k, &main_spare, seep_region_size_for(k->cfg->main_region_bytes, UINT64_MAX))) {
         touch_first(&main_spare);
+        main_spare.main = true;
+        commit_more(k, &main_spare); // nobody waits yet
+    }
 }
 
 size_t keeper_region_poll(struct keeper *k, struct pollfd *fds)
@@ -213,6 +268,7 @@ static struct region *region_for(struct keeper *k, pid_t pid, const struct seep_
     r->starttime = keeper_starttime(pid);
     r->id = ++last_id;
     children_seen |= !main;
+    hurry_until_ns = keeper_now_ns() + HURRY_NS;
     if (initialise(k, r))
         return r;
     forget(k, r);
@@ -286,49 +342,29 @@ void keeper_region_handle(struct keeper *k, const struct pollfd *fds, size_t cou
         }
 }
 
+static int tick_ms(void)
+{
+    return keeper_now_ns() < hurry_until_ns ? HURRY_MS : TICK_MS;
+}
+
 int keeper_region_timeout_ms(struct keeper *k)
 {
     for (int i = 0; i < HELLOS_MAX; i++)
         if (hellos[i].fd >= 0)
-            return TICK_MS;
+            return tick_ms();
     if (k->state != KEEPER_RUNNING && k->state != KEEPER_LINGERING)
         return -1;
     for (int i = 0; i < KEEPER_REGIONS_MAX; i++)
         if (regions[i].fd >= 0 && regions[i].committed < regions[i].layout.total_bytes)
-            return TICK_MS;
+            return tick_ms();
     return -1;
-}
-
-// Announced only after it is allocated; a probe that sees the old value keeps to the old part.
-static void commit_more(struct keeper *k, struct region *r)
-{
-    uint64_t next = 0, total = r->layout.total_bytes;
-    if (pread(r->fd, &next, sizeof next, offsetof(struct seep_header, pool_next)) != (ssize_t)sizeof next)
-        return;
-    uint64_t used = next < r->layout.pool_chunks ? r->layout.pool_offset + next * SEEP_CHUNK_BYTES : total;
-    uint64_t ahead = r->main ? 2 * AHEAD_BYTES : AHEAD_BYTES / 2;
-    if (r->committed >= total || used + ahead / 2 <= r->committed)
-        return;
-    uint64_t want = used + ahead < total ? used + ahead : total;
-    uint64_t grow = want > r->committed ? want - r->committed : 0;
-    if (!grow || k->stats.region_bytes + grow > k->cfg->regions_total_bytes)
-        return;
-    if (fallocate(r->fd, 0, (off_t)r->committed, (off_t)grow) < 0) {
-        k->stats.warnings |= KEEPER_WARN_REGION_NOMEM;
-        return;
-    }
-    touch(r->fd, r->committed, want);
-    r->committed = want;
-    k->stats.region_bytes += grow;
-    (void)!pwrite(r->fd, &r->committed, sizeof r->committed,
-                  (off_t)(r->layout.control_offset + offsetof(struct seep_control, committed_bytes)));
 }
 
 void keeper_region_tick(struct keeper *k)
 {
     static uint64_t last_ns;
     uint64_t now = keeper_now_ns();
-    if (probe_fd < 0 || now - last_ns < TICK_MS * 1000000u)
+    if (probe_fd < 0 || now - last_ns < (uint64_t)tick_ms() * 1000000u)
         return;
     last_ns = now;
     k->stats.regions = 0;
@@ -337,9 +373,13 @@ void keeper_region_tick(struct keeper *k)
             k->stats.regions++;
             commit_more(k, &regions[i]);
         }
+    // One a tick: making one takes milliseconds, in which a child that has just come may need more.
     for (int i = 0; i < SPARES && children_seen && k->state != KEEPER_EMPTY; i++)
-        if (spares[i].fd < 0 && create(k, &spares[i], seep_region_size_for(k->cfg->child_region_bytes, UINT64_MAX)))
-            touch_first(&spares[i]);
+        if (spares[i].fd < 0) {
+            if (create(k, &spares[i], seep_region_size_for(k->cfg->child_region_bytes, UINT64_MAX)))
+                touch_first(&spares[i]);
+            return;
+        }
 }
 
 // For reading alone, and of the process that the region is of; -1 where even the keeper may not.

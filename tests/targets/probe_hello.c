@@ -1,7 +1,7 @@
-// Plays the probe's part towards the keeper: says hello, maps the region, checks it, claims nearly all of the pool and
-// waits until the keeper has committed more, writes to the end of it. argv[1]: "once"; "children N" (N forked children
-// say hello too and live until the end); "stranger" (a hello of a wrong version). Prints "regions R refused F" and
-// pauses.
+// Plays the probe's part towards the keeper: says hello, maps the region, checks it and that a good part of the pool is
+// there already, claims nearly all of it and waits until the keeper has committed more, writes to the end of it.
+// argv[1]: "once"; "children N" (N forked children say hello too and live until the end); "stranger" (a hello of a
+// wrong version). Prints "regions R refused F" and pauses.
 #include "../../probes/seep_region.h"
 
 #include <errno.h>
@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define AT_ONCE (16ull << 20) // what a main process finds committed
 
 static int ask(uint32_t version, struct seep_hello_reply *reply)
 {
@@ -48,6 +50,8 @@ static int use(int fd, uint64_t bytes)
     struct seep_control *c = (struct seep_control *)(base + l.control_offset);
     if (h->magic != SEEP_WIRE_MAGIC || h->total_bytes != bytes || c->committed_bytes < l.pool_offset)
         return 3;
+    if (c->committed_bytes < l.pool_offset + AT_ONCE)
+        return 5;
     __atomic_store_n(&h->pool_next, l.pool_chunks - 1, __ATOMIC_SEQ_CST);
     for (int turns = 0; __atomic_load_n(&c->committed_bytes, __ATOMIC_ACQUIRE) < bytes; turns++) {
         if (turns > 5000)
