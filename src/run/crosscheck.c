@@ -2,10 +2,13 @@
 #include "run/crosscheck.h"
 #include "linux/mem.h"
 #include "resolve/resolve.h"
+#include "seep_wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 static void free_item(struct crosscheck_item *item)
 {
@@ -14,27 +17,49 @@ static void free_item(struct crosscheck_item *item)
     free(item);
 }
 
+struct take {
+    struct crosscheck_item *item;
+    struct stat region;
+    bool same_program, no_memory;
+};
+
+// A program that was executed later has not the region of the one that made the copy.
 static int take_map(const struct linux_map *map, void *arg)
 {
-    struct crosscheck_item *item = arg;
-    if (map->perms[2] != 'x')
+    struct take *t = arg;
+    struct crosscheck_item *item = t->item;
+    t->same_program |= map->inode == t->region.st_ino && map->dev_major == major(t->region.st_dev) &&
+                       map->dev_minor == minor(t->region.st_dev);
+    if (map->perms[2] != 'x' || item->n_maps == CROSSCHECK_MAPS)
         return 0;
     char *path = strdup(map->path);
     if (!path)
-        return 1;
+        return t->no_memory = true;
     item->maps[item->n_maps++] =
         (struct crosscheck_map){.start = map->start, .end = map->end, .file_offset = map->offset, .path = path};
-    return item->n_maps == CROSSCHECK_MAPS;
+    return 0;
 }
 
-void crosscheck_add(struct run_crosscheck *c, int proc_fd, pid_t pid, const struct wire_copy *copy)
+// Asked after the mappings were read: what is still there now was there then.
+static bool is_all_there(struct wire *region, const struct wire_copy *copy)
+{
+    struct wire_module m;
+    for (uint32_t i = 0; i < copy->frames && i < SEEP_FRAMES_MAX; i++)
+        if (copy->frame[i].module && (wire_module(region, copy->frame[i].module, &m) || m.unload_epoch != UINT32_MAX))
+            return false;
+    return true;
+}
+
+void crosscheck_add(struct run_crosscheck *c, int proc_fd, pid_t pid, struct wire *region, const struct wire_copy *copy)
 {
     struct crosscheck_item *item = calloc(1, sizeof *item);
+    struct take t = {.item = item};
     if (!item)
         return;
     item->pid = pid;
     item->copy = *copy;
-    if (linux_maps_each(proc_fd, pid, take_map, item, NULL) < 0 || item->n_maps == 0) {
+    if (fstat(wire_fd(region), &t.region) || linux_maps_each(proc_fd, pid, take_map, &t, NULL) < 0 || t.no_memory ||
+        item->n_maps == 0 || !t.same_program || !is_all_there(region, copy)) {
         free_item(item);
         return;
     }

@@ -35,8 +35,11 @@ struct run_crosscheck {
     uint64_t checked, agreed, gave_up; // gave up: libunwind has no answer, nothing is proved
 };
 
-// Adds a copy with the mappings of its process. Takes `copy` by value of its content. What finds no memory is left out.
-void crosscheck_add(struct run_crosscheck *c, int proc_fd, pid_t pid, const struct wire_copy *copy);
+// Adds a copy out of a process's region, with the mappings that the process has by now. Takes `copy` by value of its
+// content. Left out is what finds no memory, and what these mappings can say nothing of: the process executes another
+// program since, or some code of the stack was unloaded.
+void crosscheck_add(struct run_crosscheck *c, int proc_fd, pid_t pid, struct wire *region,
+                    const struct wire_copy *copy);
 // Checks everything collected. Blocks; a job of its own, or any thread when none runs.
 void crosscheck_work(struct run_crosscheck *c, struct crosscheck_item *items);
 void crosscheck_free(struct run_crosscheck *c);

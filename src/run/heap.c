@@ -434,7 +434,7 @@ void heap_copies(struct run_heap *h, size_t max, heap_copy_fn *each, void *ctx)
         for (size_t i = 0; i < h->n_regions && given < max; i++) {
             if (!h->regions[i]->alive || wire_ring_read(h->regions[i]->wire, copy) != 1)
                 continue;
-            each(h->regions[i]->pid, copy, ctx);
+            each(h->regions[i]->pid, h->regions[i]->wire, copy, ctx);
             any = true;
             given++;
         }

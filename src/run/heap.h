@@ -20,6 +20,7 @@
 #define HEAP_EPOCHS      64 // survivor ages are told in this many parts of the measured time
 
 struct run_heap;
+struct wire;
 struct wire_copy;
 
 struct heap_allocator { // sums over the processes; NAN unknown
@@ -53,8 +54,9 @@ void heap_sample(struct run_heap *h, int proc_fd, const struct linux_tree *tree,
 // when the main process has no region or is still alive. No job running.
 bool heap_at_exit(struct run_heap *h, struct run_tick *tick);
 
-// Copies of stacks that wait in the regions: hands at most `max` to `each`, from all processes in turn. The sample job.
-typedef void heap_copy_fn(pid_t pid, const struct wire_copy *copy, void *ctx);
+// Copies of stacks that wait in the regions: hands at most `max` to `each`, with the region, from all processes in
+// turn. The sample job.
+typedef void heap_copy_fn(pid_t pid, struct wire *region, const struct wire_copy *copy, void *ctx);
 void heap_copies(struct run_heap *h, size_t max, heap_copy_fn *each, void *ctx);
 
 // Region ids to give back to the keeper, those whose last reading stands in a tick up to this one, for only then it is

@@ -170,10 +170,10 @@ static void put_cgroup(struct run_sampler *s)
         s->tick->value[RUN_S_CGROUP_MEMORY] = known(mem.current_bytes);
 }
 
-static void take_copy(pid_t pid, const struct wire_copy *copy, void *ctx)
+static void take_copy(pid_t pid, struct wire *region, const struct wire_copy *copy, void *ctx)
 {
     struct run_sampler *s = ctx;
-    crosscheck_add(s->crosscheck, s->proc_fd, pid, copy);
+    crosscheck_add(s->crosscheck, s->proc_fd, pid, region, copy);
 }
 
 // heap series: the probe's numbers when any region answers
