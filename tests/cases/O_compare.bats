@@ -20,7 +20,7 @@ valid() { # valid SCHEMA FILE
 @test "O01 a build that leaks is a regression with its stack named; the same build twice is none" {
     soak base
     soak again
-    soak leak --leak login
+    soak leak --leak login --leak-bytes 4096 # a thousand times what is allowed: no stall of the machine hides it
     wait
     run "$SEEP" compare base leak
     echo "$output"
@@ -41,7 +41,7 @@ c = json.load(open("compare.json"))
 by = {f["name"]: f for f in c["figures"]}
 assert c["verdict"] == "fail" and c["exit_code"] == 1
 assert by["heap.growth"]["change"] == "regression" and by["heap.growth"]["ci90"][0] > 0, by["heap.growth"]
-assert by["http.errors"]["change"] == "same"
+assert by["http.errors"]["change"] in ("same", "unclear"), by["http.errors"] # a stall may cost both some requests
 assert by["http.rate"]["better"] == "more"
 PY
     run "$SEEP" compare base leak -f md
