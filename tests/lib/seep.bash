@@ -65,14 +65,38 @@ wait_for() {
     done
 }
 
-# verdict RUN-NAME PYTHON-EXPRESSION: evaluates over the verdict as `v`; true or printed value.
+# verdict RUN-NAME PYTHON-EXPRESSION: evaluates over the verdict as `v`; prints the value, and if it is not true what the
+# expression may have looked at.
 verdict() {
     python3 - "$SEEP_RESULTS/$1/verdict.json" "$2" <<'PY'
-import json, sys
+import json, sys, traceback
 v = json.load(open(sys.argv[1]))
-r = eval(sys.argv[2])
+try:
+    r = eval(sys.argv[2])
+except Exception:
+    traceback.print_exc(limit=1, file=sys.stdout)
+    r = None
 print(r)
-sys.exit(0 if r not in (False, None) else 1)
+if r in (False, None):
+    short = lambda x, n=400: x if len(x := json.dumps(x)) <= n else x[:n] + "..."
+    print("not so:", sys.argv[2])
+    print("run", v["run"], "verdict", v["verdict"], "exit", v["exit_code"], "target", short(v["target"].get("exit")))
+    print("evidence", short(v["evidence"], 1600))
+    for key, most in ("gates", 20), ("events", 25):
+        for x in v[key][:most]:
+            print(key, short(x))
+    print("explained", short([(x["part"], x["slope_bytes_per_hour"]) for x in v["explained"] or []], 800))
+    for key, x in v["growth"].items():
+        print("growth", key, x["verdict"], short(x["reason"]))
+    for s in v["stacks"][:8]:
+        frames = [f["function"] or f["module"] for f in s["frames"][:8]]
+        print("stack", short({k: s[k] for k in ("grows", "slope_bytes_per_hour", "ci90", "live_bytes", "live_blocks", "class",
+                                                "unreachable", "holder", "entry", "per_op", "truncated")}, 700))
+        print("     ", " < ".join(map(str, frames)))
+    print("shutdown", short(v["shutdown"], 300))
+    print("load", short({k: x for k, x in (v["load"] or {}).items() if not isinstance(x, (dict, list))}, 600))
+    print("faults", short(v["faults"], 800))
+    sys.exit(1)
 PY
 }
 
