@@ -48,13 +48,16 @@ const struct cmd_command cmd_status = {
 static void print_alive(const struct run_look *look)
 {
     char now[32], total[32];
-    printf("running  %s  supervisor %d", look->phase, look->pid);
+    printf("running  %s%ssupervisor %d", look->phase, look->phase[0] ? "  " : "", look->pid);
     if (look->target_pid)
         printf("  target %d", look->target_pid);
     if (!isnan(look->elapsed_s))
         printf("  %s / %s", units_clock(now, sizeof now, look->elapsed_s),
                units_clock(total, sizeof total, look->total_s));
-    printf("  %lld samples\n", (long long)look->ticks);
+    if (look->ticks != SEEP_UNKNOWN)
+        printf("  %lld samples\n", (long long)look->ticks);
+    else
+        printf("  begins, ends or is too busy to answer\n");
     if (look->line[0])
         printf("%s\n", look->line);
 }
@@ -126,6 +129,9 @@ static void print_text(const struct run_look *look, const char *dir)
         print_alive(look);
     else if (look->alive == RUN_ENDED)
         printf("ended  exit code %d\n", look->exit_code);
+    else if (look->alive == RUN_ORPHANED && look->trouble[0])
+        printf("orphaned  its supervisor is gone, its keeper lives%s and does not answer now (%s)\n",
+               look->target_pid ? " with the target" : "", look->trouble);
     else if (look->alive == RUN_ORPHANED && look->target_pid)
         printf("orphaned  its supervisor is gone, target %d runs on; use: seep resume %s\n", look->target_pid, dir);
     else if (look->alive == RUN_ORPHANED)
@@ -133,7 +139,11 @@ static void print_text(const struct run_look *look, const char *dir)
     else if (look->trouble[0])
         printf("broken  its supervisor is gone and its keeper cannot be asked (%s); use: seep finish %s\n",
                look->trouble, dir);
-    else // the target may live all the same: it is nobody's child any more
+    else if (look->target_pid)
+        printf("broken  its supervisor and its keeper are gone, target %d lives on as nobody's child; use: seep finish "
+               "%s\n",
+               look->target_pid, dir);
+    else
         printf("broken  its supervisor and its keeper are gone; use: seep finish %s\n", dir);
 }
 

@@ -148,6 +148,8 @@ int run_setup_again(struct run *r, bool *alive, struct seep_err *err)
             return -1;
     } else if (boot && err->code != SEEP_E_TARGET) {
         return -1; // another supervisor, or another version: not ours to close
+    } else if (boot && run_keeper_lives(r->dir_fd)) {
+        return seep_fail(err, SEEP_E_TARGET, "The keeper of the run lives and takes no connection now; try again");
     } else if (!boot) {
         snprintf(r->outcome.text, sizeof r->outcome.text, "The machine was started anew during the run.");
     }

@@ -2,6 +2,7 @@
 #include "run/control.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/units.h"
 
 // A socket's name has 108 bytes and a results directory may be deeper: name it through the directory's descriptor.
 static struct sockaddr_un address(int dir_fd)
@@ -70,7 +73,8 @@ int control_answer_hour(int fd, const struct control_hour *hour)
     return send(fd, hour, sizeof *hour, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof *hour ? 0 : -1;
 }
 
-// Connects, asks, and takes the answer. Returns the descriptor with *got bytes in `answer`, or -1.
+// Connects, asks, and takes the answer. Returns the descriptor with *got bytes in `answer` (0: it was closed, -1: none
+// came in time), or -1.
 static int ask(int dir_fd, enum control_verb verb, int timeout_ms, void *answer, size_t size, ssize_t *got,
                struct seep_err *err)
 {
@@ -81,11 +85,25 @@ static int ask(int dir_fd, enum control_verb verb, int timeout_ms, void *answer,
     struct control_request req = {.magic = CONTROL_MAGIC, .version = CONTROL_VERSION, .verb = (uint16_t)verb};
     struct pollfd p = {.fd = fd, .events = POLLIN};
     if (connect(fd, (struct sockaddr *)&sa, sizeof sa) ||
-        send(fd, &req, sizeof req, MSG_NOSIGNAL) != (ssize_t)sizeof req || poll(&p, 1, timeout_ms) != 1) {
+        send(fd, &req, sizeof req, MSG_NOSIGNAL) != (ssize_t)sizeof req) {
         close(fd);
         return seep_fail(err, SEEP_E_TARGET, "No supervisor answers in the run directory");
     }
-    *got = recv(fd, answer, size, 0);
+    *got = -1;
+    if (poll(&p, 1, timeout_ms) == 1 && (*got = recv(fd, answer, size, 0)) < 0)
+        *got = 0;
+    return fd;
+}
+
+// It stands still, or the machine is too busy for it: it lives all the same.
+static int silent(int fd, int timeout_ms, struct control_reply *reply, struct seep_err *err)
+{
+    struct ucred peer = {0};
+    socklen_t len = sizeof peer;
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+    *reply = (struct control_reply){.pid = peer.pid, .elapsed_s = NAN, .total_s = NAN, .ticks = SEEP_UNKNOWN};
+    seep_fail(err, SEEP_E_LIMIT, "The supervisor (process %d) lives and did not answer within %d s", (int)peer.pid,
+              timeout_ms / 1000);
     return fd;
 }
 
@@ -103,6 +121,8 @@ int control_ask(int dir_fd, enum control_verb verb, int timeout_ms, struct contr
     int fd = ask(dir_fd, verb, timeout_ms, reply, sizeof *reply, &n, err);
     if (fd < 0)
         return -1;
+    if (n < 0)
+        return silent(fd, timeout_ms, reply, err);
     if (n != (ssize_t)sizeof *reply || reply->magic != CONTROL_MAGIC || reply->version != CONTROL_VERSION)
         return other_version(fd, err);
     reply->line[sizeof reply->line - 1] = 0;

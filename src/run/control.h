@@ -48,7 +48,8 @@ int control_read(int fd, struct control_request *req);
 int control_answer(int fd, const struct control_reply *reply);
 int control_answer_hour(int fd, const struct control_hour *hour);
 // The client: connects, asks, waits at most timeout_ms. Returns the connected descriptor (for waiting on its close) or
-// -1 with SEEP_E_TARGET when nobody listens.
+// -1 with SEEP_E_TARGET when nobody listens. Who listens and does not answer in time has its pid in the reply and -1 in
+// `ticks`, with SEEP_E_LIMIT in err: the question stays with it, and its answer may still come.
 int control_ask(int dir_fd, enum control_verb verb, int timeout_ms, struct control_reply *reply, struct seep_err *err);
 // The same for the last hour of the load: 0, or -1 when nobody listens or it is not told. Keeps no connection.
 int control_ask_hour(int dir_fd, int timeout_ms, struct control_hour *out, struct seep_err *err);

@@ -2,6 +2,9 @@
 #include "base/fs.h"
 #include "base/units.h"
 #include "keeper/link.h"
+#include "linux/exe.h"
+#include "linux/host.h"
+#include "linux/locks.h"
 #include "linux/pidfd.h"
 #include "report/names.h"
 #include "run/attach.h"
@@ -9,14 +12,17 @@
 #include "run/hour.h"
 #include "run/machine.h"
 #include "run/run.h"
+#include "run/state.h"
 #include "store/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define ASK_MS 2000
@@ -37,8 +43,10 @@ static int end_record(int dir_fd, bool *found, int *exit_code, struct seep_err *
 
 static void fill_alive(struct run_look *out, const struct control_reply *reply)
 {
+    bool answered = reply->magic == CONTROL_MAGIC;
     out->alive = RUN_ALIVE;
-    snprintf(out->phase, sizeof out->phase, "%s", reply->state < RUN_STATES ? run_state_names[reply->state] : "");
+    if (answered && reply->state < RUN_STATES)
+        snprintf(out->phase, sizeof out->phase, "%s", run_state_names[reply->state]);
     out->pid = reply->pid;
     out->target_pid = reply->target_pid;
     out->elapsed_s = reply->elapsed_s;
@@ -47,49 +55,115 @@ static void fill_alive(struct run_look *out, const struct control_reply *reply)
     snprintf(out->line, sizeof out->line, "%s", reply->line);
 }
 
+// The lock of the store is held from a supervisor's first moment to its last, its socket is there in between only; and
+// one that has as many clients as it takes closes the next.
+static bool look_for_writer(int dir_fd, int proc_fd, struct run_look *out)
+{
+    int fd = openat(dir_fd, "run.lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    pid_t holder = fd >= 0 ? linux_flock_holder(proc_fd, fd) : 0;
+    if (fd >= 0)
+        close(fd);
+    if (holder) {
+        out->alive = RUN_ALIVE;
+        out->pid = holder;
+    }
+    return holder != 0;
+}
+
+static bool lives(int proc_fd, pid_t pid, uint64_t starttime_ticks)
+{
+    struct linux_process p;
+    if (pid <= 0 || starttime_ticks == 0 || linux_process_open(proc_fd, pid, starttime_ticks, &p, NULL))
+        return false;
+    bool alive = linux_process_alive(&p);
+    linux_process_close(&p);
+    return alive;
+}
+
 // An attached program has no keeper: it is looked for itself.
-static void look_for_attached(int dir_fd, struct run_look *out)
+static void look_for_attached(int dir_fd, int proc_fd, struct run_look *out)
 {
     struct store *st = NULL;
-    struct linux_process p;
     char *text = NULL;
     pid_t pid;
     uint64_t start;
-    struct seep_err none;
-    if (store_open_read(dir_fd, &st, &none))
+    if (store_open_read(dir_fd, &st, NULL))
         return;
     store_get_meta(st, M_ATTACHED, &text, NULL);
     store_close(st);
-    int proc_fd = attach_parse(text, &pid, &start) ? linux_proc_open(&none) : -1;
-    free(text);
-    if (proc_fd < 0)
-        return;
-    if (linux_process_open(proc_fd, pid, start, &p, &none) == 0) {
-        out->alive = linux_process_alive(&p) ? RUN_ORPHANED : RUN_BROKEN;
-        out->target_pid = out->alive == RUN_ORPHANED ? pid : 0;
-        linux_process_close(&p);
+    if (attach_parse(text, &pid, &start) && lives(proc_fd, pid, start)) {
+        out->alive = RUN_ORPHANED;
+        out->target_pid = pid;
     }
-    close(proc_fd);
+    free(text);
 }
 
-static void look_for_keeper(int dir_fd, struct run_look *out)
+static bool of_this_boot(const struct keeper_start_record *start)
+{
+    char text[64] = "", hex[33];
+    struct linux_host host;
+    int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    linux_host_read(root, &host);
+    if (root >= 0)
+        close(root);
+    linux_hex(start->boot_id, sizeof start->boot_id, hex);
+    for (size_t i = 0, n = 0; host.boot_id[i] && n < sizeof text - 1; i++)
+        if (host.boot_id[i] != '-')
+            text[n++] = host.boot_id[i];
+    return strcmp(text, hex) == 0;
+}
+
+// Its keeper does not answer, which a busy machine can do to it as well: its record says whom to look for.
+static void look_by_record(int dir_fd, int proc_fd, struct run_look *out)
+{
+    struct keeper_start_record start;
+    if (keeper_read_start_record(dir_fd, &start, NULL) != 1 || !of_this_boot(&start))
+        return;
+    if (lives(proc_fd, start.keeper_pid, start.keeper_starttime_ticks))
+        out->alive = RUN_ORPHANED;
+    if (lives(proc_fd, start.target_pid, start.target_starttime_ticks))
+        out->target_pid = start.target_pid;
+}
+
+bool run_keeper_lives(int dir_fd)
+{
+    struct run_look look = {.alive = RUN_BROKEN};
+    int proc_fd = linux_proc_open(NULL);
+    if (proc_fd < 0)
+        return false;
+    look_by_record(dir_fd, proc_fd, &look);
+    close(proc_fd);
+    return look.alive == RUN_ORPHANED;
+}
+
+static void look_for_keeper(int dir_fd, int proc_fd, struct run_look *out)
 {
     struct keeper_link link;
     struct keeper_stats stats;
     struct seep_err err;
     memset(&link, 0, sizeof link);
-    if (keeper_attach(dir_fd, false, &link, &err)) {
-        if (err.code != SEEP_E_TARGET)
-            snprintf(out->trouble, sizeof out->trouble, "%.199s", err.text);
-        return;
-    }
-    if (keeper_status(&link, &stats, &err) == 0) {
+    if (keeper_attach(dir_fd, false, &link, &err) == 0 && keeper_status(&link, &stats, &err) == 0) {
         out->alive = RUN_ORPHANED;
         out->target_pid = stats.state == KEEPER_RUNNING ? stats.target_pid : 0;
     } else {
-        snprintf(out->trouble, sizeof out->trouble, "%.199s", err.text);
+        look_by_record(dir_fd, proc_fd, out);
+        if (out->alive == RUN_ORPHANED || err.code != SEEP_E_TARGET)
+            snprintf(out->trouble, sizeof out->trouble, "%.199s", err.text);
     }
     keeper_close(&link);
+}
+
+// No supervisor answers, and there is no end record.
+static void look_around(int dir_fd, struct run_look *out)
+{
+    int proc_fd = linux_proc_open(NULL);
+    if (proc_fd < 0 || !look_for_writer(dir_fd, proc_fd, out)) {
+        look_for_keeper(dir_fd, proc_fd, out);
+        if (out->alive == RUN_BROKEN)
+            look_for_attached(dir_fd, proc_fd, out);
+    }
+    if (proc_fd >= 0)
+        close(proc_fd);
 }
 
 int run_look(const char *dir, struct run_look *out, struct seep_err *err)
@@ -113,9 +187,7 @@ int run_look(const char *dir, struct run_look *out, struct seep_err *err)
         out->alive = RUN_ENDED;
     } else if (rc == 0) {
         out->exit_code = -1;
-        look_for_keeper(dir_fd, out);
-        if (out->alive == RUN_BROKEN)
-            look_for_attached(dir_fd, out);
+        look_around(dir_fd, out);
     }
     close(dir_fd);
     return rc;
@@ -150,6 +222,16 @@ int run_look_hour(const char *dir, struct load_minute *out)
     return n;
 }
 
+// Is there nobody any more at the other end? What it still said, late, is read and dropped.
+static bool is_closed(int fd)
+{
+    struct control_reply late;
+    ssize_t n;
+    while ((n = recv(fd, &late, sizeof late, MSG_DONTWAIT)) > 0)
+        ;
+    return n == 0 || (errno != EAGAIN && errno != EINTR);
+}
+
 // Waits on the supervisor's socket, which closes when it ends; -1 as limit waits for ever.
 static bool wait_for_close(int fd, double timeout_s)
 {
@@ -160,11 +242,21 @@ static bool wait_for_close(int fd, double timeout_s)
         if (left_ms <= 0)
             return false;
         int n = poll(&p, 1, left_ms > 60000 ? 60000 : (int)left_ms);
-        if (n > 0)
+        if (n > 0 && is_closed(fd))
             return true;
         if (n < 0 && errno != EINTR)
             return true;
     }
+}
+
+static bool writer_lives(int dir_fd)
+{
+    struct run_look look;
+    int proc_fd = linux_proc_open(NULL);
+    bool at_work = proc_fd >= 0 && look_for_writer(dir_fd, proc_fd, &look);
+    if (proc_fd >= 0)
+        close(proc_fd);
+    return at_work;
 }
 
 int run_wait(const char *dir, double timeout_s, int *exit_code, struct seep_err *err)
@@ -183,7 +275,9 @@ int run_wait(const char *dir, double timeout_s, int *exit_code, struct seep_err 
     }
     if (rc == 0)
         rc = end_record(dir_fd, &found, exit_code, err);
-    if (rc == 0 && !found)
+    if (rc == 0 && !found && writer_lives(dir_fd))
+        rc = seep_fail(err, SEEP_E_LIMIT, "The run's supervisor is at work but takes no more clients now, or not yet");
+    else if (rc == 0 && !found)
         rc = seep_fail(err, SEEP_E_TARGET,
                        "The run's supervisor is gone without an end record; use: seep resume %.200s, or seep finish",
                        dir);
@@ -197,12 +291,14 @@ int run_stop(const char *dir, struct seep_err *err)
     int dir_fd = fs_open_dir(dir, false, err);
     if (dir_fd < 0)
         return -1;
-    int fd = control_ask(dir_fd, CONTROL_STOP, ASK_MS, &reply, err);
+    int fd = control_ask(dir_fd, CONTROL_STOP, ASK_MS, &reply, err), rc = 0;
     if (fd < 0)
-        seep_fail(err, SEEP_E_TARGET,
-                  "No supervisor is at work on '%.200s'; if the target still runs, use: seep finish", dir);
-    else
+        rc = seep_fail(err, SEEP_E_TARGET,
+                       "No supervisor is at work on '%.200s'; if the target still runs, use: seep finish", dir);
+    else if (reply.magic != CONTROL_MAGIC)
+        rc = seep_fail(err, SEEP_E_TARGET, "%.300s; it stops as soon as it takes the order", err ? err->text : "");
+    if (fd >= 0)
         close(fd);
     close(dir_fd);
-    return fd < 0 ? -1 : 0;
+    return rc;
 }

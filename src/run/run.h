@@ -46,7 +46,7 @@ int run_finish(const char *dir, bool quiet, struct run_result *out, struct seep_
 // ---- looking at a run from another process --------------------------------------------------------------------------
 
 enum run_alive {
-    RUN_ALIVE,    // a supervisor is at work
+    RUN_ALIVE,    // a supervisor is at work, also one that does not answer: then phase is "" and ticks unknown
     RUN_ORPHANED, // no supervisor; keeper and target may live: resume or finish
     RUN_ENDED,    // the end record is there
     RUN_BROKEN    // neither an end record nor anybody of seep alive: finish it
@@ -56,15 +56,15 @@ struct run_look {
     enum run_alive alive;
     char phase[16];            // name of the state; "" unknown
     int32_t pid;               // of the supervisor, 0 none
-    int32_t target_pid;        // 0 unknown
+    int32_t target_pid;        // 0 unknown; with RUN_BROKEN the one that lives all the same
     double elapsed_s, total_s; // of the measured time; NaN unknown
     int64_t ticks;             // acknowledged; SEEP_UNKNOWN
     int exit_code;             // when ended, else -1
     char line[400];            // the status line as a terminal would show it; "" when there is none
-    char trouble[200];         // RUN_BROKEN although its keeper is there: why it cannot be asked; else ""
+    char trouble[200];         // its keeper is there or may be, and cannot be asked: why; else ""
 };
 
-// Never waits longer than two seconds.
+// Waits at most two seconds for a supervisor's answer, and ten for a keeper's.
 int run_look(const char *dir, struct run_look *out, struct seep_err *err);
 
 // The last hour of the load, of a run that goes on or has ended, by minutes in order of time: `out` has room for

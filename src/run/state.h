@@ -208,6 +208,7 @@ int run_setup_again(struct run *r, bool *alive,
                     struct seep_err *err); // resume, finish; *alive tells whether there is a keeper to go on with
 void run_setup_free(struct run *r);
 uint64_t run_starttime(const struct run *r, pid_t pid); // 0: it is gone
+bool run_keeper_lives(int dir_fd);                      // by its record, whether it answers or not
 int run_make_dir(struct run *r, struct seep_err *err);  // the run directory
 void run_attribution_failed(struct run *r, const char *why);
 void run_derive(struct run *r);                                                        // times from the profile

@@ -230,3 +230,47 @@ SH
     grep -qE '^exit (3|6)$' out.txt
     grep -qx run.db out.txt
 }
+
+@test "F16 a supervisor, and then its keeper, that does not answer lives all the same, and status says so of each" {
+    "$SEEP" run --detach --name silent --duration 300s -o target.life=service -- "$TARGETS/leak_c" 1000 >/dev/null
+    wait_for 20 has_samples silent 2
+    local supervisor keeper target i waiting=()
+    target=$(target silent)
+    supervisor=$("$SEEP" status silent | sed -n 's/.*supervisor \([0-9]*\).*/\1/p' | head -n 1)
+    keeper=$(awk '{print $4}' "/proc/$target/stat")
+    kill -STOP "$supervisor"
+    run -0 "$SEEP" status silent
+    [[ "$output" == "running  supervisor $supervisor "* ]]
+    run -4 "$SEEP" stop silent
+    [[ "$output" == *"lives and did not answer"* ]]
+    kill -KILL "$supervisor"
+    wait_for 20 gone "$supervisor"
+    kill -STOP "$keeper"
+    run -3 "$SEEP" status silent
+    echo "$output"
+    [[ "$output" == "orphaned "*"its keeper lives with the target and does not answer now"* ]]
+    kill -CONT "$keeper"
+    run -3 "$SEEP" status silent
+    [[ "$output" == "orphaned "*"target $target runs on"* ]]
+    kill -KILL "$keeper"
+    wait_for 20 gone "$keeper"
+    run -3 "$SEEP" status silent
+    [[ "$output" == "broken "*"target $target lives on"* ]]
+    kill -KILL "$target"
+    wait_for 20 gone "$target"
+    run -3 "$SEEP" status silent
+    [[ "$output" == "broken  its supervisor and its keeper are gone; use"* ]]
+    # As many as it takes ask at once, and stay: the next learns that it is at work.
+    "$SEEP" run --detach --name many --duration 300s -o target.life=service -- "$TARGETS/leak_c" 0 >/dev/null
+    for i in 1 2 3 4 5 6 7 8; do
+        "$SEEP" wait many &
+        waiting+=("$!")
+    done
+    supervisor=$(sed -n 1p "$SEEP_RESULTS/many/run.lock")
+    full() { run -0 "$SEEP" status many && [[ "$output" == *"too busy to answer"* ]]; }
+    wait_for 30 full
+    [[ "$output" == "running  supervisor $supervisor "* ]]
+    kill -KILL "${waiting[0]}"
+    wait_for 30 "$SEEP" stop many
+    for i in "${waiting[@]:1}"; do wait "$i" || [ $? -le 4 ]; done
+}
