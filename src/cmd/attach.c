@@ -46,8 +46,8 @@ static const char *const description[] = {
     "same report. The process is never signalled: at the end, on Ctrl-C, and when seep is killed it runs on as before, "
     "and there is no shutdown check.",
     "Call stacks come from uprobes on its allocator (glibc, jemalloc, tcmalloc, mimalloc; not one that is linked into "
-    "a "
-    "stripped program), which needs root, CAP_SYS_ADMIN, or from Linux 6.6 on CAP_PERFMON and CAP_BPF; another user's "
+    "a stripped program) and, where BPF can be used, on mmap, munmap and mremap. That needs root, CAP_SYS_ADMIN, or "
+    "from Linux 6.6 on CAP_PERFMON and CAP_BPF; another user's "
     "process, or one with more rights than seep, needs CAP_SYS_PTRACE too. Without them, for a 32-bit program, and "
     "with "
     "attribution.mode=off, totals are judged, "

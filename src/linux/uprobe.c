@@ -67,7 +67,7 @@ static long open_event(struct perf_event_attr *attr, pid_t tid, int cpu)
     return syscall(SYS_perf_event_open, attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-static bool bpf_allowed(void)
+bool linux_uprobe_bpf(void)
 {
     struct linux_uprobes *u = linux_uprobes_new(NULL, 0, UPROBE_WORD_BYTES, true, NULL);
     bool follows = u && linux_uprobes_follows(u);
@@ -95,7 +95,7 @@ int linux_uprobe_allowed(struct seep_err *err)
     }
     if (saved != EACCES && saved != EPERM)
         return saved == ENOSYS ? seep_fail_errno(err, saved, "perf_event_open is not permitted here") : 0;
-    if (bpf_allowed()) // which asks for less than the PMU does
+    if (linux_uprobe_bpf()) // which asks for less than the PMU does
         return 0;
     read_number("/proc/sys/kernel/perf_event_paranoid", &paranoid);
     return seep_fail(err, SEEP_E_UNSUPPORTED,

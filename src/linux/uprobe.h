@@ -65,6 +65,9 @@ struct linux_uprobes;
 // May this process use them at all? 0, or -1 with the sentence that names what is missing (SEEP_E_UNSUPPORTED).
 int linux_uprobe_allowed(struct seep_err *err);
 
+// Can BPF be used for it?
+bool linux_uprobe_bpf(void);
+
 // Makes rings for n points (copied, paths too). stack_bytes of each ENTRY_STACK hit are copied, a multiple of 8. bpf:
 // try it; false: the uprobe PMU alone (tests). Returns NULL with err.
 struct linux_uprobes *linux_uprobes_new(const struct linux_uprobe_point *points, size_t n, uint32_t stack_bytes,

@@ -36,7 +36,7 @@ static bool believed(double lo_per_s, double blocks, double doubt, double limit)
 }
 
 struct allowance {
-    double doubt, limit;
+    double doubt, map_doubt, limit; // doubt of blocks, of mappings
 };
 
 // Is this stack over the limit even when all doubtful blocks were its own?
@@ -47,7 +47,8 @@ static bool stack_believed(const struct build *b, size_t s, const struct judge_s
     if (in->live_blocks == NULL)
         return false;
     const double *blocks = in->live_blocks + s * in->m;
-    return believed(j->lo_per_s, blocks[in->m - 1] - blocks[in->m / 2], a->doubt, a->limit);
+    double doubt = b->stack_infos[s].flags & STACK_MMAP ? a->map_doubt : a->doubt;
+    return believed(j->lo_per_s, blocks[in->m - 1] - blocks[in->m / 2], doubt, a->limit);
 }
 
 static void doubted(struct report_gate *g, double doubt)
@@ -64,9 +65,11 @@ static void doubted(struct report_gate *g, double doubt)
 static int doubt_fail(struct build *b, struct report_gate *g, double doubt, struct seep_err *err)
 {
     bool believe = false;
-    double blocks, last;
+    double blocks, last, map_doubt;
     if (g->gate.kind == JUDGE_M_STACK_GROWTH) {
-        struct allowance a = {doubt, g->gate.limit};
+        if (second_half(b, S_MAPS_DOUBT, &map_doubt, &last, err) != 0)
+            return -1;
+        struct allowance a = {doubt, isfinite(map_doubt) ? map_doubt : doubt, g->gate.limit};
         if (build_over(b, g->gate.limit, stack_believed, &a, &believe, err) != 0)
             return -1;
     } else {

@@ -46,6 +46,8 @@
 // Of an attached program: blocks from before the attach that were freed, records that were lost and the like, each of
 // which may make one block count as live that is not. Growth in blocks is only believed beyond it.
 #define S_HEAP_DOUBT "heap.doubt" // count, counter
+// The same for mappings that the program makes itself.
+#define S_MAPS_DOUBT "maps.doubt" // count, counter
 // bytes, gauge: resident part of the allocator's own mappings, from outside; without a probe that tells them apart
 // (mmap.anon is absent then) of all anonymous mappings but stacks
 #define S_HEAP_RESIDENT "heap.resident"

@@ -147,7 +147,8 @@ static void start_watching(struct run *r)
     r->writer.table = tap_table(r->sampler.tap);
     run_meta(r, M_ATTRIBUTION, "exact");
     run_meta(r, M_HEAP_SOURCE, "requested bytes of the live blocks allocated since the attach");
-    run_event_note(r, E_PROCESS, "The calls of %s are watched from outside by uprobes.", tap_allocator(r->sampler.tap));
+    run_event_note(r, E_PROCESS, "The calls of %s%s are watched from outside by uprobes.", tap_allocator(r->sampler.tap),
+                   tap_sees_maps(r->sampler.tap) ? ", and the program's own of mmap, munmap and mremap," : "");
 }
 
 // When the process started, on the clocks of a run; boot-time ticks are what the kernel has of it.

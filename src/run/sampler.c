@@ -219,6 +219,7 @@ static void put_tap(struct run_sampler *s)
     o[RUN_S_HEAP_ALLOCS] = h.allocs;
     o[RUN_S_HEAP_ALLOC_BYTES] = h.alloc_bytes;
     o[RUN_S_HEAP_DOUBT] = h.doubt;
+    o[RUN_S_MAPS_DOUBT] = h.map_doubt;
 }
 
 // Costs the target nothing and us time: never more than its share.

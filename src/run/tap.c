@@ -30,13 +30,17 @@ struct finding {
     struct text *text;
 };
 
+static bool same_file(const struct tap_core *c, const struct linux_map *m)
+{
+    return m->inode == c->inode && m->dev_major == c->dev_major && m->dev_minor == c->dev_minor;
+}
+
 static int look_for_core(const struct linux_map *m, void *arg)
 {
     struct finding *f = arg;
     for (size_t i = 0; i < f->points->n_cores; i++) {
         const struct tap_core *c = &f->points->cores[i];
-        if (m->perms[2] != 'x' || m->inode != c->inode || m->dev_major != c->dev_major ||
-            m->dev_minor != c->dev_minor || c->from < m->offset || c->to > m->offset + (m->end - m->start))
+        if (m->perms[2] != 'x' || !same_file(c, m) || c->from < m->offset || c->to > m->offset + (m->end - m->start))
             continue;
         f->text->from = m->start + (c->from - m->offset);
         f->text->to = m->start + (c->to - m->offset);
@@ -45,9 +49,26 @@ static int look_for_core(const struct linux_map *m, void *arg)
     return 0;
 }
 
-static bool is_own(pid_t pid, uint64_t caller, void *ctx)
+// The code of a library that is the allocator's or the C library's. An allocator in the program itself is not told from
+// it: what it maps while it allocates is recognised by that.
+static int look_for_libs(const struct linux_map *m, void *arg)
 {
-    struct run_tap *t = ctx;
+    struct finding *f = arg;
+    const struct tap_points *p = f->points;
+    for (size_t i = 0; i < p->n_cores + p->n_libs && m->perms[2] == 'x'; i++) {
+        const struct tap_core *c = i < p->n_cores ? &p->cores[i] : &p->libs[i - p->n_cores];
+        size_t k = i < p->n_cores ? 0 : 1;
+        if (same_file(c, m) && !c->is_program) {
+            f->text->lib[k].from = m->start;
+            f->text->lib[k].to = m->end;
+        }
+    }
+    look_for_core(m, arg);
+    return 0;
+}
+
+static const struct text *text_of(struct run_tap *t, pid_t pid)
+{
     pid_t like = tap_like(t, pid);
     size_t i = 0;
     while (i < t->n_texts && t->texts[i].pid != like)
@@ -56,9 +77,24 @@ static bool is_own(pid_t pid, uint64_t caller, void *ctx)
         i = t->n_texts < TEXTS_MAX ? t->n_texts++ : 0;
         t->texts[i] = (struct text){.pid = like};
         struct finding f = {&t->points, &t->texts[i]};
-        linux_maps_each(t->proc_fd, like, look_for_core, &f, NULL);
+        linux_maps_each(t->proc_fd, like, look_for_libs, &f, NULL);
     }
-    return caller >= t->texts[i].from && caller < t->texts[i].to;
+    return &t->texts[i];
+}
+
+static bool is_own(pid_t pid, uint64_t caller, void *ctx)
+{
+    const struct text *text = text_of(ctx, pid);
+    return caller >= text->from && caller < text->to;
+}
+
+bool tap_own_map(pid_t pid, uint64_t caller, void *ctx)
+{
+    const struct text *text = text_of(ctx, pid);
+    bool own = is_own(pid, caller, ctx);
+    for (size_t i = 0; i < sizeof text->lib / sizeof *text->lib; i++)
+        own |= caller >= text->lib[i].from && caller < text->lib[i].to;
+    return own;
 }
 
 static double memory_for_blocks(const struct tap_options *opt, int proc_fd)
@@ -171,7 +207,9 @@ static int set_up(struct run_tap *t, const struct tap_options *opt, int proc_fd,
     struct resolve *resolver = resolve_start(&ropt, err);
     if (!resolver)
         return -1;
-    if (tap_points_find(&t->points, proc_fd, tree, resolver, err)) {
+    // By the PMU each point costs descriptors for every thread and processor, and time when they are closed.
+    bool maps = !opt->without_bpf && linux_uprobe_bpf();
+    if (tap_points_find(&t->points, proc_fd, tree, resolver, maps, err)) {
         resolve_stop(resolver);
         return -1;
     }
@@ -188,7 +226,7 @@ static int set_up(struct run_tap *t, const struct tap_options *opt, int proc_fd,
     if (!t->live)
         return seep_fail(err, SEEP_E_SYSTEM, "there is no memory for the live set");
     price(t);
-    tap_live_set_asks(t->live, peek, is_own, t);
+    tap_live_set_asks(t->live, peek, is_own, tap_own_map, t);
     t->proc_fd = proc_fd;
     if (watch_all(t, proc_fd, tree, err))
         return -1;
@@ -248,6 +286,11 @@ void tap_free(struct run_tap *t)
 const char *tap_allocator(const struct run_tap *t)
 {
     return t->points.allocator;
+}
+
+bool tap_sees_maps(const struct run_tap *t)
+{
+    return t->points.n_libs > 0;
 }
 
 struct stack_table *tap_table(struct run_tap *t)

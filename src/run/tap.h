@@ -31,9 +31,11 @@ void tap_free(struct run_tap *t); // NULL is allowed
 
 // "jemalloc /usr/lib/...": whose functions are watched.
 const char *tap_allocator(const struct run_tap *t);
+bool tap_sees_maps(const struct run_tap *t); // the program's own mappings too
 
 struct tap_totals { // of blocks allocated since the watching began; NAN when it has ended
     double live_bytes, live_blocks, allocs, alloc_bytes, doubt;
+    double map_doubt; // of the program's own mappings
 };
 
 // The sample job: sums now, with want_stacks the tick's stacks, and rows about what was lost or ended.

@@ -5,6 +5,7 @@
 // them were lost. free() and the old block of realloc() are taken out at the entry, before the allocator can give the
 // address to another thread; a realloc() that fails puts the block back.
 #include "run/tap_live.h"
+#include "run/tap_maps.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,9 @@ struct call {
     enum tap_role role;
     uint32_t function, slot;
     uint64_t sp, argument, size;
-    struct block old; // of realloc; pid 0: not known
+    bool own_map;           // of mmap() and kin: the allocator's or the C library's doing
+    struct block old;       // of realloc; pid 0: not known
+    struct tap_range moved; // of mremap, the same
 };
 
 struct thread {
@@ -39,10 +42,11 @@ struct tap_live {
     struct thread *threads; // open addressing
     size_t n_threads, cap_threads;
     struct tap_sums *sums; // TAP_SLOTS_MAX
+    struct tap_maps maps;
     struct tap_counts counts;
     uint32_t epoch;
     tap_peek_fn *peek;
-    tap_own_fn *own;
+    tap_own_fn *own, *own_map;
     void *ask_ctx;
 };
 
@@ -57,7 +61,7 @@ struct tap_live *tap_live_new(size_t max_blocks)
     l->blocks = calloc(l->cap_blocks, sizeof *l->blocks);
     l->threads = calloc(l->cap_threads, sizeof *l->threads);
     l->sums = calloc(TAP_SLOTS_MAX, sizeof *l->sums);
-    if (!l->blocks || !l->threads || !l->sums) {
+    if (tap_maps_init(&l->maps) || !l->blocks || !l->threads || !l->sums) {
         tap_live_free(l);
         return NULL;
     }
@@ -71,13 +75,15 @@ void tap_live_free(struct tap_live *l)
     free(l->blocks);
     free(l->threads);
     free(l->sums);
+    tap_maps_free(&l->maps);
     free(l);
 }
 
-void tap_live_set_asks(struct tap_live *l, tap_peek_fn *peek, tap_own_fn *own, void *ctx)
+void tap_live_set_asks(struct tap_live *l, tap_peek_fn *peek, tap_own_fn *own, tap_own_fn *own_map, void *ctx)
 {
     l->peek = peek;
     l->own = own;
+    l->own_map = own_map;
     l->ask_ctx = ctx;
 }
 
@@ -203,8 +209,10 @@ static struct thread *thread_of(struct tap_live *l, pid_t tid, pid_t pid)
 
 // ---- calls
 
+static void begin_remap(struct tap_live *l, struct thread *t, struct call *c, const struct linux_uprobe_record *r);
+
 static void begin_call(struct tap_live *l, struct thread *t, const struct linux_uprobe_record *r,
-                       const struct tap_point *p, uint32_t slot)
+                       const struct tap_point *p, uint32_t slot, uint64_t caller)
 {
     uint64_t rdi = r->value[5], rsi = r->value[4], rdx = r->value[1], sp = r->value[7];
     // A nested call stands deeper in the stack; one that jumped here from another function, at the same place.
@@ -240,6 +248,13 @@ static void begin_call(struct tap_live *l, struct thread *t, const struct linux_
         break;
     case TAP_POSIX:
         c->size = rdx;
+        break;
+    case TAP_MAP:
+    case TAP_REMAP:
+        c->size = p->role == TAP_MAP ? rsi : rdx;
+        c->own_map = l->own_map && caller && l->own_map(r->pid, caller, l->ask_ctx);
+        if (p->role == TAP_REMAP && t->depth == 1)
+            begin_remap(l, t, c, r);
         break;
     default:
         break;
@@ -294,6 +309,47 @@ static void resized(struct tap_live *l, struct thread *t, const struct call *c, 
     put_in(l, &b);
 }
 
+// ---- mappings
+
+// Taken out before the kernel can give the range to another thread. It fails only for what names no mapping at all.
+static void unmapped(struct tap_live *l, struct thread *t, const struct linux_uprobe_record *r, uint64_t caller)
+{
+    uint64_t from = r->value[5], to;
+    struct tap_range was;
+    if (!tap_maps_pages(from, r->value[4], &to))
+        return;
+    tap_maps_cut(&l->maps, t->pid, from, to, &was);
+    if (!was.pid && t->depth == 0 && !(l->own_map && caller && l->own_map(r->pid, caller, l->ask_ctx)))
+        l->counts.old_unmaps++;
+}
+
+static void begin_remap(struct tap_live *l, struct thread *t, struct call *c, const struct linux_uprobe_record *r)
+{
+    enum { RCX = 2, DONT_UNMAP = 4 };
+    uint64_t to;
+    if (c->own_map || r->value[RCX] & DONT_UNMAP || !tap_maps_pages(c->argument, r->value[4], &to))
+        return;
+    tap_maps_cut(&l->maps, t->pid, c->argument, to, &c->moved);
+    if (!c->moved.pid)
+        l->counts.old_unmaps++;
+    c->moved.from = c->argument; // of several ranges under one, should it fail
+    c->moved.to = to;
+}
+
+static void mapped(struct tap_live *l, const struct thread *t, const struct call *c, uint64_t result)
+{
+    struct tap_range made = {.from = result, .pid = t->pid, .slot = c->slot, .epoch = l->epoch}, was;
+    if (result > -(uint64_t)4096 || !tap_maps_pages(result, c->size, &made.to)) { // it failed
+        if (c->moved.pid)
+            tap_maps_add(&l->maps, &c->moved);
+        return;
+    }
+    if (c->own_map)
+        tap_maps_cut(&l->maps, t->pid, made.from, made.to, &was);
+    else
+        tap_maps_add(&l->maps, &made);
+}
+
 static void end_call(struct tap_live *l, struct thread *t, const struct linux_uprobe_record *r,
                      const struct tap_point *p)
 {
@@ -311,7 +367,9 @@ static void end_call(struct tap_live *l, struct thread *t, const struct linux_up
         return; // the outermost call says what came of it
     const struct call *c = &t->calls[0];
     uint64_t result = r->value[0];
-    if (c->role == TAP_REALLOC)
+    if (c->role == TAP_MAP || c->role == TAP_REMAP)
+        mapped(l, t, c, result);
+    else if (c->role == TAP_REALLOC)
         realloc_ended(l, t, c, result);
     else if (c->role == TAP_POSIX)
         posix_ended(l, t, c, result);
@@ -369,10 +427,12 @@ void tap_live_take(struct tap_live *l, const struct linux_uprobe_record *r, cons
         end_call(l, t, r, p);
     else if (p->role == TAP_FREE)
         freed(l, t, r, caller);
+    else if (p->role == TAP_UNMAP)
+        unmapped(l, t, r, caller);
     else if (p->role == TAP_COUNT)
         l->counts.uncovered++;
     else
-        begin_call(l, t, r, p, slot);
+        begin_call(l, t, r, p, slot, caller);
     t->met = true;
 }
 
@@ -405,6 +465,7 @@ void tap_live_drop_dead(struct tap_live *l, tap_alive_fn *alive, void *ctx)
             i++;
         }
     }
+    tap_maps_drop_dead(&l->maps, alive, ctx);
     for (size_t i = 0; i < l->cap_threads; i++)
         if (l->threads[i].tid && !alive(l->threads[i].pid, ctx))
             l->threads[i].depth = 0;
@@ -433,6 +494,16 @@ const struct tap_sums *tap_live_sums(const struct tap_live *l)
     return l->sums;
 }
 
+const struct tap_sums *tap_live_map_sums(const struct tap_live *l)
+{
+    return l->maps.sums;
+}
+
+uint64_t tap_live_map_doubt(const struct tap_live *l)
+{
+    return l->counts.lost + l->counts.old_unmaps;
+}
+
 void tap_live_ages(const struct tap_live *l, size_t n_slots, double *bytes, double *blocks)
 {
     for (size_t i = 0; i < l->cap_blocks; i++) {
@@ -442,6 +513,7 @@ void tap_live_ages(const struct tap_live *l, size_t n_slots, double *bytes, doub
         bytes[(size_t)b->slot * TAP_EPOCHS + b->epoch] += (double)b->size;
         blocks[(size_t)b->slot * TAP_EPOCHS + b->epoch]++;
     }
+    tap_maps_ages(&l->maps, n_slots, bytes, blocks);
 }
 
 // ---- one by one

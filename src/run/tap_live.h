@@ -28,6 +28,7 @@ struct tap_counts {
     uint64_t overflowed; // blocks past the ceiling
     uint64_t replaced;   // an address given out again although its block was not seen freed
     uint64_t uncovered;  // calls that could not be followed (operator new that may throw)
+    uint64_t old_unmaps; // ranges unmapped of which nothing was seen mapped
     uint64_t allocs, alloc_bytes;
 };
 
@@ -41,7 +42,8 @@ void tap_live_free(struct tap_live *l);
 typedef bool tap_peek_fn(pid_t pid, uint64_t address, uint64_t *value, void *ctx);
 // Does this return address lie within the allocator itself? NULL: never.
 typedef bool tap_own_fn(pid_t pid, uint64_t caller, void *ctx);
-void tap_live_set_asks(struct tap_live *l, tap_peek_fn *peek, tap_own_fn *own, void *ctx);
+// own_map: the same of who maps memory: the allocator or the C library, whose doing it then is.
+void tap_live_set_asks(struct tap_live *l, tap_peek_fn *peek, tap_own_fn *own, tap_own_fn *own_map, void *ctx);
 
 // One record; slot: of the stack of an entry, below TAP_SLOTS_MAX (TAP_SLOT_OTHER: unknown). p: what the point stands
 // for (HIT only). caller: the return address of an entry, 0 unknown.
@@ -59,6 +61,9 @@ void tap_live_set_epoch(struct tap_live *l, uint32_t epoch); // 0..TAP_EPOCHS - 
 const struct tap_counts *tap_live_counts(const struct tap_live *l);
 uint64_t tap_live_doubt(const struct tap_live *l);
 const struct tap_sums *tap_live_sums(const struct tap_live *l); // TAP_SLOTS_MAX, by slot
+// The program's own mappings, which are no part of the heap: sums by slot, and what may count as mapped that is not.
+const struct tap_sums *tap_live_map_sums(const struct tap_live *l);
+uint64_t tap_live_map_doubt(const struct tap_live *l);
 // Live bytes and blocks by slot and birth epoch, added to arrays of n_slots x TAP_EPOCHS.
 void tap_live_ages(const struct tap_live *l, size_t n_slots, double *bytes, double *blocks);
 

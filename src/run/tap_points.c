@@ -50,6 +50,13 @@ static const struct {
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
+// Of the C library. What maps for itself (an allocator, thread stacks) is told by its caller's address.
+static const struct {
+    const char *name;
+    enum tap_role role;
+} map_functions[] = {{"mmap", TAP_MAP}, {"mmap64", TAP_MAP}, {"munmap", TAP_UNMAP}, {"mremap", TAP_REMAP}};
+enum { MAP_FUNCTIONS = sizeof map_functions / sizeof *map_functions };
+
 static const unsigned keeps[] = {
     [TAP_MALLOC] = TAP_CODE_RDI,
     [TAP_CALLOC] = TAP_CODE_RDI | TAP_CODE_RSI,
@@ -58,6 +65,9 @@ static const unsigned keeps[] = {
     [TAP_POSIX] = TAP_CODE_RDI | TAP_CODE_RSI | TAP_CODE_RDX,
     [TAP_RESIZE] = TAP_CODE_RDI | TAP_CODE_RSI,
     [TAP_FREE] = TAP_CODE_RDI,
+    [TAP_MAP] = TAP_CODE_RDI | TAP_CODE_RSI | TAP_CODE_RDX | TAP_CODE_RCX,
+    [TAP_REMAP] = TAP_CODE_RDI | TAP_CODE_RSI | TAP_CODE_RDX | TAP_CODE_RCX,
+    [TAP_UNMAP] = TAP_CODE_RDI | TAP_CODE_RSI,
     [TAP_COUNT] = 0,
 };
 
@@ -66,13 +76,14 @@ struct module {
     char by_root[LINUX_EXE_PATH_MAX + 64];
     uint64_t inode;
     unsigned dev_major, dev_minor;
+    bool is_program;
 };
 
 struct finding {
     int proc_fd;
     struct resolve *resolver;
     bool imported[FUNCTIONS];
-    const char *wanted; // path; "": the executable's
+    const char *wanted; // path; "": the executable's, NULL: the C library's
     pid_t pid;
     char exe[LINUX_EXE_PATH_MAX];
     struct module found;
@@ -105,15 +116,24 @@ static int look_for_imports(const struct linux_map *m, void *arg)
     return 0;
 }
 
+// "/lib/x86_64-linux-gnu/libc.so.6", "/lib/libc-2.28.so", "/lib/ld-musl-x86_64.so.1".
+static bool is_c_library(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    return strncmp(name, "libc.so", 7) == 0 || strncmp(name, "libc-", 5) == 0 || strncmp(name, "ld-musl-", 8) == 0;
+}
+
 static int look_for_code(const struct linux_map *m, void *arg)
 {
     struct finding *f = arg;
-    if (m->perms[2] != 'x' || strcmp(m->path, f->wanted[0] ? f->wanted : f->exe) != 0)
+    const char *wanted = f->wanted && f->wanted[0] ? f->wanted : f->exe;
+    if (m->perms[2] != 'x' || (f->wanted ? strcmp(m->path, wanted) != 0 : !is_c_library(m->path)))
         return 0;
     f->found = (struct module){.fd = linux_mapped_open(f->proc_fd, f->pid, m),
                                .inode = m->inode,
                                .dev_major = m->dev_major,
-                               .dev_minor = m->dev_minor};
+                               .dev_minor = m->dev_minor,
+                               .is_program = strcmp(m->path, f->exe) == 0};
     snprintf(f->found.by_root, sizeof f->found.by_root, "/proc/%d/root%s", (int)f->pid, m->path);
     f->any = true;
     return 1;
@@ -149,6 +169,18 @@ static bool seen_before(const struct resolve_symbol *s, size_t i)
     return false;
 }
 
+// Entry and, unless the entry says it all, return of one function.
+static int add_function(struct tap_points *p, const char *path, const struct resolve_symbol *s, enum tap_role role)
+{
+    uint64_t at = s->file_offset + tap_code_skip(s->code, s->n_code, keeps[role]);
+    bool light = role == TAP_FREE || role == TAP_COUNT || role == TAP_UNMAP;
+    if (add_point(p, path, at, light ? LINUX_UPROBE_ENTRY : LINUX_UPROBE_ENTRY_STACK, role, p->functions) ||
+        (!light && add_point(p, path, at, LINUX_UPROBE_RETURN, role, p->functions)))
+        return -1;
+    p->functions++;
+    return 0;
+}
+
 static int add_functions(struct tap_points *p, const char *path, const struct resolve_symbol *s, const bool *imported)
 {
     for (size_t i = 0; i < FUNCTIONS; i++) {
@@ -158,21 +190,26 @@ static int add_functions(struct tap_points *p, const char *path, const struct re
             p->left_out = true;
             continue;
         }
-        enum tap_role role = functions[i].role;
-        uint64_t at = s[i].file_offset + tap_code_skip(s[i].code, s[i].n_code, keeps[role]);
-        bool light = role == TAP_FREE || role == TAP_COUNT;
-        if (add_point(p, path, at, light ? LINUX_UPROBE_ENTRY : LINUX_UPROBE_ENTRY_STACK, role, p->functions) ||
-            (!light && add_point(p, path, at, LINUX_UPROBE_RETURN, role, p->functions)))
+        if (add_function(p, path, &s[i], functions[i].role))
             return -1;
-        p->functions++;
     }
     return 0;
 }
 
-static void add_core(struct tap_points *p, const struct module *m, const struct resolve_symbol *s)
+static struct tap_core core_of(const struct finding *f)
 {
-    struct tap_core core = {
-        .fd = m->fd, .inode = m->inode, .dev_major = m->dev_major, .dev_minor = m->dev_minor, .from = UINT64_MAX};
+    const struct module *m = &f->found;
+    return (struct tap_core){.fd = m->fd,
+                             .inode = m->inode,
+                             .dev_major = m->dev_major,
+                             .dev_minor = m->dev_minor,
+                             .from = UINT64_MAX,
+                             .is_program = m->is_program};
+}
+
+static void add_core(struct tap_points *p, const struct finding *f, const struct resolve_symbol *s)
+{
+    struct tap_core core = core_of(f);
     for (size_t i = 0; i < FUNCTIONS; i++) {
         bool allocators = functions[i].name[0] != '_'; // operators stand elsewhere in the file
         if (!s[i].found || s[i].file_offset == UINT64_MAX || !allocators)
@@ -206,8 +243,47 @@ static int add_module(struct tap_points *p, const struct finding *f, struct seep
             strchr(m->by_root + 6, '/') ? strstr(m->by_root, "/root") + 5 : m->by_root);
     if (add_functions(p, path, symbols, f->imported))
         return seep_fail(err, SEEP_E_LIMIT, "there are more allocator functions than can be watched");
-    add_core(p, m, symbols);
+    add_core(p, f, symbols);
     return 0;
+}
+
+static bool among(const struct tap_core *c, size_t n, const struct module *m)
+{
+    for (size_t i = 0; i < n; i++)
+        if (c[i].inode == m->inode && c[i].dev_major == m->dev_major && c[i].dev_minor == m->dev_minor)
+            return true;
+    return false;
+}
+
+// mmap() and kin of one process's C library, which a static program holds itself. They are worth having and no more:
+// without them the heap is watched alone.
+static void add_maps(struct tap_points *p, int proc_fd, pid_t pid, struct finding *f)
+{
+    const char *names[MAP_FUNCTIONS];
+    struct resolve_symbol s[MAP_FUNCTIONS];
+    char path[32];
+    f->any = false;
+    f->wanted = NULL;
+    if (linux_maps_each(proc_fd, pid, look_for_code, f, NULL) < 0)
+        return;
+    f->wanted = "";
+    if (!f->any && linux_maps_each(proc_fd, pid, look_for_code, f, NULL) < 0)
+        return;
+    for (size_t i = 0; i < MAP_FUNCTIONS; i++)
+        names[i] = map_functions[i].name;
+    struct resolve_module file = {.kind = RESOLVE_ELF, .path = f->found.by_root, .fd = f->found.fd};
+    bool room = p->n_libs < TAP_MODULES_MAX && p->n + 2 * MAP_FUNCTIONS <= LINUX_UPROBE_POINTS_MAX;
+    if (!f->any || f->found.fd < 0 || !room || among(p->libs, p->n_libs, &f->found) ||
+        resolve_find(f->resolver, &file, names, MAP_FUNCTIONS, s, NULL) || !s[0].found || !s[2].found) {
+        if (f->any && f->found.fd >= 0)
+            close(f->found.fd);
+        return;
+    }
+    snprintf(path, sizeof path, "/proc/self/fd/%d", f->found.fd);
+    for (size_t i = 0; i < MAP_FUNCTIONS; i++)
+        if (s[i].found && s[i].is_function && s[i].file_offset != UINT64_MAX && !seen_before(s, i))
+            add_function(p, path, &s[i], map_functions[i].role);
+    p->libs[p->n_libs++] = core_of(f);
 }
 
 static bool usable(const char *name, struct seep_err *err)
@@ -238,22 +314,14 @@ static int find_module(int proc_fd, pid_t pid, struct resolve *resolver, struct 
     return 0;
 }
 
-static bool is_met(const struct tap_points *p, const struct module *m)
-{
-    for (size_t i = 0; i < p->n_cores; i++)
-        if (p->cores[i].inode == m->inode && p->cores[i].dev_major == m->dev_major &&
-            p->cores[i].dev_minor == m->dev_minor)
-            return true;
-    return false;
-}
-
 // The allocator of one process, if no other has brought it already.
-static int add_process(struct tap_points *p, int proc_fd, pid_t pid, struct resolve *resolver, struct seep_err *err)
+static int add_process(struct tap_points *p, int proc_fd, pid_t pid, struct resolve *resolver, bool maps,
+                       struct seep_err *err)
 {
     struct finding f = {.found = {.fd = -1}};
     char allocator[sizeof p->allocator];
     int rc = find_module(proc_fd, pid, resolver, &f, allocator, err);
-    bool met = rc == 0 && is_met(p, &f.found);
+    bool met = rc == 0 && among(p->cores, p->n_cores, &f.found);
     if (rc == 0 && !met && p->n_cores == TAP_MODULES_MAX)
         rc = seep_fail(err, SEEP_E_LIMIT, "more than %d allocators would have to be watched", TAP_MODULES_MAX);
     if (rc == 0 && !met)
@@ -262,11 +330,13 @@ static int add_process(struct tap_points *p, int proc_fd, pid_t pid, struct reso
         close(f.found.fd);
     if (rc == 0 && !p->allocator[0])
         snprintf(p->allocator, sizeof p->allocator, "%s", allocator);
+    if (rc == 0 && maps)
+        add_maps(p, proc_fd, pid, &f);
     return rc;
 }
 
 int tap_points_find(struct tap_points *p, int proc_fd, const struct linux_tree *tree, struct resolve *resolver,
-                    struct seep_err *err)
+                    bool maps, struct seep_err *err)
 {
     struct seep_err first = {0}, one;
     memset(p, 0, sizeof *p);
@@ -274,7 +344,7 @@ int tap_points_find(struct tap_points *p, int proc_fd, const struct linux_tree *
         if (tree->nodes[i].state == 'Z')
             continue;
         // One that ended meanwhile, or of another kind: what starts a program in a container is often static.
-        if (add_process(p, proc_fd, tree->nodes[i].pid, resolver, &one) == 0)
+        if (add_process(p, proc_fd, tree->nodes[i].pid, resolver, maps, &one) == 0)
             p->main_too |= i == 0;
         else if (first.code == SEEP_OK)
             first = one;
@@ -294,5 +364,7 @@ void tap_points_free(struct tap_points *p)
         free((char *)p->where[i].path);
     for (size_t i = 0; i < p->n_cores; i++)
         close(p->cores[i].fd);
-    p->n = p->n_cores = 0;
+    for (size_t i = 0; i < p->n_libs; i++)
+        close(p->libs[i].fd);
+    p->n = p->n_cores = p->n_libs = 0;
 }

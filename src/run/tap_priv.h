@@ -19,7 +19,7 @@
 
 struct call_event {
     int64_t time_ns;
-    uint64_t sequence, rax, rdi, rsi, rdx, rsp, caller;
+    uint64_t sequence, rax, rdi, rsi, rdx, rcx, rsp, caller;
     pid_t pid, tid;
     uint32_t point, slot;
     uint32_t lost;
@@ -39,6 +39,9 @@ struct young { // a child not watched yet
 struct text { // where an allocator's own functions lie in a process
     pid_t pid;
     uint64_t from, to; // both 0: nowhere
+    struct {
+        uint64_t from, to;
+    } lib[2]; // and the whole code of its library, and of the C library
 };
 
 // What is known of a process of the tree: does it run code that is watched?
@@ -115,6 +118,8 @@ struct run_tap {
 void tap_take_record(const struct linux_uprobe_record *r, void *arg);
 // Which processes of the tree are watched; the sample job.
 void tap_follow(struct run_tap *t, int proc_fd, const struct linux_tree *tree);
+// Is it the allocator or the C library that maps memory there? ctx: the tap.
+bool tap_own_map(pid_t pid, uint64_t caller, void *ctx);
 // The body of the watching thread; arg: the tap.
 void *tap_watch(void *arg);
 // A process whose code lies where pid's does: itself, or the one it was forked from.

@@ -17,6 +17,7 @@ struct item {
     struct item *next;
     struct linux_uprobe_record record;
     uint32_t slot;
+    unsigned flags;
     uint64_t root, generation;
     uint8_t stack[];
 };
@@ -49,7 +50,7 @@ static void work_on(struct tap_stacks *s, struct item *it)
     struct resolve_unwound *u = malloc(sizeof *u);
     size_t sure = 0;
     uint32_t number = 0;
-    bool answered = u && tap_unwind_one(s->unwind, &it->record, u, &sure, &number);
+    bool answered = u && tap_unwind_one(s->unwind, &it->record, it->flags, u, &sure, &number);
     pthread_mutex_lock(&s->lock);
     s->counts.unwound++;
     s->counts.failed += !answered;
@@ -157,7 +158,8 @@ void tap_stacks_free(struct tap_stacks *s)
     free(s);
 }
 
-static uint32_t enqueue(struct tap_stacks *s, const struct linux_uprobe_record *r, uint64_t root, pid_t like)
+static uint32_t enqueue(struct tap_stacks *s, const struct linux_uprobe_record *r, uint64_t root, pid_t like,
+                        unsigned flags)
 {
     struct item *it = NULL;
     if (s->n_waiting < WAITING_MAX && s->n_slots < TAP_SLOTS_MAX)
@@ -166,7 +168,8 @@ static uint32_t enqueue(struct tap_stacks *s, const struct linux_uprobe_record *
         s->counts.dropped++;
         return TAP_SLOT_OTHER;
     }
-    *it = (struct item){.record = *r, .root = root, .generation = s->generation, .slot = (uint32_t)s->n_slots++};
+    *it = (struct item){
+        .record = *r, .root = root, .generation = s->generation, .slot = (uint32_t)s->n_slots++, .flags = flags};
     memcpy(it->stack, r->stack, r->stack_bytes);
     it->record.stack = it->stack;
     it->record.pid = like;
@@ -177,7 +180,8 @@ static uint32_t enqueue(struct tap_stacks *s, const struct linux_uprobe_record *
     return it->slot;
 }
 
-uint32_t tap_stacks_slot(struct tap_stacks *s, const struct linux_uprobe_record *r, uint32_t function, pid_t like)
+uint32_t tap_stacks_slot(struct tap_stacks *s, const struct linux_uprobe_record *r, uint32_t function, pid_t like,
+                         unsigned flags)
 {
     if (!r->stack || r->stack_bytes < 8)
         return TAP_SLOT_OTHER;
@@ -185,7 +189,7 @@ uint32_t tap_stacks_slot(struct tap_stacks *s, const struct linux_uprobe_record 
     pthread_mutex_lock(&s->lock);
     uint32_t slot = tap_trie_find(s->trie, root, r);
     s->counts.recognised += slot != 0;
-    slot = slot ? slot - 1 : enqueue(s, r, root, like);
+    slot = slot ? slot - 1 : enqueue(s, r, root, like, flags);
     pthread_mutex_unlock(&s->lock);
     return slot;
 }

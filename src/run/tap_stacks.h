@@ -21,8 +21,10 @@ struct tap_stacks *tap_stacks_new(struct stack_table *table, struct resolve *res
 void tap_stacks_free(struct tap_stacks *s); // NULL is allowed
 
 // The slot of a hit with its stack; TAP_SLOT_OTHER when there is no room. One thread calls this. like: a process whose
-// code lies where r->pid's does: itself, or the one it was forked from.
-uint32_t tap_stacks_slot(struct tap_stacks *s, const struct linux_uprobe_record *r, uint32_t function, pid_t like);
+// code lies where r->pid's does: itself, or the one it was forked from. flags: STACK_* of store.h that all stacks of
+// this function have.
+uint32_t tap_stacks_slot(struct tap_stacks *s, const struct linux_uprobe_record *r, uint32_t function, pid_t like,
+                         unsigned flags);
 
 // Other code may lie at the addresses of some process from now on.
 void tap_stacks_forget(struct tap_stacks *s);

@@ -16,6 +16,14 @@ static bool in_tree(pid_t pid, void *ctx)
     return tree->beyond > 0;
 }
 
+static void add_sums(struct tick_stack *s, const struct tap_sums *more)
+{
+    s->live_bytes += (double)more->live_bytes;
+    s->live_blocks += (double)more->live_blocks;
+    s->alloc_bytes += (double)more->alloc_bytes;
+    s->alloc_blocks += (double)more->alloc_blocks;
+}
+
 // Sums of slots, brought together under the run's numbers.
 static void sum_stacks(struct run_tap *t, struct run_tick *tick)
 {
@@ -30,13 +38,12 @@ static void sum_stacks(struct run_tap *t, struct run_tick *tick)
     memset(t->sums, 0, n * sizeof *t->sums);
     for (size_t i = 0; i < n; i++)
         t->sums[i].stack = (uint32_t)i;
-    const struct tap_sums *by_slot = tap_live_sums(t->live);
+    const struct tap_sums *by_slot = tap_live_sums(t->live), *of_maps = tap_live_map_sums(t->live);
     for (size_t i = 0; i < n_slots; i++) {
-        struct tick_stack *s = &t->sums[t->numbers[i] < n ? t->numbers[i] : 0];
-        s->live_bytes += (double)by_slot[i].live_bytes;
-        s->live_blocks += (double)by_slot[i].live_blocks;
-        s->alloc_bytes += (double)by_slot[i].alloc_bytes;
-        s->alloc_blocks += (double)by_slot[i].alloc_blocks;
+        uint32_t number = t->numbers[i] < n ? t->numbers[i] : 0;
+        add_sums(&t->sums[number], &by_slot[i]);
+        if (number) // "(other)" is of the heap
+            add_sums(&t->sums[number], &of_maps[i]);
     }
     tick->stacks = malloc(n * sizeof *tick->stacks);
     if (!tick->stacks)
@@ -66,7 +73,7 @@ static void tell_news(struct run_tap *t, struct run_tick *tick)
 void tap_sample(struct run_tap *t, const struct linux_tree *tree, bool want_stacks, struct run_tick *tick,
                 struct tap_totals *out)
 {
-    *out = (struct tap_totals){NAN, NAN, NAN, NAN, NAN};
+    *out = (struct tap_totals){NAN, NAN, NAN, NAN, NAN, NAN};
     if (want_stacks)
         tap_stacks_settle(t->stacks, 200); // what was allocated just now belongs to a stack, not to (other)
     pthread_mutex_lock(&t->lock);
@@ -79,7 +86,8 @@ void tap_sample(struct run_tap *t, const struct linux_tree *tree, bool want_stac
                                    .live_blocks = 0,
                                    .allocs = (double)c->allocs,
                                    .alloc_bytes = (double)c->alloc_bytes,
-                                   .doubt = (double)(tap_live_doubt(t->live) + t->late + t->missing)};
+                                   .doubt = (double)(tap_live_doubt(t->live) + t->late + t->missing),
+                                   .map_doubt = (double)(tap_live_map_doubt(t->live) + t->late + t->missing)};
         for (size_t i = 0; i < TAP_SLOTS_MAX; i++) {
             out->live_bytes += (double)by_slot[i].live_bytes;
             out->live_blocks += (double)by_slot[i].live_blocks;
@@ -118,7 +126,10 @@ int tap_take_ages(struct run_tap *t, struct seep_err *err)
         tap_live_ages(t->live, n_slots, bytes, blocks);
         pthread_mutex_unlock(&t->lock);
     }
+    const struct tap_sums *of_maps = tap_live_map_sums(t->live);
     for (size_t i = 0; room && i < n_slots * TAP_EPOCHS; i++) {
+        if (of_maps[i / TAP_EPOCHS].alloc_blocks > 0 && t->numbers[i / TAP_EPOCHS] == 0)
+            continue; // "(other)" is of the heap
         size_t number = t->numbers[i / TAP_EPOCHS] < n ? t->numbers[i / TAP_EPOCHS] : 0;
         t->age_bytes[number * TAP_EPOCHS + i % TAP_EPOCHS] += bytes[i];
         t->age_blocks[number * TAP_EPOCHS + i % TAP_EPOCHS] += blocks[i];

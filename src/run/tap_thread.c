@@ -109,10 +109,12 @@ void tap_take_record(const struct linux_uprobe_record *r, void *arg)
     else if (r->type == LINUX_UPROBE_LOST)
         t->spent_ns += (double)r->lost * t->cost_ns[LINUX_UPROBE_RETURN]; // about the mean of all kinds
     const struct tap_point *p = &t->points.what[r->point];
-    bool begins = r->type == LINUX_UPROBE_HIT && t->points.where[r->point].kind == LINUX_UPROBE_ENTRY_STACK;
     uint64_t caller = 0;
     if (r->type == LINUX_UPROBE_HIT && r->stack_bytes >= sizeof caller)
         memcpy(&caller, r->stack, sizeof caller);
+    bool begins = r->type == LINUX_UPROBE_HIT && t->points.where[r->point].kind == LINUX_UPROBE_ENTRY_STACK;
+    bool maps = begins && tap_role_maps(p->role);
+    begins = begins && !(maps && tap_own_map(r->pid, caller, t)); // nobody asks for its stack
     t->events[t->n_events++] = (struct call_event){
         .time_ns = r->time_ns ? r->time_ns : clock_mono_ns(),
         .sequence = t->sequence++,
@@ -120,12 +122,14 @@ void tap_take_record(const struct linux_uprobe_record *r, void *arg)
         .rdi = r->value[5],
         .rsi = r->value[4],
         .rdx = r->value[1],
+        .rcx = r->value[2],
         .rsp = r->value[7],
         .pid = r->pid,
         .tid = r->tid,
         .point = r->point,
         .caller = caller,
-        .slot = begins ? tap_stacks_slot(t->stacks, r, p->function, tap_like(t, r->pid)) : TAP_SLOT_OTHER,
+        .slot = begins ? tap_stacks_slot(t->stacks, r, p->function, tap_like(t, r->pid), maps ? STACK_MMAP : 0)
+                       : TAP_SLOT_OTHER,
         .lost = r->lost > UINT32_MAX ? UINT32_MAX : (uint32_t)r->lost,
         .type = (uint8_t)r->type};
 }
@@ -144,6 +148,7 @@ static void count_one(struct run_tap *t, const struct call_event *e)
         .type = e->type, .time_ns = e->time_ns, .pid = e->pid, .tid = e->tid, .point = e->point, .lost = e->lost};
     r.value[0] = e->rax;
     r.value[1] = e->rdx;
+    r.value[2] = e->rcx;
     r.value[4] = e->rsi;
     r.value[5] = e->rdi;
     r.value[7] = e->rsp;

@@ -209,8 +209,8 @@ static bool ask(struct tap_unwind *w, const struct process *p, const struct linu
     return (u->n > 1 && u->guessed_from > 1) || ask_from_caller(w, p, r, &regs, u);
 }
 
-bool tap_unwind_one(struct tap_unwind *w, const struct linux_uprobe_record *r, struct resolve_unwound *u, size_t *sure,
-                    uint32_t *number)
+bool tap_unwind_one(struct tap_unwind *w, const struct linux_uprobe_record *r, unsigned flags,
+                    struct resolve_unwound *u, size_t *sure, uint32_t *number)
 {
     _Static_assert((int)LINUX_UPROBE_REGS == (int)RESOLVE_REGS, "registers have DWARF's numbers on both sides");
     struct store_frame frames[RESOLVE_DEPTH_MAX];
@@ -227,6 +227,6 @@ bool tap_unwind_one(struct tap_unwind *w, const struct linux_uprobe_record *r, s
     for (size_t i = 1; i < n; i++) // frame 0 is the allocator's own entry
         frames[k++] = frame_of(w, p, u, i);
     bool whole = u->end == RESOLVE_END_OUTERMOST && n == u->n;
-    *number = k ? stack_table_add(w->table, whole ? 0 : STACK_TRUNCATED, frames, k) : 0;
+    *number = k ? stack_table_add(w->table, flags | (whole ? 0 : STACK_TRUNCATED), frames, k) : 0;
     return k > 0;
 }

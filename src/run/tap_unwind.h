@@ -16,8 +16,8 @@ void tap_unwind_free(struct tap_unwind *w); // the resolver stays the caller's
 void tap_unwind_forget(struct tap_unwind *w, pid_t pid);
 
 // Unwinds r (HIT with a stack). *u gets libunwind's answer and *sure how many frames of it rest on rules alone; *number
-// the run's number, 0 when there is none. False: no answer, ask again another time.
-bool tap_unwind_one(struct tap_unwind *w, const struct linux_uprobe_record *r, struct resolve_unwound *u, size_t *sure,
-                    uint32_t *number);
+// the run's number, 0 when there is none. flags: STACK_* that it has anyway. False: no answer, ask again another time.
+bool tap_unwind_one(struct tap_unwind *w, const struct linux_uprobe_record *r, unsigned flags,
+                    struct resolve_unwound *u, size_t *sure, uint32_t *number);
 
 #endif

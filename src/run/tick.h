@@ -40,6 +40,7 @@
     X(HEAP_ALLOCS, S_HEAP_ALLOCS, UNIT_NONE, COUNTER)                                                                  \
     X(HEAP_ALLOC_BYTES, S_HEAP_ALLOC_BYTES, UNIT_BYTES, COUNTER)                                                       \
     X(HEAP_DOUBT, S_HEAP_DOUBT, UNIT_NONE, COUNTER)                                                                    \
+    X(MAPS_DOUBT, S_MAPS_DOUBT, UNIT_NONE, COUNTER)                                                                    \
     X(HEAP_RESIDENT, S_HEAP_RESIDENT, UNIT_BYTES, GAUGE)                                                               \
     X(HEAP_UNTOUCHED, S_HEAP_UNTOUCHED, UNIT_BYTES, GAUGE)                                                             \
     X(ALLOC_ALLOCATED, S_ALLOC_ALLOCATED, UNIT_BYTES, GAUGE)                                                           \

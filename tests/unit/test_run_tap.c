@@ -274,7 +274,7 @@ static void asks_are_used(void **state)
     (void)state;
     uint64_t address = 0x5000;
     struct tap_live *l = tap_live_new(1000);
-    tap_live_set_asks(l, says, own, &address);
+    tap_live_set_asks(l, says, own, NULL, &address);
     enter(l, 1, F_POSIX, 0x7000, 0x6ff0, 128, 5);
     leave(l, 1, F_POSIX, 0x7000, 0);
     expect(l, 5, 128, 1);
