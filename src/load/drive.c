@@ -417,6 +417,15 @@ bool drive_turn(struct drive *d, int64_t now_ns)
     return any;
 }
 
+// Users of a pace who all began at once would come at once again and again, and never at the rate that was asked for:
+// they are spread over its first period. Stages are a hatch of their own.
+static double hatch_of(const struct profile_load *l)
+{
+    if (l->hatch_per_s > 0)
+        return l->hatch_per_s;
+    return l->pace_per_s > 0 && l->n_stages == 0 ? l->pace_per_s * l->users : INFINITY;
+}
+
 void drive_house(struct drive *d, int64_t now_ns)
 {
     if (d->load->exec.present) {
@@ -430,8 +439,9 @@ void drive_house(struct drive *d, int64_t now_ns)
     if (is_open(d) || d->phase != DRIVE_RUNNING)
         return;
     double wanted = schedule_value(&d->schedule, schedule_now(d, now_ns));
-    double hatched = d->load->hatch_per_s > 0 ? d->load->hatch_per_s * (double)(now_ns - d->begin_ns) / 1e9 : INFINITY;
-    users_set(&d->users, share_part(d->share, (int)lround(fmin(wanted, floor(hatched)))), USERS_STEP, now_ns);
+    double hatch = hatch_of(d->load), hatched = isinf(hatch) ? hatch : hatch * (double)(now_ns - d->begin_ns) / 1e9;
+    users_set(&d->users, share_part(d->share, (int)lround(fmin(wanted, floor(hatched)))), USERS_STEP, now_ns,
+              isinf(hatch) ? 0 : ENGINE_HOUSE_NS);
 }
 
 // A full load goes on when an exchange ends; the housekeeping drops.

@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 enum {
-    ROUNDS = 64,    // of a turn, before libuv gets to deliver events again
-    HOUSE_MS = 20,  // housekeeping: loop lag, number of users
-    SPARE_FDS = 64, // descriptors that are not connections
+    ROUNDS = 64,                          // of a turn, before libuv gets to deliver events again
+    HOUSE_MS = ENGINE_HOUSE_NS / 1000000, // housekeeping: loop lag, number of users
+    SPARE_FDS = 64,                       // descriptors that are not connections
 };
 
 static uint64_t cpu_us(void)
@@ -51,6 +51,8 @@ static bool full(const struct engine *e)
     return false;
 }
 
+static void set_alarm(struct engine *e);
+
 static void on_house(uv_timer_t *timer)
 {
     struct engine *e = timer->data;
@@ -67,6 +69,7 @@ static void on_house(uv_timer_t *timer)
         g->full_us += HOUSE_MS * 1000;
     for (int i = 0; i < e->n_drives; i++)
         drive_house(&e->drive[i], now_ns);
+    set_alarm(e); // who begins now: libuv's timers come before it waits for events, and turns after that
 }
 
 static bool all_in(const struct engine *e, enum drive_phase phase)

@@ -16,7 +16,8 @@
 #include "load/session.h"
 #include "load/users.h"
 
-#define LATE_NS 10000000 // started later than this is late
+#define LATE_NS         10000000 // started later than this is late
+#define ENGINE_HOUSE_NS 20000000 // between two housekeepings, which say how many users there are
 
 enum engine_phase { ENGINE_IDLE, ENGINE_RUNNING, ENGINE_FINISHING };
 

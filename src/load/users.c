@@ -125,12 +125,13 @@ static void retire(struct load_users *u, int i)
         heap_remove(u, u->user[i].heap_at);
 }
 
-void users_set(struct load_users *u, int wanted, int step, int64_t now_ns)
+void users_set(struct load_users *u, int wanted, int step, int64_t now_ns, int64_t within_ns)
 {
     if (wanted > u->max)
         wanted = u->max;
-    for (int i = 0; i < step && u->active < wanted; i++)
-        activate(u, now_ns);
+    int more = wanted - u->active < step ? wanted - u->active : step;
+    for (int i = 0; i < more; i++)
+        activate(u, now_ns + within_ns * i / more);
     for (int i = u->max - 1; i >= 0 && u->active > wanted; i--) {
         if (u->user[i].active)
             retire(u, i);
@@ -139,7 +140,7 @@ void users_set(struct load_users *u, int wanted, int step, int64_t now_ns)
 
 void users_stop(struct load_users *u)
 {
-    users_set(u, 0, 0, 0);
+    users_set(u, 0, 0, 0, 0);
 }
 
 int users_first(const struct load_users *u)

@@ -29,9 +29,9 @@ struct load_users {
 int users_open(struct load_users *u, int max, struct seep_err *err);
 void users_close(struct load_users *u);
 
-// Makes `wanted` (clipped to max) users active, at most `step` new ones at a time; new ones wake at now_ns. Those too
-// many leave: at once when waiting, after their request when not.
-void users_set(struct load_users *u, int wanted, int step, int64_t now_ns);
+// Makes `wanted` (clipped to max) users active, at most `step` new ones at a time; new ones wake from now_ns on, evenly
+// over within_ns. Those too many leave: at once when waiting, after their request when not.
+void users_set(struct load_users *u, int wanted, int step, int64_t now_ns, int64_t within_ns);
 void users_stop(struct load_users *u); // none active, none waiting
 
 // The earliest one in the heap, or -1; and its time, INT64_MAX when there is none.

@@ -193,7 +193,8 @@ const struct schema_key schema_load[] = {
      .flags = KEY_QUIET,
      .def = "0/s",
      AT(struct profile_load, hatch_per_s),
-     .help = "closed model: users that are added per time at the beginning; 0/s: all at once"},
+     .help = "closed model: users that are added per time at the beginning; 0/s: all at once, "
+             "with a pace evenly over its first period"},
     {.name = "pace",
      .type = KEY_NUMBER,
      .unit = UNIT_PER_SECOND,

@@ -177,9 +177,12 @@ static void users_come_and_go_and_wake_in_order(void **s)
     struct load_users u;
     struct load_rng rng = {5};
     assert_int_equal(users_open(&u, 100, NULL), 0);
-    users_set(&u, 60, 20, 1000);
-    assert_int_equal(u.active, 20); // hatched in steps
-    users_set(&u, 200, 1000, 1000);
+    users_set(&u, 60, 20, 1000, 400);
+    assert_int_equal(u.active, 20); // hatched in steps, each in its turn
+    assert_int_equal(users_first_ns(&u), 1000);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(u.user[i].wake_ns, 1000 + 20 * i);
+    users_set(&u, 200, 1000, 1000, 0);
     assert_int_equal(u.active, 100); // and never more than there are
     int busy[100], n_busy = 0;
     for (int64_t now = 1000, round = 0; round < 20000; round++) {
@@ -194,7 +197,7 @@ static void users_come_and_go_and_wake_in_order(void **s)
             users_wait(&u, i, now + (int64_t)(rng_next(&rng) % 5000));
         }
         if (round % 50 == 0)
-            users_set(&u, (int)(rng_next(&rng) % 101), 1000, now += 10);
+            users_set(&u, (int)(rng_next(&rng) % 101), 1000, now += 10, 0);
         int waiting = 0, active = 0;
         for (int i = 0; i < u.max; i++) {
             waiting += u.user[i].heap_at >= 0;
@@ -232,10 +235,10 @@ static void a_pool_is_claimed_and_pauses(void **s)
     users_close(&u);
 
     assert_int_equal(users_open(&u, 2, NULL), 0); // closed: one who pauses within an iteration finishes it
-    users_set(&u, 2, 2, 10);
+    users_set(&u, 2, 2, 10, 0);
     int first = users_take(&u);
     users_pause(&u, first, 20);
-    users_set(&u, 0, 0, 10);
+    users_set(&u, 0, 0, 10, 0);
     assert_int_equal(u.n_heap, 1);
     assert_int_equal(users_take(&u), first);
     users_wait(&u, first, 30);
