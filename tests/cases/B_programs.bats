@@ -8,7 +8,7 @@ teardown() { seep_teardown; }
 check() {
     valid_verdict "$1"
     verdict "$1" 'v["verdict"] in ("pass", "inconclusive", "fail")'
-    verdict "$1" 'v["evidence"]["samples"] >= 20'
+    sampled "$1"
     verdict "$1" 'v["shutdown"]["status"] == "pass"'
     verdict "$1" '"rss" in v["growth"]'
 }
@@ -21,7 +21,7 @@ attributed() {
 soak() { # soak NAME READY ARGS...
     local name=$1 ready=$2
     shift 2
-    run "$SEEP" run -q --name "$name" --duration 8s -o target.life=service -o "target.ready={\"tcp\": \"$ready\", \"within\": \"20s\"}" "$@"
+    run "$SEEP" run -q --name "$name" --duration 8s -o target.life=service -o "target.ready={\"tcp\": \"$ready\", \"within\": \"60s\"}" "$@"
     echo "$output"
     [ "$status" -le 3 ] && [ "$status" -ne 2 ]
 }
@@ -92,7 +92,7 @@ CONF
     for name in jemalloc tcmalloc mimalloc; do
         [ -x "$TARGETS/workload_$name" ] || skip "lib$name is not installed"
         # 0.4 MB/s beside churn on eight paths; tcmalloc's first sbrk() and first malloc_usable_size() allocate
-        "$SEEP" run -q --name "$name" --duration 12s -- "$TARGETS/workload_$name" leak=400000 >/dev/null &
+        decide "$name" --duration 12s -- "$TARGETS/workload_$name" leak=400000 >/dev/null &
         pids+=($!)
     done
     for pid in "${pids[@]}"; do

@@ -25,7 +25,7 @@ teardown_file() { seep_teardown; }
 go() { # go NAME OPTIONS...: a run in the background; its output and exit status stay beside it
     local name=$1
     shift
-    { "$SEEP" run -q --name "$name" "$@" >"$WORK/$name.out" 2>&1 && echo 0 || echo $?; } >"$WORK/$name.status" 3>&- &
+    { decide "$name" "$@" >"$WORK/$name.out" 2>&1 && echo 0 || echo $?; } >"$WORK/$name.status" 3>&- &
 }
 
 soak() { # soak NAME PROGRAM RATE

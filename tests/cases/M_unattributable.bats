@@ -12,6 +12,14 @@ soak() { # soak NAME ARGS...: for six seconds, in the background
         "$@" >"$name.out" 2>&1 && echo 0 >"$name.code" || echo $? >"$name.code"
 }
 
+# grows NAME ARGS...: the same of what is attributed, and decided.
+grows() {
+    local name=$1
+    shift
+    decide "$name" --duration 10s -o target.life=service -o 'gates=["stack.growth < 1MB/h", "heap.growth < 1MB/h"]' \
+        "$@" >"$name.out" 2>&1 && echo 0 >"$name.code" || echo $? >"$name.code"
+}
+
 named() { # named NAME WORDS: inconclusive for this reason, with the evidence from outside
     echo "== $1"
     cat "$1.out"
@@ -20,7 +28,8 @@ named() { # named NAME WORDS: inconclusive for this reason, with the evidence fr
     verdict "$1" "'$2' in (v['evidence']['attribution_reason'] or '') and v['evidence']['attribution'] == 'failed'"
     verdict "$1" 'all(g["status"] == "inconclusive" and g["reason"] for g in v["gates"] if g["name"] in ("stack.growth", "heap.growth"))'
     verdict "$1" '"heap" not in v["growth"] and v["stacks"] == []'
-    verdict "$1" 'sum(e["slope_bytes_per_hour"] or 0 for e in v["explained"]) > 1e9 and v["evidence"]["samples"] >= 20'
+    verdict "$1" 'sum(e["slope_bytes_per_hour"] or 0 for e in v["explained"]) > 1e9'
+    sampled "$1"
     verdict "$1" 'v["shutdown"]["status"] == "pass"'
     grep -q "$2" "$1.out"
 }
@@ -50,7 +59,7 @@ named() { # named NAME WORDS: inconclusive for this reason, with the evidence fr
 
 @test "M02 an environment that is cleared on the way: said, not judged by what went before; a program that filters its own calls" {
     soak cleared -- env -i "$ZOO/zoo_grow" &
-    soak filter -- "$ZOO/zoo_grow" filter &
+    grows filter -- "$ZOO/zoo_grow" filter &
     wait
     named cleared "environment was cleared"
     cat filter.out
@@ -59,7 +68,7 @@ named() { # named NAME WORDS: inconclusive for this reason, with the evidence fr
 }
 
 @test "M03 another preloaded library that wraps malloc is no obstacle: attributed, the right function first" {
-    soak wrapped -o "target.env={\"LD_PRELOAD\": \"$ZOO/zoo_wrapper.so\"}" -- "$ZOO/zoo_grow"
+    grows wrapped -o "target.env={\"LD_PRELOAD\": \"$ZOO/zoo_wrapper.so\"}" -- "$ZOO/zoo_grow"
     cat wrapped.out
     [ "$(cat wrapped.code)" -eq 1 ]
     verdict wrapped 'v["stacks"][0]["frames"][0]["function"] == "grow"'

@@ -73,11 +73,11 @@ PY
 }
 
 @test "N02 a run's own table has the run's own verdict, also with a pause" {
-    "$SEEP" run -q --name leak --duration 14s -- "$TARGETS/leak_c" 40000 &
+    decide leak --duration 14s --interval 150ms -- "$TARGETS/leak_c" 40000 &
     local leak=$!
-    "$SEEP" run -q --name calm --duration 14s -- "$TARGETS/leak_c" 0 &
+    "$SEEP" run -q --name calm --duration 14s --interval 150ms -- "$TARGETS/leak_c" 0 &
     local calm=$!
-    "$SEEP" run -q --name paused --duration 14s -- "$TARGETS/workload" fill=3e6 tau=2 sizes=heavy &
+    "$SEEP" run -q --name paused --duration 14s --interval 150ms -- "$TARGETS/workload" fill=3e6 tau=2 sizes=heavy &
     local paused=$! target
     wait_for 10 has_samples paused 20
     target=$("$SEEP" report paused -f json | python3 -c 'import json, sys; print(json.load(sys.stdin)["target"]["pid"])')

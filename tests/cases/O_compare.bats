@@ -100,9 +100,9 @@ PY
     run "$SEEP" run -q --name base --duration 4s -o "$gates" -- sleep 20
     [ "$status" -eq 3 ]
     [[ "$output" == *"there is no baseline"* ]]
-    run "$SEEP" run -q --name calm --baseline base --duration 4s -o "$gates" -- sleep 20
+    run decide calm --baseline base --duration 4s -o "$gates" -- sleep 20
     [ "$status" -eq 0 ]
-    run "$SEEP" run -q --name busy --baseline base --duration 4s -o "$gates" -- sh -c 'while :; do :; done'
+    run decide busy --baseline base --duration 4s -o "$gates" -- sh -c 'while :; do :; done'
     echo "$output"
     [ "$status" -eq 1 ]
     rm -r "$SEEP_RESULTS/base"
@@ -112,14 +112,14 @@ PY
 }
 
 @test "O05 a set of requirements grades the run, area by area, and at_least makes it decide" {
-    run "$SEEP" run -q --name graded --duration 12s --interval 250ms -o 'gates=[fd.growth < 1/h]' \
+    run decide graded --duration 12s --interval 120ms -o 'gates=[fd.growth < 1/h]' \
         -o 'requirements.name=ours' -o 'requirements.cpu=[cpu < 50%]' -o 'requirements.memory=[rss.total_growth < 10MB]' \
         -- sleep 60
     echo "$output"
     [ "$status" -eq 0 ]
     verdict graded 'v["score"]["grade"] == "excellent" and v["score"]["points"] >= 90 and v["score"]["set"] == "ours"'
     valid_verdict graded
-    run "$SEEP" run -q --name poor --duration 4s -o 'gates=[cpu < 900%]' -o 'requirements.at_least=good' \
+    run decide poor --duration 4s -o 'gates=[cpu < 900%]' -o 'requirements.at_least=good' \
         -o 'requirements.cpu=[cpu < 1%]' -- sh -c 'while :; do :; done'
     echo "$output"
     [ "$status" -eq 1 ]
@@ -133,7 +133,7 @@ PY
 }
 
 @test "O06 every figure of a stored verdict follows from the stored samples, and a changed one is seen" {
-    "$SEEP" run -q --name kept --duration 12s -- "$TARGETS/leak_c" 20000 || [ $? -eq 1 ]
+    decide kept --duration 12s -- "$TARGETS/leak_c" 20000 || [ $? -eq 1 ]
     run "$SEEP" report kept --rejudge
     echo "$output"
     [ "$status" -eq 0 ]
@@ -155,7 +155,7 @@ PY
 @test "O07 another build of the same program: its stacks are the same ones" {
     local build run
     for build in leak_c leak_c_next; do
-        "$SEEP" run -q --name "$build" --duration 10s -o run.early_stop=false -o 'gates=["stack.growth < 30MB/h"]' -- \
+        decide "$build" --duration 10s -o run.early_stop=false -o 'gates=["stack.growth < 30MB/h"]' -- \
             "$TARGETS/$build" 300000 >/dev/null 2>&1 &
     done
     wait

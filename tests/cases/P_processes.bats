@@ -14,7 +14,7 @@ grows_in() { # grows_in NAME REGEX: one of the first five growing stacks goes th
 @test "P01 a script, a shell and a program that execute each other: the last one is attributed" {
     printf '#!/bin/sh\nexec sh -c "exec %s 2000"\n' "$TARGETS/leak_c" >chain.sh
     chmod +x chain.sh
-    run "$SEEP" run -q --name chain --duration 5s -o target.life=service -- ./chain.sh
+    run decide chain --duration 8s -o target.life=service -- ./chain.sh
     echo "$output"
     [ "$status" -eq 1 ]
     valid_verdict chain
@@ -47,7 +47,7 @@ SH
     echo "$output"
     [ "$status" -ne 4 ]
     valid_verdict daemon
-    verdict daemon 'v["evidence"]["samples"] >= 15'
+    sampled daemon
     said daemon 'daemonise.* is attributed'
 }
 
@@ -169,7 +169,7 @@ os.execve(fd, ["program", "0"], os.environ)
 PY
     "$SEEP" run -q --name memfd --duration 4s -o target.life=service -- /usr/bin/python3 memfd.py "$TARGETS/leak_c" >memfd.out 2>&1 &
     local pid=$!
-    "$SEEP" run -q --name zombies --duration 13s -o run.early_stop=false -o target.life=service -o 'gates=["zombies.growth < 1/h"]' -- /usr/bin/python3 -c '
+    decide zombies --duration 13s --interval 150ms -o run.early_stop=false -o target.life=service -o 'gates=["zombies.growth < 1/h"]' -- /usr/bin/python3 -c '
 import os, time
 while True:
     if os.fork() == 0: os._exit(0)

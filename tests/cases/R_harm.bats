@@ -55,7 +55,8 @@ SH
     valid_verdict small
     verdict small 'v["evidence"]["attribution"] == "failed" and v["gates"][0]["status"] == "inconclusive"'
     verdict small 'any(e["kind"] == "degraded" and "memory for attribution is used up" in e["text"] for e in v["events"])'
-    verdict small 'v["shutdown"]["status"] == "pass" and v["evidence"]["samples"] >= 10'
+    verdict small 'v["shutdown"]["status"] == "pass"'
+    sampled small
 }
 
 @test "R05 plug-ins the probe does not see into: bound to the allocator itself, or in a namespace of their own; unharmed and named" {

@@ -28,7 +28,7 @@ import json, sys, jsonschema
 d = json.load(open(sys.argv[2]))
 jsonschema.validate(d, json.load(open(sys.argv[1])))
 r = eval(sys.argv[3])
-print(r)
+print(r if r not in (False, None) else f"not so: {sys.argv[3]}\n{json.dumps(d)[:6000]}")
 sys.exit(0 if r not in (False, None) else 1)
 PY
 }
@@ -74,9 +74,11 @@ YAML
         and l["scenarios"][0]["transactions"][0]["passes"] == l["scenarios"][0]["iterations"] > 5
         and l["scenarios"][0]["transactions"][0]["duration_us"]["p50"] >= l["scenarios"][0]["steps"][1]["latency_us"]["min"]
         and l["status_codes"]["404"] == l["loads"][1]["requests"] and l["status_codes"]["200"] == l["loads"][0]["requests"]
-        and abs(l["loads"][1]["offered"] - 100 * l["seconds"]) < 12
+        and abs(l["loads"][1]["offered"] - 100 * l["seconds"]) < 60
         and l["generator"]["workers"] == 2 and l["generator"]["workers_lost"] == 0)(d["load"])'
-    said load.json seep.load.1.json '[g["status"] for g in d["gates"]] == ["pass"] * 4 + ["fail"]'
+    # Of a generator that was late the response times decide nothing.
+    said load.json seep.load.1.json '([g["status"] for g in d["gates"]][3:] == ["pass", "fail"] and {g["status"] for g in d["gates"][:3]}
+        <= ({"pass"} if d["load"]["generator"]["status"] == "ok" else {"pass", "inconclusive"}))'
     unserve
 }
 
@@ -87,7 +89,7 @@ YAML
     printf 'target: {command: [sleep, "60"], life: service}\nrun: {duration: 4s, drain: 500ms}\nattribution: {mode: off}\nshutdown: off\n' >>load.yaml
     run "$SEEP" run -p load.yaml --name several
     valid_verdict several
-    verdict several '{g["name"]: g["status"] for g in v["gates"]}["http.p95{transaction=buy}"] == "pass"'
+    verdict several '{g["name"]: g["status"] for g in v["gates"]}["http.p95{transaction=buy}"] in ("pass", "inconclusive")'
     verdict several 'v["load"]["scenarios"][0]["steps"][2]["requests"] == v["load"]["scenarios"][0]["transactions"][0]["passes"] > 5'
     verdict several 'v["load"]["status_codes"]["404"] == v["load"]["loads"][1]["requests"]'
     "$SEEP" report several -f html >page.html

@@ -168,7 +168,7 @@ load:
     - { name: absent, weight: 1, request: { url: "http://any.name/absent" }, expect: { status: 404 } }
 YAML
     run_load p.yaml
-    loaded 'l["errors"] == 0 and l["requests"] > 100'
+    loaded 'l["errors"] == 0 and l["requests"] > 10'
     [ "$(asked /)" = "$(loaded 's["there"]["requests"]')" ]
     [ "$(asked /absent)" = "$(loaded 's["absent"]["requests"]')" ]
 }

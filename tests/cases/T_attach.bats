@@ -155,7 +155,7 @@ PY
     setpriv --reuid=12345 --regid=12345 --clear-groups "$TARGETS/attach_kinds" steady >out.txt &
     TARGET=$!
     wait_for 20 is_ready
-    run setpriv --reuid=12345 --regid=12345 --clear-groups env HOME="$WORK" "$SEEP" attach -q --name u --duration 6s \
+    run setpriv --reuid=12345 --regid=12345 --clear-groups env HOME="$WORK" "$SEEP" attach -q --name u --duration 8s \
         --interval 100ms -o 'gates=["stack.growth < 1MB/h","heap.growth < 1MB/h","rss.total_growth < 1GB"]' "$TARGET"
     echo "$output"
     [ "$status" -eq 3 ]

@@ -54,7 +54,7 @@ version: 1
 faults:
   - { at: 1500ms, for: 1500ms, proxy: demo, toxic: down, good_for: 1s, spares: ["http.errors{scenario=static} < 1%"] }
   - { at: 5500ms, restart: demo, good_for: 1s }
-gates: [ "fault.recovery{fault=down-demo} < 5s", "fault.spread < 50%", target.restarts < 1, load.requests > 100 ]
+gates: [ "fault.recovery{fault=down-demo} < 60s", "fault.spread < 50%", target.restarts < 1, load.requests > 100 ]
 YAML
     run "$SEEP" run -q --name r -p ./base.yaml -p ./faults.yaml
     [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
@@ -82,10 +82,10 @@ YAML
     cat >p.yaml <<YAML
 version: 1
 target: { command: [$TARGETS/demo_service, --port, "$port"], life: service, restart: true, ready: { tcp: "127.0.0.1:$port" } }
-run: { duration: 7s, interval: 100ms, drain: 1s }
+run: { duration: 12s, interval: 100ms, drain: 1s }
 load: { rate: 50/s, scenarios: [ { name: app, request: "http://127.0.0.1:$port/health" } ] }
 faults: [ { at: 2s, kill: target, good_for: 1s } ]
-gates: [ target.restarts < 3, fault.recovery < 5s, { gate: target.restarts < 2, warn: true } ]
+gates: [ target.restarts < 3, fault.recovery < 60s, { gate: target.restarts < 2, warn: true } ]
 YAML
     "$SEEP" run -q --name r -p ./p.yaml >out 2>&1 &
     local seep=$!
@@ -210,7 +210,7 @@ dependencies:
   polite: { $account signal: INT, command: [/usr/bin/python3, $WORK/dep.py, polite, "\${env:WORD_OF_OURS}"], ready: { log: ready, within: 20s } }
   deaf: { stop_within: 700ms, command: [/usr/bin/python3, $WORK/dep.py, deaf, none], ready: { log: ready, within: 20s } }
 probes: [ { name: word, command: [expr, length, "\${env:WORD_OF_OURS}", =, "13"], when: before } ]
-run: { duration: 5s, interval: 100ms }
+run: { duration: 8s, interval: 100ms }
 attribution: off
 faults: [ { at: 500ms, restart: polite }, { at: 2s, restart: deaf } ]
 gates: [ target.restarts < 1, probe.failures < 1 ]
@@ -316,7 +316,7 @@ dependencies:
     signal: INT
     command: [$pg/postgres, -D, $WORK/pg, -p, "$BACK", -k, $WORK/pg, -c, listen_addresses=127.0.0.1]
     ready: { command: [$pg/pg_isready, -h, 127.0.0.1, -p, "$BACK"], within: 20s }
-run: { duration: 9s, interval: 100ms, drain: 300ms }
+run: { duration: 13s, interval: 100ms, drain: 300ms }
 attribution: off
 load:
   users: 6

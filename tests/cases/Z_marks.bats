@@ -4,7 +4,7 @@ load ../lib/seep.bash
 setup_file() {
     seep_setup
     export SEEP SEEP_SOURCE SEEP_BUILD TARGETS WORK
-    { "$SEEP" run -q --name ops --duration 15s -o 'gates=["heap.growth_per_request < 10B"]' -- "$TARGETS/mark_ops" serve \
+    { decide ops --duration 15s -o 'gates=["heap.growth_per_request < 10B"]' -- "$TARGETS/mark_ops" serve \
         >"$WORK/ops.out" 2>&1 && echo 0 || echo $?; } >"$WORK/ops.status" 3>&- &
     { "$SEEP" run -q --name crew --duration 8s -o run.early_stop=false -- "$TARGETS/mark_ops" crew 40 \
         >"$WORK/crew.out" 2>&1 && echo 0 || echo $?; } >"$WORK/crew.status" 3>&- &

@@ -16,7 +16,7 @@ teardown() {
 }
 
 STACKS='gates=["stack.growth < 1MB/h"]'
-FAST=(--duration 6s --interval 100ms)
+FAST=(--duration 8s --interval 100ms)
 
 # Which way of watching this machine allows is doctor's to say; here only whether there is one.
 needs_uprobes() {

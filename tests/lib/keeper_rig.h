@@ -25,7 +25,7 @@
 
 #include "keeper/link.h"
 
-#define RIG_LIMIT_MS 20000
+#define RIG_LIMIT_MS 60000
 
 struct rig {
     char dir[64];

@@ -51,18 +51,54 @@ seep_for_all_users() {
     TARGETS=$WORK/targets
 }
 
+# Below those that the kernel gives to connections: a client of some other test cannot take it before the server is up.
 free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    python3 - <<'PY'
+import random, socket
+try:
+    most = int(open("/proc/sys/net/ipv4/ip_local_port_range").read().split()[0])
+except OSError:
+    most = 32768
+while True:
+    port = random.SystemRandom().randrange(10000, most) if most > 12000 else 0
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", port))
+            print(s.getsockname()[1])
+            break
+        except OSError:
+            pass
+PY
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds, asking every 50 ms.
+# wait_for SECONDS COMMAND...: until the command succeeds, asking every 50 ms. A machine that is busy with other things is given a
+# minute for anything.
 wait_for() {
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + ($1 < 60 ? 60 : $1)))
     shift
     until "$@"; do
         [ "$SECONDS" -lt "$end" ] || return 1
         sleep 0.05
     done
+}
+
+# decide RUN-NAME OPTION...: seep run under that name, with its output and exit status. One that decides nothing (3) is made anew, up
+# to twice: for tests of what is decided, on a machine whose other work may take the samples from a run.
+decide() {
+    local name=$1 try status=0
+    shift
+    for try in 1 2 3; do
+        status=0
+        "$SEEP" run -q --name "$name" "$@" || status=$?
+        [ "$status" -eq 3 ] && [ "$try" -lt 3 ] || return "$status"
+        echo "# $name decided nothing; once more"
+        rm -rf "${SEEP_RESULTS:?}/${name:?}"
+    done
+}
+
+# sampled RUN-NAME [N]: it took samples, at least N, and none is missing without a word.
+sampled() {
+    verdict "$1" "(lambda e: e['samples'] >= ${2:-3} and e['samples'] + sum(g['missed'] for g in e['gaps']) >= e['expected'])(v['evidence'])"
 }
 
 # verdict RUN-NAME PYTHON-EXPRESSION: evaluates over the verdict as `v`; prints the value, and if it is not true what the

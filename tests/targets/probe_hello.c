@@ -54,7 +54,7 @@ static int use(int fd, uint64_t bytes)
         return 5;
     __atomic_store_n(&h->pool_next, l.pool_chunks - 1, __ATOMIC_SEQ_CST);
     for (int turns = 0; __atomic_load_n(&c->committed_bytes, __ATOMIC_ACQUIRE) < bytes; turns++) {
-        if (turns > 5000)
+        if (turns > 30000)
             return 4;
         usleep(2000);
     }

@@ -24,7 +24,7 @@
 
 #include "fault/proxy.h"
 
-#define LIMIT_MS 10000
+#define LIMIT_MS 60000
 #define EXE      SEEP_BUILD_DIR "/bin/seep"
 
 static int64_t now_ms(void)
