@@ -3,6 +3,7 @@
 // A variable is named while the run ends, when its file is still the one that was mapped; the name is kept as a fact,
 // because a later look might find another file at that path.
 #include "report/build.h"
+#include "report/short_name.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -153,7 +154,7 @@ const char *report_holder_text(const struct report_holder *h, char *out, size_t 
     const char *module = h->module != NULL ? h->module : "[unknown]", *slash = strrchr(module, '/');
     module = slash != NULL ? slash + 1 : module;
     if (h->name != NULL)
-        snprintf(name, sizeof name, "%s", h->name);
+        report_short_name(h->name, name, sizeof name);
     else
         snprintf(name, sizeof name, "%s+0x%llx", module, (unsigned long long)h->offset);
     if (h->kind == NULL || strcmp(h->kind, "none") == 0)

@@ -1,5 +1,6 @@
 // Stacks in text: one line each in the verdict, and the whole ranked list of `seep stacks`.
 #include "report/profile_text.h"
+#include "report/short_name.h"
 #include "report/text.h"
 #include <math.h>
 #include <stdio.h>
@@ -22,18 +23,24 @@ static const char *short_path(const char *path)
 static void frame_name(const struct report_frame *f, char *out, size_t size)
 {
     if (f->function != NULL)
-        snprintf(out, size, "%s", f->function);
+        report_short_name(f->function, out, size);
     else
         snprintf(out, size, "%s+0x%llx", profile_base_name(f->module), (unsigned long long)f->offset);
+}
+
+static const char *place_text(const struct report_frame *f, char *out, size_t size)
+{
+    out[0] = '\0';
+    if (f->file != NULL)
+        snprintf(out, size, f->line > 0 ? "  %s:%d" : "  %s", short_path(f->file), f->line);
+    return out;
 }
 
 static void put_place(struct text *t, const struct report_frame *f)
 {
     char place[300];
-    if (f->file == NULL)
-        return;
-    snprintf(place, sizeof place, f->line > 0 ? "  %s:%d" : "  %s", short_path(f->file), f->line);
-    text_foreign(t, TEXT_DIM, place, text_room(t) > 12 ? text_room(t) : 12);
+    if (*place_text(f, place, sizeof place))
+        text_foreign(t, TEXT_DIM, place, text_room(t) > 12 ? text_room(t) : 12);
 }
 
 void text_chain(struct text *t, const struct report_stack *s)
@@ -45,7 +52,10 @@ void text_chain(struct text *t, const struct report_stack *s)
     }
     size_t first = profile_first_own(s);
     frame_name(&s->frames[first], name, sizeof name);
-    text_foreign(t, TEXT_BOLD, name, text_room(t) > 20 ? text_room(t) : 20);
+    char place[300];
+    place_text(&s->frames[first], place, sizeof place);
+    int room = text_room(t) - text_columns(place, strlen(place)); // where it is says more than the end of a long name
+    text_foreign(t, TEXT_BOLD, name, room > 20 ? room : 20);
     put_place(t, &s->frames[first]);
     for (size_t i = first + 1; i < s->n_frames; i++) {
         frame_name(&s->frames[i], name, sizeof name);
@@ -120,34 +130,35 @@ void text_not_covered(struct text *t, const struct report *r)
     text_end_line(t);
 }
 
-static void put_holder_of(struct text *t, const char *how, const struct report_holder *h)
+static void add_holder(char *line, size_t size, const char *how, const struct report_holder *h)
 {
-    char by[512];
-    if (h->kind == NULL)
-        return;
-    text_put(t, TEXT_PLAIN, how);
-    text_foreign(t, TEXT_PLAIN, report_holder_text(h, by, sizeof by), 0);
+    char by[400];
+    size_t n = strlen(line);
+    if (h->kind != NULL)
+        snprintf(line + n, size - n, "%s%s", how, report_holder_text(h, by, sizeof by));
 }
 
 static void put_holder(struct text *t, const struct report_stack *s)
 {
+    char line[1200], more[64];
     int64_t reachable = s->unreachable_checked - s->unreachable_blocks;
     if (s->unreachable_checked == SEEP_UNKNOWN || (reachable == 0 && s->unreachable_blocks > 0))
         return;
-    text_pad(t, INDENT);
     if (reachable == 0) {
-        text_printf(t, TEXT_DIM, "reachable or not: not decided for %lld checked blocks, in %lld scans",
-                    (long long)s->unreachable_undecided, (long long)s->unreachable_scans);
-        put_holder_of(t, "; perhaps held by ", &s->holder);
+        snprintf(line, sizeof line, "reachable or not: not decided for %lld checked blocks, in %lld scans",
+                 (long long)s->unreachable_undecided, (long long)s->unreachable_scans);
+        add_holder(line, sizeof line, "; perhaps held by ", &s->holder);
     } else {
-        text_printf(t, TEXT_PLAIN, "reachable: %lld of %lld checked blocks", (long long)reachable,
-                    (long long)s->unreachable_checked);
-        put_holder_of(t, ", held by ", &s->holder);
+        snprintf(line, sizeof line, "reachable: %lld of %lld checked blocks", (long long)reachable,
+                 (long long)s->unreachable_checked);
+        add_holder(line, sizeof line, ", held by ", &s->holder);
     }
-    put_holder_of(t, ", entered from ", &s->entry);
-    char more[64];
+    add_holder(line, sizeof line, ", entered from ", &s->entry);
+    size_t n = strlen(line);
     if (reachable > 0 && s->unreachable_blocks == 0) // else it was said before
-        text_put(t, TEXT_PLAIN, undecided_text(s, more, sizeof more));
+        snprintf(line + n, sizeof line - n, "%s", undecided_text(s, more, sizeof more));
+    text_pad(t, INDENT);
+    text_wrapped(t, reachable == 0 ? TEXT_DIM : TEXT_PLAIN, line, INDENT + 2);
     text_end_line(t);
 }
 

@@ -122,8 +122,11 @@ static bool is_allocator_internal(const char *name)
 // for is the caller. Told by the name's outermost namespace and by where the source file lies.
 static bool is_library_code(const struct resolve_frame *f)
 {
-    static const char *const namespaces[] = {"std::", "__gnu_cxx::", "core::", "alloc::", "boost::"};
-    static const char *const places[] = {"/usr/include/", "/usr/lib/", "/rustc/"};
+    static const char *const namespaces[] = {
+        "std::", "__gnu_cxx::", "core::", "alloc::", "boost::", "<alloc::", "<core::", "<std::", "hashbrown::"};
+    // Rust's own library was compiled in its source tree, and names its files from there.
+    static const char *const places[] = {"/usr/include/",    "/usr/lib/",          "/rustc/",
+                                         "library/std/src/", "library/alloc/src/", "library/core/src/"};
     for (size_t i = 0; f->function && i < sizeof namespaces / sizeof *namespaces; i++)
         if (strncmp(f->function, namespaces[i], strlen(namespaces[i])) == 0)
             return true;

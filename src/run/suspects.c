@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 // Later ones are a case of their own, with scans of their own: they must be worth it.
-#define GROWTH_FIRST_BYTES 1024.0
+#define GROWTH_FIRST_BYTES 256.0
 #define GROWTH_LATER_BYTES 4096.0
 #define GROWTH_LATER_SHARE 0.002 // of all growth
 #define BLOCKS_MIN         4.0

@@ -43,6 +43,21 @@ static void test_operator_new_is_kept_as_library(void **state)
     assert_false(s[4].flags & RESOLVE_F_LIBRARY);
 }
 
+// What Rust's own library compiles into a program is told by its names, and by the paths of its source tree.
+static void test_the_library_of_rust_is_library(void **state)
+{
+    (void)state;
+    struct resolve_frame s[] = {PROBE("malloc"), PROG("<alloc::alloc::Global>::alloc_impl"),
+                                PROG("hashbrown::raw::alloc::inner::do_alloc"), PROG("<str>::repeat"),
+                                PROG("shop::Cache::remember")};
+    s[3].file = "library/alloc/src/str.rs";
+    s[4].file = "library/cache.rs";
+    assert_int_equal(resolve_tidy(s, 5), 1);
+    for (int i = 1; i < 4; i++)
+        assert_true(s[i].flags & RESOLVE_F_LIBRARY);
+    assert_false(s[4].flags & RESOLVE_F_LIBRARY);
+}
+
 // With a jemalloc-linked program the probe hooks operator new itself: then its hook stands for it.
 static void test_hooked_operator_new_is_kept(void **state)
 {
@@ -164,6 +179,7 @@ int main(void)
         cmocka_unit_test(test_hooks_and_entry_points_are_cut),
         cmocka_unit_test(test_only_the_innermost_are_cut),
         cmocka_unit_test(test_operator_new_is_kept_as_library),
+        cmocka_unit_test(test_the_library_of_rust_is_library),
         cmocka_unit_test(test_hooked_operator_new_is_kept),
         cmocka_unit_test(test_a_stack_never_vanishes),
         cmocka_unit_test(test_tidying_twice_is_the_same),
