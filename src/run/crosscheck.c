@@ -1,6 +1,6 @@
 // The standing cross-check: see crosscheck.h.
 #include "run/crosscheck.h"
-#include "linux/mem.h"
+#include "linux/mapped.h"
 #include "resolve/resolve.h"
 #include "seep_wire.h"
 
@@ -12,8 +12,10 @@
 
 static void free_item(struct crosscheck_item *item)
 {
-    for (size_t i = 0; i < item->n_maps; i++)
+    for (size_t i = 0; i < item->n_maps; i++) {
         free(item->maps[i].path);
+        free(item->maps[i].open_path);
+    }
     free(item);
 }
 
@@ -32,12 +34,16 @@ static int take_map(const struct linux_map *map, void *arg)
                        map->dev_minor == minor(t->region.st_dev);
     if (map->perms[2] != 'x' || item->n_maps == CROSSCHECK_MAPS)
         return 0;
-    char *path = strdup(map->path);
-    if (!path)
-        return t->no_memory = true;
-    item->maps[item->n_maps++] =
-        (struct crosscheck_map){.start = map->start, .end = map->end, .file_offset = map->offset, .path = path};
-    return 0;
+    char path[LINUX_MAPPED_PATH_MAX], name[LINUX_MAPPED_NAME_MAX] = "";
+    linux_mapped_path(map, path);
+    if (path[0] == '/')
+        linux_mapped_name(item->pid, map, name);
+    struct crosscheck_map *m = &item->maps[item->n_maps++];
+    *m = (struct crosscheck_map){.start = map->start, .end = map->end, .file_offset = map->offset};
+    m->path = strdup(path);
+    m->open_path = strdup(name);
+    t->no_memory = !m->path || !m->open_path;
+    return t->no_memory;
 }
 
 // Asked after the mappings were read: what is still there now was there then.
@@ -83,7 +89,6 @@ void crosscheck_free(struct run_crosscheck *c)
 struct check_input {
     struct resolve_module modules[CROSSCHECK_MAPS];
     struct resolve_map maps[CROSSCHECK_MAPS];
-    char open_path[CROSSCHECK_MAPS][300];
     size_t n;
 };
 
@@ -95,9 +100,8 @@ static void fill_input(const struct crosscheck_item *item, struct check_input *i
         enum resolve_module_kind kind = !strcmp(m->path, "[vdso]") ? RESOLVE_VDSO
                                         : m->path[0] == '/'        ? RESOLVE_ELF
                                                                    : RESOLVE_ANONYMOUS;
-        snprintf(in->open_path[i], sizeof in->open_path[i], "/proc/%d/root%.260s", (int)item->pid, m->path);
         in->modules[i] = (struct resolve_module){
-            .kind = kind, .path = m->path, .open_path = kind == RESOLVE_ELF ? in->open_path[i] : NULL, .fd = -1};
+            .kind = kind, .path = m->path, .open_path = kind == RESOLVE_ELF ? m->open_path : NULL, .fd = -1};
         in->maps[i] = (struct resolve_map){
             .start = m->start, .end = m->end, .file_offset = m->file_offset, .module = (uint32_t)i};
     }

@@ -15,7 +15,8 @@
 
 struct crosscheck_map { // one mapping of code in the target when the stack was copied
     uint64_t start, end, file_offset;
-    char *path; // "[vdso]", "" for anonymous code
+    char *path;      // "[vdso]", "" for anonymous code
+    char *open_path; // by which we can open it while the process lives, also when the file is deleted or replaced
 };
 
 struct crosscheck_item {

@@ -222,6 +222,7 @@ vandalised() {
         verdict "$how" 'v["verdict"] == "fail"'
         verdict "$how" '["lose", "lose_plainly", "main"] in [[f["function"] for f in s["frames"]][:3] for s in v["stacks"]]'
         verdict "$how" 'any(s["live_blocks"] and s["live_bytes"] / s["live_blocks"] == 5000 and s["frames"][0]["function"] == "lose" for s in v["stacks"])'
+        verdict "$how" '(v["evidence"]["coverage"] or 0) > .9'
         verdict "$how" 'all(f["function"] or f["module"] for s in v["stacks"] for f in s["frames"])'
         "$SEEP" report "$how" -f html -O "$how.html"
         ! grep -q '<script>alert' "$how.html"
