@@ -365,7 +365,7 @@ struct seep_rule_slot {
 };
 
 // Where a walk looked, in words above the sp it started from. Values are compared as they are, pointers into the stack
-// by their distance from sp; both lists have a length that divides by four, the last entry repeated where needed.
+// by their distance from sp; all of them come to a number that divides by four, the last one repeated where needed.
 #define SEEP_SHAPE_SLOTS 180u
 struct seep_shape {
     uint32_t sequence; // odd while being written

@@ -225,6 +225,7 @@ static int map_region(int fd, const struct seep_hello_reply *reply, unsigned rea
     struct probe_region old = probe_region;
     if (h->forked)
         probe_inherit(&r, &old);
+    r.free_filter = h->flags & SEEP_HDR_EXACT_SEEN ? NULL : r.filter;
     store_release(&h->state, SEEP_PROBE_ON);
     probe_region = r;
     if (h->forked && !probe_tls.busy) // busy: a handler forked, and what it interrupted may still look there

@@ -2,7 +2,7 @@
 //
 // Order matters. A block enters the books after the allocator gave it out and leaves them before it goes back: in
 // between nobody else can have its address. errno is the allocator's: the books use no libc call that could set it.
-#include "malloc/probe.h"
+#include "malloc/quick.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -18,7 +18,7 @@ PROBE_EXPORT void *malloc(size_t size)
         return probe_early_alloc(size, 16);
     void *p = probe_real.malloc(size);
     if (likely(p))
-        probe_on_alloc(p, size, FRAME);
+        probe_alloc_here(p, size, FRAME);
     return p;
 }
 
@@ -35,20 +35,20 @@ PROBE_EXPORT void *calloc(size_t n, size_t size)
 }
 
 // Memory may stop being a stack without munmap being seen: the allocator returns large blocks on its own.
-static inline void forget_large(const struct probe_freed *f)
+static inline void forget_large(size_t bytes)
 {
-    if (unlikely(f->counted && f->usable >= 16384))
+    if (unlikely(bytes >= 16384))
         add_relaxed(&probe_map_generation, 1);
 }
 
 PROBE_EXPORT void free(void *p)
 {
-    probe_need_real();
-    if (!p || unlikely(probe_early_owns(p)) || unlikely(!probe_real.free))
+    if (!p || unlikely(probe_early_owns(p)))
         return;
-    struct probe_freed f;
-    probe_on_free(p, FRAME, &f);
-    forget_large(&f);
+    probe_need_real();
+    if (unlikely(!probe_real.free))
+        return;
+    forget_large(probe_free_here(p, FRAME));
     probe_real.free(p);
 }
 
@@ -72,7 +72,7 @@ static inline __attribute__((always_inline)) void *realloc_with(void *old, size_
         probe_on_free(old, frame, &f);
     void *p = probe_real.realloc(old, size);
     if (p) {
-        forget_large(&f);
+        forget_large(f.counted ? f.usable : 0);
         probe_on_alloc(p, size, frame);
     } else if (old && size != 0) {
         probe_undo_free(old, frame, &f);
@@ -189,7 +189,7 @@ PROBE_EXPORT void free_sized(void *p, size_t size)
     }
     struct probe_freed f;
     probe_on_free(p, FRAME, &f);
-    forget_large(&f);
+    forget_large(f.counted ? f.usable : 0);
     probe_real.free_sized(p, size);
 }
 
@@ -203,7 +203,7 @@ PROBE_EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size)
     }
     struct probe_freed f;
     probe_on_free(p, FRAME, &f);
-    forget_large(&f);
+    forget_large(f.counted ? f.usable : 0);
     probe_real.free_aligned_sized(p, alignment, size);
 }
 

@@ -31,9 +31,10 @@ struct probe_page {
 
 // The region as this process sees it. Written once by attach, before the page says PROBE_ON.
 struct probe_region {
-    struct seep_header *header;
     struct seep_control *control;
     struct seep_thread_slot *threads;
+    const uint8_t *free_filter; // `filter`, NULL once exact mode was on: it knows of samples only
+    struct seep_header *header;
     struct seep_mark_name *marks;
     struct seep_mark_counts *mark_counts;
     struct seep_module *modules;
@@ -57,18 +58,20 @@ struct probe_region {
     uint32_t pid;
 };
 
+#pragma GCC visibility push(hidden) // each is at a known distance from the code: no table to look it up in
+
 // Per thread, in static TLS: plain data, at most 64 bytes, no destructor.
 struct probe_tls {
     uintptr_t busy;    // frame address of the hook at work, 0 when none
+    uintptr_t passing; // see hooks_cxx.c: within the allocator's own new (bit 0) or delete (bit 1), with the block
     uint64_t word;     // control word the countdown was drawn under and PROBE_WORD_SEEN, 0: none in this region
     int64_t countdown; // bytes to the next sample
-    uint64_t random;
-    uintptr_t stack_low, stack_high; // readable bounds of the stack last walked
-    uint32_t map_generation;         // those bounds hold while this equals probe_map_generation; 0: for ever
+    uint32_t map_generation; // the bounds hold while this equals probe_map_generation; 0: for ever
     uint8_t slot;
     uint8_t serial;
     uint16_t walks;
-    uintptr_t passing; // see hooks_cxx.c: within the allocator's own new (bit 0) or delete (bit 1), with the block
+    uintptr_t stack_low, stack_high; // readable bounds of the stack last walked
+    uint64_t random;
 };
 _Static_assert(sizeof(struct probe_tls) <= 64, "static TLS is scarce");
 
@@ -233,6 +236,22 @@ static inline int probe_bounds_fresh(const struct probe_tls *t)
 {
     return t->stack_high && (!t->map_generation || t->map_generation == load_relaxed(&probe_map_generation));
 }
+// Whether the stack is known to be readable from sp to the thread's stack_high.
+static inline int probe_is_bounded(const struct probe_tls *t, uintptr_t sp)
+{
+    return likely(sp >= t->stack_low && sp < t->stack_high && probe_bounds_fresh(t));
+}
+// Now and then a stack is walked although it is remembered. Counts the calls.
+static inline int probe_walk_is_due(struct probe_tls *t)
+{
+    return unlikely((++t->walks & 1023) == 0);
+}
+static inline uintptr_t probe_thread_pointer(void)
+{
+    uintptr_t tp;
+    __asm__("mov %%fs:0, %0" : "=r"(tp));
+    return tp;
+}
 // The complete walk with all registers, for frames whose rule needs more than sp and bp. Fills frames and flags.
 void probe_capture(uint64_t *reg);
 void probe_walk_slow(struct probe_region *r, struct probe_walk *w, uintptr_t hook_sp);
@@ -261,33 +280,17 @@ struct probe_path {
 };
 void probe_known_init(void);
 // The id of the stack if it is known under the shape this start had last, SEEP_STACK_NONE otherwise. high: up to where
-// the stack can be read. The parts of a probe_start go by register: this is the way of almost every allocation.
-uint32_t probe_known_guess(struct probe_region *r, uintptr_t pc, uintptr_t sp, uintptr_t bp, uintptr_t high,
-                           unsigned klass);
+// the stack can be read. known.h has the same to be built in.
+uint32_t probe_known_guess(struct probe_region *r, const struct probe_start *s, uintptr_t high);
 // The same among the shapes that started with these three pcs.
 uint32_t probe_known_look(struct probe_region *r, const struct probe_start *s, const uintptr_t *pc, uintptr_t high);
 void probe_known_learn(struct probe_region *r, const struct probe_start *s, const uintptr_t *pc,
                        const struct probe_path *path, uintptr_t high, uint32_t id);
 
-// probe_stack_id() at once where the stack is remembered.
-uint32_t probe_look_further(struct probe_region *r, const struct probe_start *start, uint32_t id, int asked, int turn,
+// What is left of probe_stack_id() where the guess was not made (asked: 0) or found nothing. turn: the stack is to be
+// walked in any case.
+uint32_t probe_look_further(struct probe_region *r, const struct probe_start *start, int asked, int turn,
                             unsigned *flags);
-static inline __attribute__((always_inline)) uint32_t
-probe_stack_id_here(struct probe_region *r, const uintptr_t *hook_frame, unsigned klass, unsigned *flags)
-{
-    uintptr_t sp = (uintptr_t)(hook_frame + 2);
-    struct probe_tls *t = &probe_tls;
-    int turn = (++t->walks & 1023) == 0; // now and then a stack is walked although it is remembered
-    int bounded = likely(sp >= t->stack_low && sp < t->stack_high && probe_bounds_fresh(t));
-    uint32_t id =
-        bounded ? probe_known_guess(r, hook_frame[1], sp, hook_frame[0], t->stack_high, klass) : SEEP_STACK_NONE;
-    if (likely(id && !turn)) {
-        *flags = WALK_HIT;
-        return id;
-    }
-    struct probe_start start = {hook_frame[1], sp, hook_frame[0], klass};
-    return probe_look_further(r, &start, id, bounded, turn, flags);
-}
 
 // ---- stacks.c ----
 
@@ -322,7 +325,7 @@ struct probe_freed {
     int counted;            // it entered the totals
 };
 void probe_on_free(void *p, const void *frame, struct probe_freed *f);
-void probe_free_general(void *p, const void *frame, struct probe_freed *f);
+size_t probe_free_general(void *p, const void *frame, struct probe_freed *f); // bytes that left the totals
 void probe_undo_free(void *p, const void *frame, const struct probe_freed *f);
 // Puts a block with its stack into the live set and under that stack's counters, whatever stands in the way. mean: 0
 // exact.
@@ -381,14 +384,19 @@ void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t 
 
 // The filter of sampled mode: one more (1) or less (-1) sample at this address.
 void probe_filter_add(struct probe_region *r, uintptr_t address, int by);
+// Neighbours lie side by side, so that the cells of what a program uses at the moment are few lines.
+static inline size_t probe_filter_index(const struct probe_region *r, uintptr_t p)
+{
+    return ((p >> 5) + (p >> 21) * 0x9e37) & (r->layout.filter - 1);
+}
 static inline uint8_t *probe_filter_cell(struct probe_region *r, uintptr_t p)
 {
-    return &r->filter[(p >> 4) * 0x9e3779b97f4a7c15ull >> 40 & (r->layout.filter - 1)];
+    return &r->filter[probe_filter_index(r, p)];
 }
-static inline int probe_filtered_out(struct probe_region *r, const void *p)
+static inline int probe_filtered_out(const struct probe_region *r, const void *p)
 {
-    return !(load_relaxed(&r->header->flags) & SEEP_HDR_EXACT_SEEN) &&
-           !load_relaxed(probe_filter_cell(r, (uintptr_t)p));
+    const uint8_t *filter = load_relaxed(&r->free_filter);
+    return filter && !load_relaxed(&filter[probe_filter_index(r, (uintptr_t)p)]);
 }
 
 // ---- inherit.c ----
@@ -418,15 +426,21 @@ extern uint32_t probe_heads;
 void probe_glibc_init(void);
 size_t probe_usable_asked(const void *p, size_t otherwise);
 
-// Bytes of the block at p that the program may use; `otherwise` where the allocator has no answer.
-static inline size_t probe_usable(const void *p, size_t otherwise)
+// Bytes of the block at p that the program may use, as glibc wrote them before it; 0 where that is not known.
+static inline size_t probe_usable_read(const void *p)
 {
     if (likely(load_relaxed(&probe_heads) == PROBE_HEADS_AGREE)) {
         size_t head = ((const size_t *)p)[-1];
         if (likely(!(head & 2))) // not a mapping of its own
             return (head & ~7ul) - 8;
     }
-    return probe_usable_asked(p, otherwise);
+    return 0;
+}
+// The same of any block; `otherwise` where the allocator has no answer.
+static inline size_t probe_usable(const void *p, size_t otherwise)
+{
+    size_t usable = probe_usable_read(p);
+    return likely(usable) ? usable : probe_usable_asked(p, otherwise);
 }
 
 // ---- allocators/stats.c ----
@@ -439,15 +453,15 @@ struct probe_real {
     void *(*malloc)(size_t);
     void *(*calloc)(size_t, size_t);
     void *(*realloc)(void *, size_t);
+    void (*free)(void *); // stored last: whoever sees it sees them all
+    size_t (*usable)(void *);
     int (*posix_memalign)(void **, size_t, size_t);
     void *(*aligned_alloc)(size_t, size_t);
     void *(*memalign)(size_t, size_t);
     void *(*valloc)(size_t);
     void *(*pvalloc)(size_t);
-    void (*free)(void *);
     void (*free_sized)(void *, size_t);
     void (*free_aligned_sized)(void *, size_t, size_t);
-    size_t (*usable)(void *);
     int (*dlclose)(void *);
     void *(*mmap)(void *, size_t, int, int, int, long);
     int (*munmap)(void *, size_t);
@@ -484,5 +498,7 @@ static inline int probe_early_owns(const void *p)
     return (uintptr_t)p - (uintptr_t)probe_early_pool < PROBE_EARLY_BYTES;
 }
 size_t probe_early_usable(const void *p);
+
+#pragma GCC visibility pop
 
 #endif

@@ -5,17 +5,13 @@
 // asked, and the granule is claimed. Between two samples: nothing but the totals. Whatever does not fit is handed on
 // untouched, so that this file decides nothing of its own. Fewer instructions are worth more than their own time here:
 // they leave more of the program's work within the processor's reach while it waits for memory.
-#include "malloc/probe.h"
+#include "malloc/quick.h"
+#include "malloc/known.h"
 
-// Neither at work below a handler nor within the allocator's own new or delete.
-static inline int is_undisturbed(const struct probe_tls *t)
+// Of the threads with a slot only the first have a shard of each stack.
+static inline int has_shard(const struct probe_tls *t)
 {
-    return likely(!(t->busy | t->passing));
-}
-
-static inline int is_exact_and_own(const struct probe_tls *t, uint64_t word)
-{
-    return likely(!SEEP_WORD_MEAN(word) && (uint8_t)(t->slot - 1) < SEEP_SHARDS - 1);
+    return likely((uint8_t)(t->slot - 1) < SEEP_SHARDS - 1);
 }
 
 // Where the word of a small block lies, if its range has a chunk.
@@ -36,13 +32,13 @@ static inline struct seep_shard *own_shard(struct probe_region *r, const struct 
 
 // ---- a block is born ----
 
-// The word of a block into its cell. -1: not that simple.
-static inline int cell_take(struct probe_region *r, uint64_t *cell, uint64_t word)
+// The word of a block into its cell. alone: glibc's blocks have it for themselves. -1: not that simple.
+static inline int cell_take(struct probe_region *r, uint64_t *cell, uint64_t word, int alone)
 {
     uint64_t none = load_relaxed(cell);
     if (unlikely(none || load_relaxed(&probe_journal_on)))
         return -1;
-    if (likely(load_relaxed(&probe_heads) == PROBE_HEADS_AGREE)) {
+    if (likely(alone)) {
         store_release(cell, word);
         return 0;
     }
@@ -52,27 +48,47 @@ static inline int cell_take(struct probe_region *r, uint64_t *cell, uint64_t wor
                : -1;
 }
 
-// The block as alloc_recorded() of record.c would write it. -1: not one for here, nothing was done.
-static inline int exact_alloc(struct probe_region *r, struct probe_tls *t, uint64_t word, void *p, size_t size,
-                              const uintptr_t *frame)
+// probe_stack_id() with the guess built in.
+static inline __attribute__((always_inline)) uint32_t stack_here(struct probe_region *r, struct probe_tls *t,
+                                                                 const uintptr_t *frame, unsigned *flags)
 {
-    uint64_t *cell = cell_of(r, (uintptr_t)p);
-    if (unlikely(size >= SEEP_LARGE_BYTES || (uintptr_t)p & 7 || !cell))
-        return -1;
+    uintptr_t sp = (uintptr_t)(frame + 2);
+    int turn = probe_walk_is_due(t), asked = likely(!turn) && probe_is_bounded(t, sp);
+    *flags = WALK_HIT;
+    if (likely(asked)) {
+        uint32_t id = probe_known_here(r, frame[1], sp, frame[0], t->stack_high, SEEP_CLASS_HEAP);
+        if (likely(id))
+            return id;
+    }
+    struct probe_start start = {frame[1], sp, frame[0], SEEP_CLASS_HEAP};
+    return probe_look_further(r, &start, asked, turn, flags);
+}
+
+// The block as alloc_recorded() of record.c would write it, or handed on.
+void probe_exact_alloc(void *p, size_t size, const void *frame, uint64_t word)
+{
+    struct probe_region *r = &probe_region;
+    struct probe_tls *t = &probe_tls;
+    uint64_t *cell = has_shard(t) && size < SEEP_LARGE_BYTES && !((uintptr_t)p & 7) ? cell_of(r, (uintptr_t)p) : NULL;
+    if (unlikely(!cell)) {
+        probe_alloc_general(p, size, frame);
+        return;
+    }
     __builtin_prefetch(cell, 1);
     t->busy = (uintptr_t)frame;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     unsigned flags;
-    size_t usable = probe_usable(p, size), slack = usable > size ? usable - size : 0;
-    uint32_t stack = probe_stack_id_here(r, frame, SEEP_CLASS_HEAP, &flags);
+    uint32_t stack = stack_here(r, t, frame, &flags), epoch = SEEP_WORD_EPOCH(word);
+    size_t read = probe_usable_read(p), usable = likely(read) ? read : probe_usable_asked(p, size);
+    size_t slack = usable > size ? usable - size : 0;
+    slack = slack < SEEP_SLACK_UNKNOWN ? slack : SEEP_SLACK_UNKNOWN;
     struct seep_thread_slot *s = &r->threads[t->slot];
     probe_bump(&s->alloc_bytes, usable, 0);
     probe_bump(&s->alloc_blocks, 1, 0);
     probe_bump(&s->walks, 1, 0);
     probe_bump(&s->walk_hits, (flags & WALK_HIT) != 0, 0);
-    slack = slack < SEEP_SLACK_UNKNOWN ? slack : SEEP_SLACK_UNKNOWN;
-    uint32_t epoch = SEEP_WORD_EPOCH(word);
-    if (likely(cell_take(r, cell, SEEP_LIVE_WORD((uintptr_t)p >> 3 & 3, epoch, stack, size, slack)) == 0)) {
+    word = SEEP_LIVE_WORD((uintptr_t)p >> 3 & 3, epoch, stack, size, slack);
+    if (likely(cell_take(r, cell, word, read != 0) == 0)) {
         struct seep_shard *shard = own_shard(r, t, stack);
         probe_bump(&shard->alloc_bytes, size, 0);
         probe_bump(&shard->alloc_blocks_q8, SEEP_BLOCK_Q8, 0);
@@ -81,77 +97,81 @@ static inline int exact_alloc(struct probe_region *r, struct probe_tls *t, uint6
         probe_insert_block(r, p, usable, &b, 0, 0);
     }
     probe_leave();
-    return 0;
+}
+
+void probe_between_alloc(const void *p, size_t size)
+{
+    probe_count_total(&probe_region, probe_usable_asked(p, size), COUNT_ALLOC, 0);
 }
 
 void probe_on_alloc(void *p, size_t size, const void *frame)
 {
-    struct probe_region *r = probe_ready();
-    struct probe_tls *t = &probe_tls;
-    if (likely(r)) {
-        uint64_t word = load_acquire(&r->control->word);
-        if (likely((word | PROBE_WORD_SEEN) == t->word) && is_undisturbed(t)) {
-            if (is_exact_and_own(t, word) && exact_alloc(r, t, word, p, size, frame) == 0)
-                return;
-            // Between two samples there is nothing to do but count, and counting needs no protection from handlers.
-            int64_t left = t->countdown - (int64_t)(size ? size : 1);
-            if (SEEP_WORD_MEAN(word) && likely(left >= 0)) {
-                t->countdown = left;
-                probe_count_total(r, probe_usable(p, size), COUNT_ALLOC, 0);
-                return;
-            }
-        }
-    }
-    probe_alloc_general(p, size, frame);
+    probe_alloc_here(p, size, frame);
 }
 
 // ---- and dies ----
 
-static inline int exact_free(struct probe_region *r, struct probe_tls *t, void *p, const void *frame,
-                             struct probe_freed *f)
+size_t probe_exact_free(void *p, const void *frame, struct probe_freed *f)
 {
-    uint64_t *cell = cell_of(r, (uintptr_t)p);
-    if (unlikely(!cell))
-        return -1;
-    uint64_t word = load_relaxed(cell);
+    struct probe_region *r = &probe_region;
+    struct probe_tls *t = &probe_tls;
+    uint64_t *cell = has_shard(t) ? cell_of(r, (uintptr_t)p) : NULL;
+    uint64_t word = cell ? load_relaxed(cell) : 0;
     uint32_t slack = SEEP_LIVE_SLACK(word);
     if (unlikely(!(word & 1) || SEEP_LIVE_SUB(word) != ((uintptr_t)p >> 3 & 3) || slack == SEEP_SLACK_UNKNOWN ||
-                 load_relaxed(&r->control->mean_of_epoch[SEEP_LIVE_EPOCH(word)]) || load_relaxed(&probe_journal_on)))
-        return -1;
+                 load_relaxed(&r->control->mean_of_epoch[SEEP_LIVE_EPOCH(word)]) || load_relaxed(&probe_journal_on))) {
+        struct probe_freed known;
+        return probe_free_general(p, frame, f ? f : &known);
+    }
     t->busy = (uintptr_t)frame;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     store_relaxed(cell, 0);
-    f->word = word;
-    f->known = PROBE_KNOWN_PACKED;
-    f->counted = 1;
-    f->usable = SEEP_LIVE_SIZE(word) + slack;
+    uint64_t size = SEEP_LIVE_SIZE(word), usable = size + slack;
+    if (f) {
+        f->word = word;
+        f->known = PROBE_KNOWN_PACKED;
+        f->counted = 1;
+        f->usable = usable;
+    }
     struct seep_thread_slot *s = &r->threads[t->slot];
     struct seep_shard *shard = own_shard(r, t, SEEP_LIVE_STACK(word));
-    probe_bump(&s->free_bytes, f->usable, 0);
+    probe_bump(&s->free_bytes, usable, 0);
     probe_bump(&s->free_blocks, 1, 0);
-    probe_bump(&shard->free_bytes, SEEP_LIVE_SIZE(word), 0);
+    probe_bump(&shard->free_bytes, size, 0);
     probe_bump(&shard->free_blocks_q8, SEEP_BLOCK_Q8, 0);
     probe_leave();
-    return 0;
+    return usable;
+}
+
+size_t probe_between_free(const void *p)
+{
+    size_t usable = probe_usable_asked(p, 0);
+    probe_count_total(&probe_region, usable, COUNT_FREE, 0);
+    return usable;
+}
+
+size_t probe_free_apart(void *p, const void *frame)
+{
+    struct probe_freed f;
+    return probe_free_general(p, frame, &f);
 }
 
 void probe_on_free(void *p, const void *frame, struct probe_freed *f)
 {
     struct probe_region *r = probe_ready();
-    struct probe_tls *t = &probe_tls;
-    if (likely(r)) {
-        uint64_t word = load_acquire(&r->control->word);
-        __builtin_prefetch((const char *)p - 16, 1); // free itself will want it: let the miss overlap ours
-        if (likely(t->word) && is_undisturbed(t)) {  // a thread that only frees need not follow each tick
-            if (is_exact_and_own(t, word) && exact_free(r, t, p, frame, f) == 0)
-                return;
-            if (SEEP_WORD_MEAN(word) && likely(probe_filtered_out(r, p))) { // no sample: as above
-                f->usable = probe_usable(p, 0);
-                f->counted = 1;
-                f->known = PROBE_KNOWN_NOT;
-                probe_count_total(r, f->usable, COUNT_FREE, 0);
-                return;
-            }
+    const struct probe_tls *t = &probe_tls;
+    if (likely(r && t->word) && probe_is_undisturbed(t)) { // as probe_free_here() has it
+        if (!SEEP_WORD_MEAN(load_acquire(&r->control->word))) {
+            probe_exact_free(p, frame, f);
+            return;
+        }
+        if (likely(probe_filtered_out(r, p))) {
+            size_t usable = probe_usable(p, 0);
+            f->usable = usable;
+            f->counted = 1;
+            f->known = PROBE_KNOWN_NOT;
+            probe_count_total(r, usable, COUNT_FREE, 0);
+            return;
         }
     }
     probe_free_general(p, frame, f);

@@ -26,9 +26,10 @@ int probe_enter(const void *frame)
     return 1;
 }
 
+// The first thread is there as long as its process is, if only as a zombie.
 static int thread_gone(uint32_t pid, uint32_t tid)
 {
-    return sys3(SYS_tgkill, pid, tid, 0) == -3;
+    return tid != pid && sys3(SYS_tgkill, pid, tid, 0) == -3;
 }
 
 static int slot_take(struct probe_region *r, uint32_t at, uint32_t tid)
@@ -51,6 +52,15 @@ static uint8_t slot_claim(struct probe_region *r, uint32_t tid)
             return (uint8_t)at;
     }
     return 0;
+}
+
+// Short threads draw one number each, one after another at the same address: what they begin with must be mixed well.
+static uint64_t random_seed(const struct probe_region *r, const struct probe_tls *t, uint32_t tid)
+{
+    uint64_t z = r->header->attach_time_ns ^ (uint64_t)tid << 32 ^ (uintptr_t)t;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull; // splitmix64
+    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+    return (z ^ z >> 31) | 1;
 }
 
 static uint64_t random_next(struct probe_tls *t)
@@ -104,6 +114,13 @@ static int64_t draw_countdown(struct probe_tls *t, uint64_t mean)
     return (int64_t)(minus_log(u) * (double)mean);
 }
 
+// Blocks that are no samples are in the live set from now on.
+static void exact_seen(struct probe_region *r)
+{
+    store_relaxed(&r->free_filter, NULL);
+    __atomic_fetch_or(&r->header->flags, SEEP_HDR_EXACT_SEEN, __ATOMIC_RELEASE);
+}
+
 void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t word)
 {
     if (t->serial != (uint8_t)r->serial) {
@@ -111,14 +128,13 @@ void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t 
         t->serial = (uint8_t)r->serial;
         t->slot = tid ? slot_claim(r, tid) : 0;
         probe_cold_end(r); // who had the slot before may have ended in the midst of a walk
-        t->random = (sys_now_ns() ^ (uint64_t)tid << 32 ^ (uintptr_t)t) | 1;
-        random_next(t);
+        t->random = random_seed(r, t, tid);
     }
     uint64_t mean = SEEP_WORD_MEAN(word);
     if (mean)
         t->countdown = draw_countdown(t, mean);
     else
-        __atomic_fetch_or(&r->header->flags, SEEP_HDR_EXACT_SEEN, __ATOMIC_RELEASE);
+        exact_seen(r);
     // Without the bit that the next allocation shall see.
     t->word = (word & ~(uint64_t)SEEP_WORD_OFF) | PROBE_WORD_SEEN;
 }
@@ -336,20 +352,21 @@ static __attribute__((noinline)) void free_entered(struct probe_region *r, void 
         probe_leave();
 }
 
-void probe_free_general(void *p, const void *frame, struct probe_freed *f)
+size_t probe_free_general(void *p, const void *frame, struct probe_freed *f)
 {
     struct probe_region *r = probe_get();
     struct probe_tls *t = &probe_tls;
     f->counted = 0;
     f->known = PROBE_KNOWN_NOT;
     if (unlikely(!r))
-        return;
+        return 0;
     if (unlikely(t->passing == ((uintptr_t)p | 2))) { // its delete has told us already
         t->passing = 0;
-        return;
+        return 0;
     }
     f->counted = 1;
     free_entered(r, p, frame, f);
+    return f->usable;
 }
 
 // A realloc failed: the block is as it was.

@@ -9,7 +9,8 @@
 #error "the probe knows x86-64 only; sys.h, walk.c and cfi.c are what another machine needs"
 #endif
 
-extern uint32_t probe_no_syscalls; // the program asked the kernel to kill it for system calls: none of ours any more
+extern uint32_t probe_no_syscalls __attribute__((
+    visibility("hidden"))); // the program asked the kernel to kill it for system calls: none of ours any more
 
 static inline long sys6(long n, long a, long b, long c, long d, long e, long f)
 {

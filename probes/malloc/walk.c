@@ -19,13 +19,6 @@ uint32_t probe_map_generation = 1;
 #define PAGE         4096ul
 #define EXTEND_PAGES 512
 
-static inline uintptr_t thread_pointer(void)
-{
-    uintptr_t tp;
-    __asm__("mov %%fs:0, %0" : "=r"(tp));
-    return tp;
-}
-
 // Widens w->high page by page so that it covers `end`; -1 at the first page that cannot be read.
 static int extend_to(struct probe_walk *w, uintptr_t end, unsigned pages)
 {
@@ -55,7 +48,7 @@ uintptr_t probe_main_stack_end(void)
 // signal stack) may be unmapped and mapped again: it holds only while probe_map_generation stands still.
 static void bounds_find(struct probe_walk *w, uintptr_t sp)
 {
-    uintptr_t page = sp & ~(PAGE - 1), tp = thread_pointer(), main_end = probe_main_stack_end();
+    uintptr_t page = sp & ~(PAGE - 1), tp = probe_thread_pointer(), main_end = probe_main_stack_end();
     uintptr_t own = tp > sp && (main_end <= sp || tp < main_end) ? tp : main_end;
     w->low = page;
     w->high = page + PAGE; // we stand on it
@@ -468,17 +461,15 @@ static __attribute__((noinline)) uint32_t walk_whole(struct probe_region *r, str
     return id;
 }
 
-// Apart from probe_stack_id because of what it takes of the program's stack. id: what the guess said, asked: it was
-// made.
-uint32_t probe_look_further(struct probe_region *r, const struct probe_start *start, uint32_t id, int asked, int turn,
+// Apart from probe_stack_id because of what it takes of the program's stack.
+uint32_t probe_look_further(struct probe_region *r, const struct probe_start *start, int asked, int turn,
                             unsigned *flags)
 {
     struct probe_walk w;
     uintptr_t pc[3];
     w.flags = 0;
     probe_bounds(&w, start->sp);
-    if (!asked)
-        id = probe_known_guess(r, start->pc, start->sp, start->bp, w.high, start->klass);
+    uint32_t id = asked ? SEEP_STACK_NONE : probe_known_guess(r, start, w.high);
     probe_cold_begin(r);
     int plain = first_three(r, &w, (struct place){.pc = start->pc, .sp = start->sp, .bp = start->bp}, pc) == 0;
     if (plain && !id)
@@ -498,5 +489,12 @@ uint32_t probe_look_further(struct probe_region *r, const struct probe_start *st
 
 uint32_t probe_stack_id(struct probe_region *r, const uintptr_t *hook_frame, unsigned klass, unsigned *flags)
 {
-    return probe_stack_id_here(r, hook_frame, klass, flags);
+    struct probe_start start = {hook_frame[1], (uintptr_t)(hook_frame + 2), hook_frame[0], klass};
+    struct probe_tls *t = &probe_tls;
+    int turn = probe_walk_is_due(t), asked = !turn && probe_is_bounded(t, start.sp);
+    uint32_t id = asked ? probe_known_guess(r, &start, t->stack_high) : SEEP_STACK_NONE;
+    if (unlikely(!id))
+        return probe_look_further(r, &start, asked, turn, flags);
+    *flags = WALK_HIT;
+    return id;
 }
