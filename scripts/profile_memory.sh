@@ -24,29 +24,48 @@ soak() {
     "$SEEP" run --name "$name" "$@"
 }
 
+# Options that are ours to know, too, because more commands follow the run: its name and the directory of results.
 stamp=$(date -u +%Y%m%d-%H%M%S)
+asked='' options=() rest=()
+take_names() {
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        case $1 in
+        --name=*) asked=${1#*=} ;;
+        --results=*) export SEEP_RESULTS=${1#*=} ;;
+        --name) asked=${2?--name needs a value} && shift ;;
+        --results) export SEEP_RESULTS=${2?--results needs a directory} && shift ;;
+        *) options+=("$1") ;;
+        esac
+        shift
+    done
+    rest=("$@")
+}
 
 comparison() {
-    local options=() first=() second=() part=0 word code=0
+    local first=() second=() part=0 word code=0 a b
     if [ $# -eq 2 ] && [[ $1 != -* && $2 != -* ]]; then exec "$SEEP" compare "$1" "$2"; fi
-    for word in "$@"; do
+    take_names "$@"
+    a=a-${asked:-$stamp} b=b-${asked:-$stamp}
+    for word in "${rest[@]}"; do
         if [ "$word" = -- ] && [ $part -lt 2 ]; then part=$((part + 1)); continue; fi
-        case $part in 0) options+=("$word") ;; 1) first+=("$word") ;; 2) second+=("$word") ;; esac
+        case $part in 1) first+=("$word") ;; 2) second+=("$word") ;; esac
     done
     if [ ${#first[@]} -eq 0 ] || [ ${#second[@]} -eq 0 ]; then
         refuse "comparison needs two commands, each after --, or two runs"
     fi
-    soak "a-$stamp" -p pr-10m -o run.early_stop=false "${options[@]}" -- "${first[@]}" || code=$?
+    soak "$a" -p pr-10m -o run.early_stop=false "${options[@]}" -- "${first[@]}" || code=$?
     case $code in 2 | 6 | 130 | 143) return "$code" ;; esac
     code=0
-    soak "b-$stamp" -p pr-10m -o run.early_stop=false "${options[@]}" -- "${second[@]}" || code=$?
+    soak "$b" -p pr-10m -o run.early_stop=false "${options[@]}" -- "${second[@]}" || code=$?
     case $code in 2 | 6 | 130 | 143) return "$code" ;; esac
-    "$SEEP" compare "a-$stamp" "b-$stamp"
+    "$SEEP" compare "$a" "$b"
 }
 
 profiler() {
-    local name=profiler-$stamp code=0
-    soak "$name" -p investigate "$@" || code=$?
+    local name code=0
+    take_names "$@"
+    name=${asked:-profiler-$stamp}
+    soak "$name" -p investigate "${options[@]}" "${rest[@]}" || code=$?
     case $code in 2 | 6) return "$code" ;; esac
     "$SEEP" stacks "$name"
     "$SEEP" report "$name" -f all -O "${SEEP_RESULTS:-results}/$name.reports"
@@ -56,9 +75,11 @@ profiler() {
 
 monitor() {
     if [ $# -lt 2 ] || [[ ! $1 =~ ^[0-9]+$ ]]; then refuse "monitor needs the id of a process and a file"; fi
-    local pid=$1 file=$2 name=monitor-$stamp code=0 watcher
+    local pid=$1 file=$2 name code=0 watcher
     shift 2
-    "$SEEP" attach -q --name "$name" -d 10m -o attribution.mode=off "$@" "$pid" >/dev/null &
+    take_names "$@"
+    name=${asked:-monitor-$stamp}
+    "$SEEP" attach -q --name "$name" -d 10m -o attribution.mode=off "${options[@]}" "$pid" >/dev/null &
     watcher=$!
     trap 'kill -TERM "$watcher" 2>/dev/null || true' INT TERM
     while kill -0 "$watcher" 2>/dev/null; do # FILE is replaced as a whole: whoever looks finds a whole table (tail -F)

@@ -256,7 +256,7 @@ static const char *pass_headline(struct build *b)
     if (g == NULL || g->growth.verdict != JUDGE_PASS)
         g = report_find_growth(b->r, "rss");
     if (g == NULL || g->growth.verdict != JUDGE_PASS)
-        return "every gate passed";
+        return b->r->n_gates > 0 ? "every gate passed" : "no gate was set";
     char slope[48], budget[48];
     judge_format(slope, sizeof slope, g->growth.hi_per_s, JUDGE_U_BYTES_PER_S);
     judge_format(budget, sizeof budget, g->growth.budget_per_s, JUDGE_U_BYTES_PER_S);

@@ -86,6 +86,11 @@ static void put_stacks(struct md *m, const struct report *r, const struct sheet 
     for (size_t i = 0; i < s->n_findings; i++)
         put_finding(m, s, &s->findings[i]);
     md_section(m, NULL);
+    if (s->n_more > 0) {
+        md_row(m);
+        buf_printf(m->out, "\nand %zu more that grow less.\n", s->n_more);
+        md_row_end(m);
+    }
     if (r->stacks_known || r->evidence.attribution_reason == NULL)
         return;
     md_row(m);

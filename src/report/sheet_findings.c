@@ -76,17 +76,20 @@ void sheet_chain(const struct sheet *s, const struct report_stack *stack, size_t
     }
 }
 
-// Where to point: the innermost own frame with a source, else any frame with one.
+// Where to point: the innermost own frame with a source, else a library's that one of ours called. Who called us (what
+// starts programs and threads) is no place to look at.
 static const struct report_frame *place_of(const struct report_stack *stack)
 {
     const struct report_frame *other = NULL;
+    bool own = false;
     for (size_t i = 0; i < stack->n_frames; i++) {
         const struct report_frame *f = &stack->frames[i];
+        own |= !f->library;
         if (f->file == NULL || f->file[0] == '\0' || f->line <= 0)
             continue;
         if (!f->library)
             return f;
-        if (other == NULL)
+        if (other == NULL && !own)
             other = f;
     }
     return other;
@@ -283,10 +286,16 @@ static int grew(const struct compare *c, const char *fingerprint, bool *yes, str
 
 static int take_growing(struct sheet *s, const struct report *r, const struct compare *c, struct seep_err *err)
 {
-    for (size_t i = 0; i < r->n_stacks; i++)
-        if (r->stacks[i].judge.rejected &&
-            take_stack(s, &r->stacks[i], level_of(r, &r->stacks[i]), SHEET_STATE_NONE, err))
+    size_t growing = 0;
+    for (size_t i = 0; i < r->n_stacks; i++) {
+        if (!r->stacks[i].judge.rejected)
+            continue;
+        growing++;
+        if (take_stack(s, &r->stacks[i], level_of(r, &r->stacks[i]), SHEET_STATE_NONE, err))
             return -1;
+    }
+    if (r->judge_stacks.n_rejected > growing) // a report keeps the first only
+        s->n_more += r->judge_stacks.n_rejected - growing;
     for (size_t i = 0; c != NULL && c->stacks_compared && i < s->n_findings; i++) {
         struct sheet_finding *f = &s->findings[i];
         const struct compare_stack *d = changed(c, f->stack);

@@ -153,6 +153,8 @@ static void put_stacks(struct text *t, const struct report *r)
             shown++;
         }
     }
+    if (r->judge_stacks.n_rejected > growing)
+        growing = r->judge_stacks.n_rejected; // a report keeps the first only
     if (unreachable)
         text_not_covered(t, r);
     if (growing > shown)

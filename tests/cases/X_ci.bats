@@ -329,11 +329,13 @@ workflow() { # workflow NAME OPTION...: of the repository of that name, in a dir
 @test "X06 the seven commands of the memory worker, and the performance report of what they ran" {
     local memory=$SEEP_SOURCE/scripts/profile_memory.sh pid
     export SEEP
-    "$memory" comparison -q -d 7s --interval 250ms -o 'gates=[stack.growth < 1MB/h]' -- "$TARGETS/leak_c" 10 \
+    "$memory" comparison -q -d 7s --interval 250ms --name pair -o 'gates=[stack.growth < 1MB/h]' -- "$TARGETS/leak_c" 10 \
         -- "$TARGETS/leak_c" 400000 >comparison.out 2>&1 &
     local comparison=$!
     "$memory" cleanup -q -d 3s -- sleep 60 >cleanup.out 2>&1 &
     local cleanup=$!
+    "$memory" profiler -q -d 4s --results="$WORK/elsewhere" --name where -- "$TARGETS/leak_c" 4000 >profiler.out 2>&1 &
+    local profiler=$!
     "$memory" short -q -d 4s --name short -o 'gates=[cpu < 900%]' -- sleep 60 >short.out
     sleep 300 &
     pid=$!
@@ -352,9 +354,14 @@ workflow() { # workflow NAME OPTION...: of the repository of that name, in a dir
     cat cleanup.out
     [ "$status" -le 3 ]
     status=0
+    wait "$profiler" || status=$?
+    [ "$status" -ne 2 ] && [ "$status" -ne 6 ]
+    [ -s elsewhere/where.reports/report.html ] && [ -s elsewhere/where.reports/growth.pb.gz ]
+    status=0
     wait "$comparison" || status=$?
     cat comparison.out
     [ "$status" -eq 1 ]
+    [ -e results/a-pair/run.db ] && [ -e results/b-pair/run.db ]
     grep -q 'leak_c.c' comparison.out
     run "$memory" report memory=short
     echo "$output"

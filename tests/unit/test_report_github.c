@@ -83,6 +83,35 @@ static void more_than_ten_of_a_kind_are_counted(void **state)
     buf_free(&gates);
 }
 
+// A program without sources: what called its main() has some, and is no place to look at. Of 2500 stacks that grow a
+// report keeps the first 200, and all are counted.
+static void nobody_is_sent_to_the_c_library_and_all_are_counted(void **state)
+{
+    static const struct {
+        const char *format, *more;
+    } said[] = {
+        {"github", "::and 2499 more: "}, {"md", "and 2499 more that grow less."}, {"text", "and 2499 more growing"}};
+    struct synth s = hour_run();
+    struct report *r = synth_report(*state, &s, NULL);
+    for (size_t i = 0; i < r->n_stacks; i++)
+        for (size_t k = 0; k < r->stacks[i].n_frames; k++) {
+            bool last = k + 1 == r->stacks[i].n_frames;
+            struct report_frame *f = &r->stacks[i].frames[k];
+            f->library = last;
+            f->file = last ? "../sysdeps/nptl/libc_start_call_main.h" : NULL;
+            f->line = last ? 58 : 0;
+        }
+    assert_int_equal(r->judge_stacks.n_rejected, 1);
+    r->judge_stacks.n_rejected = 2500;
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
+        char *text = synth_format(r, said[i].format, NULL, NULL);
+        if (!strstr(text, said[i].more) || strstr(text, "sysdeps"))
+            fail_msg("%s: %s", said[i].format, text);
+        free(text);
+    }
+    report_free(r);
+}
+
 static void hostile_names_begin_no_command(void **state)
 {
     static const char *const names[] = {"x\n::error::owned", "a::set-output name=x::y", "%0A::error::owned",
@@ -108,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(gates_and_stacks_are_annotated),
+        T(nobody_is_sent_to_the_c_library_and_all_are_counted),
         T(more_than_ten_of_a_kind_are_counted),
         T(hostile_names_begin_no_command),
     };
