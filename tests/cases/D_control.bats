@@ -80,7 +80,8 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
     wait_for 5 gone "$keeper"
     kill -0 "$tgt"
     run "$SEEP" status k
-    [[ "$output" == "broken  its supervisor and its keeper are gone;"* ]] # and not: the target
+    echo "$output"
+    [[ "$output" == "broken  its supervisor and its keeper are gone, target $tgt lives on as nobody's child;"* ]]
     run "$SEEP" finish -q k
     echo "$output"
     [ "$status" -eq 4 ]
