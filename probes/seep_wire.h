@@ -104,6 +104,8 @@ enum seep_entry_point {
     SEEP_EP_BRK,
     SEEP_EP_NEW,
     SEEP_EP_DLCLOSE,
+    SEEP_EP_SHMAT,
+    SEEP_EP_SHMDT,
     SEEP_EP_COUNT = 16
 };
 
@@ -176,7 +178,8 @@ struct seep_header {
     uint64_t inherited_free_bytes; // ... and their usable bytes
     uint64_t stack_overflow;       // allocations counted under (other) because there was no room for another stack
     uint64_t unseen_frees;         // blocks whose address came again although nobody was seen to free them
-    uint64_t reserved2[7];
+    uint64_t break_bytes;          // by how much the program itself moved its break, net
+    uint64_t reserved2[6];
     uint64_t entry_points[SEEP_EP_COUNT];
     struct seep_allocator_stats allocator;
     char exe_path[512];

@@ -59,7 +59,7 @@ void probe_allocator_init(void)
     ask_once();
     find_objects();
     probe_glibc_init();
-    if (find(&mallctl_of, "mallctl") || find(&mallctl_of, "je_mallctl"))
+    if (find(&mallctl_of, "mallctl") || find(&mallctl_of, "je_mallctl") || find(&mallctl_of, "_rjem_mallctl"))
         kind = SEEP_ALLOC_JEMALLOC;
     else if (find(&tc_numeric, "MallocExtension_GetNumericProperty"))
         kind = SEEP_ALLOC_TCMALLOC;

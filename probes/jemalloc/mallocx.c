@@ -49,13 +49,13 @@ static void *next(void **slot, const char *name)
 static void born(void *p, size_t size, const void *frame)
 {
     if (KNOWN(seep_probe_born))
-        seep_probe_born(p, size, frame);
+        seep_probe_born(p, size, SEEP_BOOKS_ASK, frame);
 }
 
 static void dies(void *p, const void *frame, struct mallocx_books *b)
 {
     if (KNOWN(seep_probe_dies))
-        seep_probe_dies(p, frame, b);
+        seep_probe_dies(p, SEEP_BOOKS_ASK, frame, b);
 }
 
 static void *from_malloc(size_t size, int flags)

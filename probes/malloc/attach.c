@@ -165,29 +165,25 @@ static int receive_reply(int fd, struct seep_hello_reply *reply)
     return -1;
 }
 
+// From marks to pool pointers and offsets stand in the same order on both sides.
+#define SECTIONS ((offsetof(struct probe_region, pool) - offsetof(struct probe_region, marks)) / 8 + 1)
+_Static_assert(offsetof(struct seep_layout, pool_offset) - offsetof(struct seep_layout, marks_offset) ==
+                       (SECTIONS - 1) * 8 &&
+                   offsetof(struct seep_layout, live_dir_offset) - offsetof(struct seep_layout, marks_offset) ==
+                       offsetof(struct probe_region, live_dir) - offsetof(struct probe_region, marks),
+               "a pointer for each section");
+
 static void set_pointers(struct probe_region *r, uint8_t *base)
 {
-    const struct seep_layout *l = &r->layout;
+    const uint64_t *offset = &r->layout.marks_offset;
+    char *to = (char *)&r->marks;
     r->header = (struct seep_header *)base;
-    r->control = (struct seep_control *)(base + l->control_offset);
-    r->threads = (struct seep_thread_slot *)(base + l->threads_offset);
-    r->marks = (struct seep_mark_name *)(base + l->marks_offset);
-    r->mark_counts = (struct seep_mark_counts *)(base + l->mark_counts_offset);
-    r->modules = (struct seep_module *)(base + l->modules_offset);
-    r->rules = (struct seep_rule_slot *)(base + l->rules_offset);
-    r->shapes = (struct seep_shape *)(base + l->shapes_offset);
-    r->guesses = (uint16_t *)(base + l->guesses_offset);
-    r->known = (struct seep_known_slot *)(base + l->known_offset);
-    r->filter = base + l->filter_offset;
-    r->index = (uint64_t *)(base + l->index_offset);
-    r->stack_dir = (uint32_t *)(base + l->stack_dir_offset);
-    r->frame_dir = (uint32_t *)(base + l->frame_dir_offset);
-    r->live_dir = (struct seep_live_range *)(base + l->live_dir_offset);
-    r->side = (struct seep_side_block *)(base + l->side_offset);
-    r->maps = (struct seep_side_block *)(base + l->maps_offset);
-    r->journal = (struct seep_journal_entry *)(base + l->journal_offset);
-    r->ring = base + l->ring_offset;
-    r->pool = base + l->pool_offset;
+    r->control = (struct seep_control *)(base + r->layout.control_offset);
+    r->threads = (struct seep_thread_slot *)(base + r->layout.threads_offset);
+    for (unsigned i = 0; i < SECTIONS; i++) {
+        uint8_t *section = base + offset[i];
+        memcpy(to + i * sizeof section, &section, sizeof section);
+    }
 }
 
 // Maps the memfd (or as much of it as a tight address space allows) and leaves the hello in the header.

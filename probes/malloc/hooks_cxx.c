@@ -94,18 +94,21 @@ static void *new_without(size_t size)
     return p;
 }
 
-static __attribute__((noinline)) void *new_further(size_t size, uintptr_t a, uintptr_t b, void *frame,
-                                                   struct form *form, const char *name)
+// Both are jumped to, so that their frame is the hook's: its return address is the program's.
+static __attribute__((noinline)) void *new_further(size_t size, uintptr_t a, uintptr_t b, struct form *form,
+                                                   const char *name)
 {
+    void *frame = __builtin_frame_address(0);
     new_fn real = (new_fn)resolve(form, name);
     if (unlikely(!real))
         return new_without(size);
     return recorded_here((uintptr_t)real) ? new_recorded(real, size, a, b, frame) : real(size, a, b);
 }
 
-static __attribute__((noinline)) void delete_further(void *p, uintptr_t a, uintptr_t b, void *frame, struct form *form,
+static __attribute__((noinline)) void delete_further(void *p, uintptr_t a, uintptr_t b, struct form *form,
                                                      const char *name)
 {
+    void *frame = __builtin_frame_address(0);
     delete_fn real = (delete_fn)resolve(form, name);
     if (unlikely(!real || (p && probe_early_owns(p))))
         free(p);
@@ -121,8 +124,7 @@ static __attribute__((noinline)) void delete_further(void *p, uintptr_t a, uintp
     {                                                                                                                  \
         static struct form form;                                                                                       \
         new_fn direct = (new_fn)load_relaxed(&form.direct);                                                            \
-        return likely(direct != NULL) ? direct(size, a, b)                                                             \
-                                      : new_further(size, a, b, __builtin_frame_address(0), &form, #name);             \
+        return likely(direct != NULL) ? direct(size, a, b) : new_further(size, a, b, &form, #name);                    \
     }
 
 #define DELETE(name)                                                                                                   \
@@ -134,7 +136,7 @@ static __attribute__((noinline)) void delete_further(void *p, uintptr_t a, uintp
         if (likely(direct && !(p && probe_early_owns(p))))                                                             \
             direct(p, a, b);                                                                                           \
         else                                                                                                           \
-            delete_further(p, a, b, __builtin_frame_address(0), &form, #name);                                         \
+            delete_further(p, a, b, &form, #name);                                                                     \
     }
 
 NEW(_Znwm)

@@ -102,14 +102,19 @@ int probe_is_defined(const char *name, int behind_us)
     return found;
 }
 
-void *probe_lookup(const char *name, int behind_us)
+void *probe_lookup_behind(const char *name, const void *dynamic)
 {
     uint32_t hash = hash_name(name);
     void *found = NULL;
     for (const struct link_map *l = first_object(); l && !found; l = l->l_next) {
-        if (!behind_us)
+        if (!dynamic)
             found = find_in(l, name, hash);
-        behind_us &= l->l_ld != own_dynamic;
+        dynamic = l->l_ld == dynamic ? NULL : dynamic;
     }
     return found;
+}
+
+void *probe_lookup(const char *name, int behind_us)
+{
+    return probe_lookup_behind(name, behind_us ? own_dynamic : NULL);
 }

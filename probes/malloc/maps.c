@@ -1,5 +1,7 @@
 // The program's own mappings: a small table of ranges, because unlike blocks they can be unmapped in part.
 //
+// Mappings are whole pages; what is between two program breaks is counted to the byte.
+//
 // An exact match is removed as any block is. Anything else looks at every entry and cuts what the range covers; that is
 // serialised by a lock that nobody waits long for: past a bound the change is counted as lost instead.
 #include "malloc/probe.h"
@@ -75,18 +77,15 @@ void probe_on_map(void *p, size_t bytes, unsigned klass, const void *frame)
     if (!r)
         return;
     unsigned flags;
-    struct probe_block b = {.size = page_up(bytes), .epoch = SEEP_WORD_EPOCH(load_acquire(&r->control->word))};
+    struct probe_block b = {
+        .size = page_up(bytes), .epoch = SEEP_WORD_EPOCH(load_acquire(&r->control->word)), .slack = PROBE_MAP_WHOLE};
     b.stack = probe_stack_id(r, frame, klass, &flags);
     insert_entry(r, (uintptr_t)p, &b);
     probe_leave();
 }
 
-void probe_on_unmap(void *p, size_t bytes, const void *frame)
+static void leave_range(struct probe_region *r, uintptr_t start, uintptr_t end)
 {
-    struct probe_region *r = begin(frame);
-    if (!r)
-        return;
-    uintptr_t start = (uintptr_t)p, end = start + page_up(bytes);
     struct probe_block b;
     int whole = probe_side_remove(r->maps, r->layout.maps, start, &b) == 0;
     if (whole)
@@ -100,5 +99,105 @@ void probe_on_unmap(void *p, size_t bytes, const void *frame)
             cut_entry(r, &r->maps[i], start, end);
         store_release(&r->header->maps_lock, 0);
     }
+}
+
+void probe_on_unmap(void *p, size_t bytes, const void *frame)
+{
+    struct probe_region *r = begin(frame);
+    if (!r)
+        return;
+    leave_range(r, (uintptr_t)p, (uintptr_t)p + page_up(bytes));
+    probe_leave();
+}
+
+// ---- the program break ----
+
+static uintptr_t break_piece; // the entry that ended at the break when it last grew
+
+// A program that takes its memory in small pieces would fill the table: what follows on a piece of the same stack and
+// epoch makes that one longer. 0 when it did.
+static int lengthen(struct probe_region *r, uintptr_t from, const struct probe_block *b)
+{
+    struct probe_block last;
+    uintptr_t at = load_relaxed(&break_piece);
+    if (!at || probe_side_remove(r->maps, r->layout.maps, at, &last) < 0)
+        return -1;
+    int fits = at + last.size == from && last.stack == b->stack && last.epoch == b->epoch && !last.inherited;
+    last.size += fits ? b->size : 0;
+    if (probe_side_insert(r->maps, r->layout.maps, at, &last) < 0) { // its slot has just become free
+        add_relaxed(&r->header->map_overflow, 1);
+        probe_count(r, last.stack, 0, last.size - (fits ? b->size : 0), COUNT_FREE, 0);
+        return -1;
+    }
+    if (!fits)
+        return -1;
+    probe_count(r, b->stack, 0, b->size, COUNT_ALLOC, 0);
+    probe_count(r, b->stack, 0, 0, COUNT_FREE, 0); // no block more than before
+    return 0;
+}
+
+void probe_on_break(uintptr_t from, uintptr_t to, const void *frame)
+{
+    struct probe_region *r = begin(frame);
+    if (!r)
+        return;
+    add_relaxed(&r->header->break_bytes, to - from);
+    if (to < from) {
+        leave_range(r, to, from);
+    } else {
+        unsigned flags;
+        struct probe_block b = {.size = to - from, .epoch = SEEP_WORD_EPOCH(load_acquire(&r->control->word))};
+        b.stack = probe_stack_id(r, frame, SEEP_CLASS_MMAP, &flags);
+        if (lengthen(r, from, &b) < 0) {
+            insert_entry(r, from, &b);
+            store_relaxed(&break_piece, from);
+        }
+    }
+    probe_leave();
+}
+
+// ---- segments of System V ----
+
+// Whether this page belongs to no mapping at all, whatever its protection.
+static int is_unmapped(uintptr_t address)
+{
+    unsigned char there;
+    return sys3(SYS_mincore, (long)(address & ~4095ul), 4096, (long)&there) == -12;
+}
+
+void probe_maps_sweep(const void *frame)
+{
+    struct probe_region *r = begin(frame);
+    if (!r)
+        return;
+    for (uint32_t i = 0; !probe_no_syscalls && i < r->layout.maps; i++) {
+        uintptr_t at = load_acquire(&r->maps[i].address);
+        uint32_t stack = load_relaxed(&r->maps[i].stack);
+        if (at > SEEP_SIDE_GONE && probe_stack(r, stack)->klass == SEEP_CLASS_MMAP_FILE && is_unmapped(at))
+            remove_entry(r, at);
+    }
+    probe_leave();
+}
+
+unsigned probe_map_take(uintptr_t p, struct probe_block *b, const void *frame)
+{
+    struct probe_region *r = begin(frame);
+    unsigned klass = 0;
+    if (!r)
+        return 0;
+    if (probe_side_remove(r->maps, r->layout.maps, p, b) == 0) {
+        probe_count(r, b->stack, 0, b->size, COUNT_FREE, 0);
+        klass = probe_stack(r, b->stack)->klass;
+    }
+    probe_leave();
+    return klass;
+}
+
+void probe_map_put(uintptr_t p, const struct probe_block *b, const void *frame)
+{
+    struct probe_region *r = begin(frame);
+    if (!r)
+        return;
+    insert_entry(r, p, b);
     probe_leave();
 }

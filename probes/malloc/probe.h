@@ -326,7 +326,16 @@ struct probe_freed {
 };
 void probe_on_free(void *p, const void *frame, struct probe_freed *f);
 size_t probe_free_general(void *p, const void *frame, struct probe_freed *f); // bytes that left the totals
+// The same for a block of another allocator than malloc's, which alone can say how large it is.
+void probe_alloc_as(void *p, size_t size, size_t usable, const void *frame);
+void probe_free_as(void *p, size_t usable, const void *frame, struct probe_freed *f);
 void probe_undo_free(void *p, const void *frame, const struct probe_freed *f);
+// Memory may stop being a stack without munmap being seen: the allocator returns large blocks on its own.
+static inline void probe_forget_large(size_t bytes)
+{
+    if (unlikely(bytes >= 16384))
+        add_relaxed(&probe_map_generation, 1);
+}
 // Puts a block with its stack into the live set and under that stack's counters, whatever stands in the way. mean: 0
 // exact.
 void probe_insert_block(struct probe_region *r, void *p, size_t usable, const struct probe_block *b, uint64_t mean,
@@ -412,10 +421,31 @@ void probe_inherit(struct probe_region *to, const struct probe_region *from);
 // Whatever became of it: the moment of the fork means nothing any more.
 void probe_inherit_done(void);
 
+// ---- hooks.c ----
+
+// A hook for the probe's other hooks: by this name they get there even where the program defines one of its own.
+#define PROBE_ALSO(name) __asm__(".globl probe_" #name "\n.hidden probe_" #name "\n.set probe_" #name ", " #name)
+void *probe_malloc(size_t size);
+void *probe_calloc(size_t n, size_t size);
+void *probe_realloc(void *old, size_t size);
+void *probe_memalign(size_t alignment, size_t size);
+void *probe_valloc(size_t size);
+void *probe_pvalloc(size_t size);
+void probe_free(void *p);
+
 // ---- maps.c ----
 
 void probe_on_map(void *p, size_t bytes, unsigned klass, const void *frame);
 void probe_on_unmap(void *p, size_t bytes, const void *frame);
+// The mapping that begins at p leaves the books before the kernel takes it; returns its class, 0 when there is none.
+// probe_map_put: it stays after all, or this part of it does.
+unsigned probe_map_take(uintptr_t p, struct probe_block *b, const void *frame);
+void probe_map_put(uintptr_t p, const struct probe_block *b, const void *frame);
+// What is left in the books of mappings of files and segments although their memory is gone.
+void probe_maps_sweep(const void *frame);
+// The program moved its break.
+void probe_on_break(uintptr_t from, uintptr_t to, const void *frame);
+#define PROBE_MAP_WHOLE 1u // the slack of an entry that nothing was cut from
 
 // ---- allocators/glibc.c ----
 
@@ -450,7 +480,7 @@ void probe_allocator_read(struct probe_region *r, uint32_t tick);
 
 // real.c: what is behind us
 struct probe_real {
-    void *(*malloc)(size_t);
+    void *(*malloc)(size_t); // in the order of the names in real.c
     void *(*calloc)(size_t, size_t);
     void *(*realloc)(void *, size_t);
     void (*free)(void *); // stored last: whoever sees it sees them all
@@ -468,9 +498,18 @@ struct probe_real {
     void *(*mremap)(void *, size_t, size_t, int, ...);
     int (*brk)(void *);
     void *(*sbrk)(intptr_t);
+    void *(*shmat)(int, const void *, int);
+    int (*shmdt)(const void *);
     int (*mlockall)(int);
     int (*prctl)(int, ...);
     long (*syscall)(long, ...);
+    void *(*libc_malloc)(size_t);
+    void *(*libc_calloc)(size_t, size_t);
+    void *(*libc_realloc)(void *, size_t);
+    void *(*libc_memalign)(size_t, size_t);
+    void *(*libc_valloc)(size_t);
+    void *(*libc_pvalloc)(size_t);
+    void (*libc_free)(void *);
     uintptr_t allocator_start, allocator_end; // the object malloc lives in
     uintptr_t new_start;                      // the object operator new lives in
 };
@@ -488,6 +527,7 @@ void *probe_dlsym_start(const char *name, int behind_us);
 // lookup.c: the same without dlsym, and whether any object defines the name (1 when that cannot be told). No lock is
 // taken against objects that leave: for the start alone.
 void *probe_lookup(const char *name, int behind_us);
+void *probe_lookup_behind(const char *name, const void *dynamic); // behind the object with this dynamic section
 int probe_is_defined(const char *name, int behind_us);
 // The static pool for calls before the allocator is known.
 void *probe_early_alloc(size_t bytes, size_t alignment);

@@ -58,11 +58,11 @@ void *probe_dlsym_start(const char *name, int behind_us)
     return probe_is_defined(name, behind_us) ? dlsym_old(where, name) : NULL;
 }
 
-static void resolve(void *slot, const char *name)
-{
-    void *symbol = probe_dlsym_start(name, 1);
-    memcpy(slot, &symbol, sizeof symbol);
-}
+// In the order of struct probe_real, which begins with a pointer for each of them.
+static const char names[] =
+    "malloc\0calloc\0realloc\0free\0malloc_usable_size\0posix_memalign\0aligned_alloc\0memalign\0valloc\0pvalloc\0"
+    "free_sized\0free_aligned_sized\0dlclose\0mmap\0munmap\0mremap\0brk\0sbrk\0shmat\0shmdt\0mlockall\0prctl\0syscall\0"
+    "__libc_malloc\0__libc_calloc\0__libc_realloc\0__libc_memalign\0__libc_valloc\0__libc_pvalloc\0__libc_free\0";
 
 // Called before the first use of any real function; harmless when two threads do it at once (same answers).
 // `free` is stored last and released: whoever sees it sees them all.
@@ -73,28 +73,13 @@ void probe_real_init(void)
         return;
     resolving = 1;
     struct probe_real real = {0};
-    resolve(&real.malloc, "malloc");
-    resolve(&real.calloc, "calloc");
-    resolve(&real.realloc, "realloc");
-    resolve(&real.posix_memalign, "posix_memalign");
-    resolve(&real.aligned_alloc, "aligned_alloc");
-    resolve(&real.memalign, "memalign");
-    resolve(&real.valloc, "valloc");
-    resolve(&real.pvalloc, "pvalloc");
-    resolve(&real.free_sized, "free_sized");
-    resolve(&real.free_aligned_sized, "free_aligned_sized");
-    resolve(&real.usable, "malloc_usable_size");
-    resolve(&real.dlclose, "dlclose");
-    resolve(&real.mmap, "mmap");
-    resolve(&real.munmap, "munmap");
-    resolve(&real.mremap, "mremap");
-    resolve(&real.brk, "brk");
-    resolve(&real.sbrk, "sbrk");
-    resolve(&real.mlockall, "mlockall");
-    resolve(&real.prctl, "prctl");
-    resolve(&real.syscall, "syscall");
-    void (*real_free)(void *) = NULL;
-    resolve(&real_free, "free");
+    char *slot = (char *)&real;
+    for (const char *name = names; *name; name += strlen(name) + 1, slot += sizeof(void *)) {
+        void *symbol = probe_dlsym_start(name, 1);
+        memcpy(slot, &symbol, sizeof symbol);
+    }
+    void (*real_free)(void *) = real.free;
+    real.free = NULL;
     if (!load_relaxed(&probe_real.free)) {
         probe_real = real;
         store_release(&probe_real.free, real_free);

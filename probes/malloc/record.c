@@ -142,7 +142,7 @@ void probe_thread_refresh(struct probe_region *r, struct probe_tls *t, uint64_t 
 // ---- counters ----
 
 // What a sample of this size stands for.
-static __attribute__((noinline)) void weigh(uint64_t mean, uint64_t size, uint64_t *bytes, uint64_t *blocks)
+static __attribute__((noinline, cold)) void weigh(uint64_t mean, uint64_t size, uint64_t *bytes, uint64_t *blocks)
 {
     uint64_t counted = size ? size : 1;
     double p = one_minus_exp((double)counted / (double)mean);
@@ -309,7 +309,16 @@ void probe_alloc_general(void *p, size_t size, const void *frame)
     alloc_entered(r, p, size, probe_usable(p, size), frame);
 }
 
+void probe_alloc_as(void *p, size_t size, size_t usable, const void *frame)
+{
+    struct probe_region *r = probe_get();
+    if (r)
+        alloc_entered(r, p, size, usable, frame);
+}
+
 // ---- and dies ----
+
+#define PROBE_NOT_TOLD SIZE_MAX // how large the block is: whoever stands behind malloc knows
 
 static void free_unknown(struct probe_region *r, size_t usable, uint64_t mean, int nested)
 {
@@ -325,7 +334,7 @@ static void free_unknown(struct probe_region *r, size_t usable, uint64_t mean, i
         probe_count(r, SEEP_STACK_OTHER, 0, usable, COUNT_FREE, nested);
 }
 
-static __attribute__((noinline)) void free_entered(struct probe_region *r, void *p, const void *frame,
+static __attribute__((noinline)) void free_entered(struct probe_region *r, void *p, size_t told, const void *frame,
                                                    struct probe_freed *f)
 {
     struct probe_tls *t = &probe_tls;
@@ -338,7 +347,9 @@ static __attribute__((noinline)) void free_entered(struct probe_region *r, void 
     if (!SEEP_WORD_MEAN(word) || !probe_filtered_out(r, p))
         f->known = probe_live_remove(r, (uintptr_t)p, &f->block) == 0 ? PROBE_KNOWN_BLOCK : PROBE_KNOWN_NOT;
     // What the allocator would say costs a cache miss or two; mostly the block's entry knows.
-    f->usable = f->known && f->block.slack < SEEP_SLACK_UNKNOWN ? f->block.size + f->block.slack : probe_usable(p, 0);
+    f->usable = f->known && f->block.slack < SEEP_SLACK_UNKNOWN ? f->block.size + f->block.slack
+                : told == PROBE_NOT_TOLD                        ? probe_usable(p, 0)
+                                                                : told;
     probe_count_total(r, f->usable, COUNT_FREE, nested);
     if (likely(f->known)) {
         uint64_t mean = load_relaxed(&r->control->mean_of_epoch[f->block.epoch % SEEP_EPOCHS]);
@@ -350,6 +361,15 @@ static __attribute__((noinline)) void free_entered(struct probe_region *r, void 
     }
     if (!nested)
         probe_leave();
+}
+
+void probe_free_as(void *p, size_t usable, const void *frame, struct probe_freed *f)
+{
+    struct probe_region *r = probe_get();
+    f->counted = r != NULL;
+    f->known = PROBE_KNOWN_NOT;
+    if (likely(r != NULL))
+        free_entered(r, p, usable, frame, f);
 }
 
 size_t probe_free_general(void *p, const void *frame, struct probe_freed *f)
@@ -365,12 +385,12 @@ size_t probe_free_general(void *p, const void *frame, struct probe_freed *f)
         return 0;
     }
     f->counted = 1;
-    free_entered(r, p, frame, f);
+    free_entered(r, p, PROBE_NOT_TOLD, frame, f);
     return f->usable;
 }
 
 // A realloc failed: the block is as it was.
-void probe_undo_free(void *p, const void *frame, const struct probe_freed *f)
+__attribute__((cold)) void probe_undo_free(void *p, const void *frame, const struct probe_freed *f)
 {
     struct probe_region *r = f->counted ? probe_get() : NULL;
     if (!r)

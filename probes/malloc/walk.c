@@ -159,8 +159,9 @@ static uint64_t rule_compact(const struct probe_object *o, const struct probe_cf
     return RULE(RULE_NORMAL, row->cfa_reg == PROBE_R_RBP, row->cfa_offset / 8, saved / 8, module);
 }
 
-static __attribute__((noinline)) uint64_t rule_make(struct probe_region *r, uintptr_t pc, int exact,
-                                                    uint32_t generation, struct seep_rule_slot *slot, uint64_t key)
+static __attribute__((noinline, cold)) uint64_t rule_make(struct probe_region *r, uintptr_t pc, int exact,
+                                                          uint32_t generation, struct seep_rule_slot *slot,
+                                                          uint64_t key)
 {
     struct probe_object o;
     struct probe_cfi_row row;
@@ -269,7 +270,8 @@ static inline __attribute__((always_inline)) enum step step_to(struct probe_walk
 }
 
 // Over a signal frame: the kernel left the interrupted registers in the ucontext that sp points to.
-static __attribute__((noinline)) enum step step_signal(struct probe_walk *w, struct place *at, struct recorder *rec)
+static __attribute__((noinline, cold)) enum step step_signal(struct probe_walk *w, struct place *at,
+                                                             struct recorder *rec)
 {
     uintptr_t uc = at->sp;
     if (!probe_readable(w, uc + 168) || !probe_readable(w, uc + 120))
@@ -286,7 +288,8 @@ static __attribute__((noinline)) enum step step_signal(struct probe_walk *w, str
     return sys_readable(at->sp & ~7ul) ? STEP_ON : STEP_LOST;
 }
 
-static __attribute__((noinline)) enum step step_pointer(struct probe_walk *w, struct place *at, struct recorder *rec)
+static __attribute__((noinline, cold)) enum step step_pointer(struct probe_walk *w, struct place *at,
+                                                              struct recorder *rec)
 {
     int leads = probe_pointer_leads(w, at->sp, at->bp);
     rec->path->keep &= leads != 0; // that the loader's entry is the end depends on whose stack this is

@@ -41,7 +41,7 @@ struct keeper_config {
     bool remove_cgroup;                // the keeper removes the joined directories when it ends
 
     const char *probe_path;       // libseep-probe.so; NULL: no attribution
-    const char *probe_more;       // a library to go with it (jemalloc's own calls), or NULL
+    const char *probe_more;       // libraries to go with it (what allocators call themselves), or NULL
     uint32_t probe_mode;          // the flags of SEEP_PROBE, see seep_wire.h
     uint32_t probe_filters;       // seccomp filters that seep itself lives under, see seep_wire.h
     uint64_t sample_mean_bytes;   // as in seep_wire.h

@@ -150,15 +150,36 @@ static void note_symbol(struct linux_exe *x, const char *name)
     x->mimalloc |= !strcmp(name, "mi_malloc");
 }
 
+static bool begins(const char *name, const char *prefix)
+{
+    return !strncmp(name, prefix, strlen(prefix));
+}
+
+// By one name of those that a program which uses the allocator cannot do without: other libraries have short prefixes
+// too.
+static void note_import(struct linux_exe *x, const char *name)
+{
+    x->calls_libc_malloc |= !strcmp(name, "__libc_malloc");
+    x->calls_mimalloc |= begins(name, "mi_malloc") || begins(name, "mi_free") || begins(name, "mi_heap_") ||
+                         begins(name, "mi_zalloc") || begins(name, "mi_new") || begins(name, "mi_calloc");
+    x->calls_tcmalloc |= begins(name, "tc_malloc") || begins(name, "tc_free") || begins(name, "tc_new") ||
+                         begins(name, "tc_delete") || begins(name, "tc_calloc");
+    x->calls_je |=
+        begins(name, "je_malloc") || begins(name, "je_free") || begins(name, "je_calloc") || begins(name, "je_dallocx");
+}
+
 static void read_symbols(struct elf *e, const Elf64_Shdr *table, const Elf64_Shdr *strings)
 {
     Elf64_Sym *syms = (Elf64_Sym *)slice(e, table->sh_offset, table->sh_size, SECTION_MAX);
     char *names = syms ? slice(e, strings->sh_offset, strings->sh_size, SECTION_MAX) : NULL;
     size_t count = names ? table->sh_size / sizeof *syms : 0;
     for (size_t i = 0; i < count; i++)
-        if (syms[i].st_shndx != SHN_UNDEF && syms[i].st_name < strings->sh_size &&
-            ELF64_ST_TYPE(syms[i].st_info) != STT_SECTION)
+        if (syms[i].st_name >= strings->sh_size || ELF64_ST_TYPE(syms[i].st_info) == STT_SECTION)
+            continue;
+        else if (syms[i].st_shndx != SHN_UNDEF)
             note_symbol(e->exe, names + syms[i].st_name);
+        else if (table->sh_type == SHT_DYNSYM)
+            note_import(e->exe, names + syms[i].st_name);
     free(names);
     free(syms);
 }

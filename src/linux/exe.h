@@ -35,7 +35,9 @@ struct linux_exe {
     bool asan, tsan, msan, lsan;       // linked to that sanitizer
     bool jemalloc, tcmalloc, mimalloc; // by DT_NEEDED or defined symbols
     bool defines_malloc;               // the file itself defines malloc: a static allocator, invisible to preloading
-    const char *embedded;              // an allocator whose texts the file holds: linked into it, under whatever names
+    // What it calls of others by these names: an allocator's own, and the C library's other names of malloc.
+    bool calls_tcmalloc, calls_mimalloc, calls_je, calls_libc_malloc;
+    const char *embedded; // an allocator whose texts the file holds: linked into it, under whatever names
     enum linux_libc libc;
     char interpreter[256];     // of an ELF file, or the program of a #! line
     char script_argument[128]; // rest of the #! line

@@ -118,7 +118,8 @@ static enum linux_attribute judge(const struct linux_exe *x, uid_t run_as)
         return LINUX_ATTRIBUTE_SECURE;
     if (x->libc == LINUX_LIBC_MUSL)
         return LINUX_ATTRIBUTE_MUSL;
-    return x->defines_malloc ? LINUX_ATTRIBUTE_OWN_MALLOC : LINUX_ATTRIBUTE_YES;
+    // A malloc that only wraps the C library's gets its memory by a name that is hooked.
+    return x->defines_malloc && !x->calls_libc_malloc ? LINUX_ATTRIBUTE_OWN_MALLOC : LINUX_ATTRIBUTE_YES;
 }
 
 enum linux_attribute linux_exe_attribute(const struct linux_exe *exe, const char *name, uid_t run_as, char *text,

@@ -35,32 +35,19 @@ static const char *const entry_points[] = {
     "munmap",
     "brk",
     "sbrk",
-    "je_malloc",
-    "je_calloc",
-    "je_realloc",
-    "je_mallocx",
-    "je_rallocx",
-    "je_free",
-    "tc_malloc",
-    "tc_calloc",
-    "tc_realloc",
-    "tc_free",
-    "tc_memalign",
-    "mi_malloc",
-    "mi_calloc",
-    "mi_realloc",
-    "mi_free",
+    "shmat",
+    "shmdt",
     "__libc_malloc",
     "__libc_calloc",
     "__libc_realloc",
     "__libc_memalign",
+    "__libc_valloc",
+    "__libc_pvalloc",
     "__libc_free",
     "_int_malloc",
     "_int_realloc",
     "_int_memalign",
     "__posix_memalign",
-    "je_aligned_alloc",
-    "je_posix_memalign",
     "_mid_memalign",
     "sysmalloc",
     "_int_free",
@@ -100,13 +87,30 @@ static const char *const library_prefixes[] = {
     "__rg_realloc",
 };
 
+// Allocators' own names are many: all of these prefixes followed by one of the beginnings.
+static bool is_allocators_name(const char *name)
+{
+    static const char *const prefixes[] = {"je_", "tc_", "mi_heap_", "mi_"};
+    static const char *const beginnings[] = {"malloc",   "zalloc",  "calloc",  "realloc", "rezalloc", "recalloc",
+                                             "memalign", "valloc",  "pvalloc", "posix_",  "aligned_", "free",
+                                             "cfree",    "new",     "delete",  "expand",  "strdup",   "strndup",
+                                             "realpath", "rallocx", "xallocx", "dallocx", "sdallocx", "alloc_new"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        size_t len = strlen(prefixes[i]);
+        for (size_t k = 0; strncmp(name, prefixes[i], len) == 0 && k < sizeof beginnings / sizeof *beginnings; k++)
+            if (strncmp(name + len, beginnings[k], strlen(beginnings[k])) == 0)
+                return true;
+    }
+    return false;
+}
+
 static bool is_entry_point(const char *name)
 {
     for (size_t i = 0; i < sizeof entry_points / sizeof entry_points[0]; i++) {
         if (strcmp(name, entry_points[i]) == 0)
             return true;
     }
-    return false;
+    return is_allocators_name(name);
 }
 
 static bool is_allocator_internal(const char *name)

@@ -9,7 +9,7 @@
 enum heap_past_kind {
     HEAP_PAST_NO,
     HEAP_PAST_EMBEDDED, // an allocator known by its texts stands in the program, and memory grows that nobody allocated
-    HEAP_PAST_BRK,      // the program break rises, and malloc was never called
+    HEAP_PAST_BRK,      // the program break rises unseen, and malloc was never called
 };
 
 struct heap_past {
@@ -22,7 +22,8 @@ struct heap_past {
 };
 
 // One look at the main process. outside: resident bytes of its anonymous memory without stacks, brk: of what lies at
-// its program break; live: usable bytes of live blocks, calls: allocations, both by the probe.
+// its program break and was not put there before the probe's eyes; live: usable bytes of live blocks, calls:
+// allocations, both by the probe.
 void heap_past_look(struct heap_past *p, int proc_fd, pid_t pid, double outside, double brk, double live, double calls);
 // The sentence. Returns out; "" for HEAP_PAST_NO.
 char *heap_past_text(const struct heap_past *p, char *out, unsigned long size);

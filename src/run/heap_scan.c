@@ -40,16 +40,20 @@ struct mapped {
     uint64_t least, looked_at; // of a block, and of all of them
 };
 
-// Private pages with content of [at, end), whole pages; `swapped` counts those that are swapped out too.
-static double populated(int pagemap_fd, uint64_t at, uint64_t end, bool swapped)
+// Private pages with content as far as they lie in [from, to), which between two program breaks is not whole pages;
+// `swapped` counts those that are swapped out too.
+static double populated(int pagemap_fd, uint64_t from, uint64_t to, bool swapped)
 {
     struct linux_run run[64];
+    uint64_t at = from & ~4095ull, end = (to + 4095) & ~4095ull;
     double bytes = 0;
     while (at < end) {
         uint64_t next = end;
         ssize_t n = linux_populated(pagemap_fd, at, end, run, 64, &next, NULL);
-        for (ssize_t i = 0; i < n; i++)
-            bytes += (run[i].swapped && !swapped) || run[i].file ? 0 : (double)(run[i].end - run[i].start);
+        for (ssize_t i = 0; i < n; i++) {
+            uint64_t first = run[i].start > from ? run[i].start : from, past = run[i].end < to ? run[i].end : to;
+            bytes += (run[i].swapped && !swapped) || run[i].file || past < first ? 0 : (double)(past - first);
+        }
         if (n < 0 || next <= at)
             break;
         at = next;
@@ -60,7 +64,7 @@ static double populated(int pagemap_fd, uint64_t at, uint64_t end, bool swapped)
 static int add_mapping(void *arg, const struct wire_block *b)
 {
     struct mapped *m = arg;
-    m->bytes += populated(m->pagemap_fd, b->address & ~4095ull, (b->address + b->bytes + 4095) & ~4095ull, false);
+    m->bytes += populated(m->pagemap_fd, b->address, b->address + b->bytes, false);
     return 0;
 }
 

@@ -169,7 +169,8 @@ const char *heap_outside(struct run_heap *h, int proc_fd, double outside, double
     if (!main || h->past.kind != HEAP_PAST_NO)
         return NULL;
     const struct wire_totals *t = &main->snapshot.totals;
-    heap_past_look(&h->past, proc_fd, main->pid, outside, brk,
+    // What the program itself put between two breaks has a stack, as other mappings have.
+    heap_past_look(&h->past, proc_fd, main->pid, outside, brk - (double)t->break_bytes,
                    (double)t->usable_alloc_bytes - (double)t->usable_free_bytes, (double)t->alloc_blocks);
     if (h->past.kind == HEAP_PAST_NO)
         return NULL;

@@ -209,14 +209,28 @@ static bool preloads_a_sanitizer(const struct run *r)
     return false;
 }
 
-// jemalloc's own calls have a library of their own; see probes/jemalloc.
+// What allocators call themselves has a library for each of them; see probes/names.
 static void set_probe_more(struct run *r, const struct linux_exe *exe)
 {
-    size_t len = strlen(r->probe_path) - strlen(".so");
-    if (!exe->jemalloc && !strstr(own_preload(r), "jemalloc"))
-        return;
-    snprintf(r->probe_more, sizeof r->probe_more, "%.*s-jemalloc.so", (int)len, r->probe_path);
-    if (access(r->probe_more, R_OK) == 0)
+    const char *own = own_preload(r);
+    const struct {
+        const char *name;
+        bool wanted;
+    } libraries[] = {{"jemalloc", exe->jemalloc || strstr(own, "jemalloc")},
+                     {"tcmalloc", exe->tcmalloc || exe->calls_tcmalloc || strstr(own, "tcmalloc")},
+                     {"mimalloc", exe->mimalloc || exe->calls_mimalloc || strstr(own, "mimalloc")},
+                     {"je", exe->calls_je}};
+    size_t stem = strlen(r->probe_path) - strlen(".so"), used = 0;
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        char *at = r->probe_more + used;
+        size_t room = sizeof r->probe_more - used;
+        int n = snprintf(at, room, "%s%.*s-%s.so", used ? ":" : "", (int)stem, r->probe_path, libraries[i].name);
+        if (libraries[i].wanted && n > 0 && (size_t)n < room && access(at + (used != 0), R_OK) == 0)
+            used += (size_t)n;
+        else
+            *at = '\0';
+    }
+    if (used)
         r->keeper.probe_more = r->probe_more;
 }
 

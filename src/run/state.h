@@ -94,7 +94,7 @@ struct run {
     char **envp, **argv; // of the target, expanded
     gid_t groups[KEEPER_GROUPS_MAX];
     struct keeper_rlimit rlimits[KEEPER_RLIMITS_MAX];
-    char keeper_path[PATH_MAX], probe_path[PATH_MAX], probe_more[PATH_MAX + 16];
+    char keeper_path[PATH_MAX], probe_path[PATH_MAX], probe_more[2 * PATH_MAX];
     struct profile *own_profile; // read back from the store on resume
     // A job is at work:
     bool sampling, writing, readying, judging, checking, scanning, finishing;

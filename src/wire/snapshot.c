@@ -32,6 +32,7 @@ static void read_totals(const struct wire *w, struct wire_totals *t)
     t->pool_full = wire_load64(&h->pool_full);
     t->stack_overflow = wire_load64(&h->stack_overflow);
     t->live_overflow = wire_load64(&h->live_overflow);
+    t->break_bytes = (int64_t)wire_load64(&h->break_bytes);
     t->samples_lost = wire_load64(&h->samples_lost);
     t->truncated_walks = wire_load64(&h->truncated_walks);
     t->slow_walks = wire_load64(&h->slow_walks);

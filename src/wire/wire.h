@@ -48,6 +48,7 @@ struct wire_totals {
     uint64_t alloc_blocks, free_blocks; // exact in both modes
     double live_bytes, live_blocks;     // heap class, requested
     double map_live_bytes;              // anonymous and file mappings made by the program
+    int64_t break_bytes;                // of these: by how much it moved its break itself
     // Of a forked process: how much of all that came over fork (and was live there then), and what it freed of that
     // without its being known one by one: blocks, and their usable bytes. live_* holds the former and not the latter.
     double inherited_bytes, inherited_blocks;

@@ -158,3 +158,19 @@ SH
     verdict tree 'any("built with a sanitizer" in e["text"] for e in v["events"] if e["kind"] == "process")'
     verdict tree 'any("(bash) is attributed" in e["text"] for e in v["events"] if e["kind"] == "process")'
 }
+
+# Ways around malloc that are seen all the same.
+@test "M06 an allocator's own names, the program break, segments of System V: attributed, the right function first" {
+    local name
+    for name in mi tc libc sbrk shm; do
+        [ -x "$ZOO/zoo_grow_$name" ] && soak "$name" -- "$ZOO/zoo_grow_$name" &
+    done
+    wait
+    for name in mi tc libc sbrk shm; do
+        [ -x "$ZOO/zoo_grow_$name" ] || { echo "# zoo_grow_$name left out: its allocator is not here" >&3; continue; }
+        echo "== $name"
+        cat "$name.out"
+        valid_verdict "$name"
+        verdict "$name" 'v["evidence"]["attribution"] != "failed" and "grow" in [f["function"] for f in v["stacks"][0]["frames"][:2]]'
+    done
+}

@@ -1,7 +1,10 @@
 // flags: -fno-builtin
 // Every way to allocate there is, at random, with a tally of its own. Told one letter at a time on standard input:
-// g goes on for some thousand calls, f frees everything, and each answers "live BLOCKS REQUESTED USABLE CALLS".
+// g goes on for some thousand calls, f frees everything, and each answers "live BLOCKS REQUESTED USABLE CALLS NAMES",
+// NAMES: x jemalloc's own, t tcmalloc's, m mimalloc's, j those of a jemalloc under je_, - no such names.
 // usage: tally_all [SEED]
+#include "tally_names.h"
+
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -22,9 +25,30 @@ size_t nallocx(size_t, int) __attribute__((weak));
 int mallctl(const char *, void *, size_t *, void *, size_t) __attribute__((weak));
 }
 
+#ifdef TALLY_WRAPPED // with a malloc of the program's own, around the C library's
+extern "C" {
+void *malloc(size_t n)
+{
+    return __libc_malloc(n);
+}
+void *calloc(size_t n, size_t each)
+{
+    return __libc_calloc(n, each);
+}
+void *realloc(void *p, size_t n)
+{
+    return __libc_realloc(p, n);
+}
+void free(void *p)
+{
+    __libc_free(p);
+}
+}
+#endif
+
 #define MOST 20000
 
-enum how { BY_MALLOC, BY_NEW, BY_NEW_ARRAY, BY_NEW_ALIGNED, BY_ARRAY_ALIGNED, BY_X };
+enum how { BY_MALLOC, BY_NEW, BY_NEW_ARRAY, BY_NEW_ALIGNED, BY_ARRAY_ALIGNED, BY_X, BY_JE };
 struct block {
     void *p;
     size_t size;
@@ -56,6 +80,11 @@ static bool has_x()
     return mallctl && mallocx && rallocx && xallocx && dallocx && sdallocx && sallocx && nallocx;
 }
 
+static char names()
+{
+    return has_x() ? 'x' : tc_malloc ? 't' : mi_malloc ? 'm' : je_malloc ? 'j' : '-';
+}
+
 // What the C library allocates for its callers.
 static block libc_block(size_t n)
 {
@@ -63,11 +92,22 @@ static block libc_block(size_t n)
     char *p = nullptr;
     memset(text, 'x', n);
     text[n] = 0;
-    switch (random_bits() % 3) {
+    switch (random_bits() % 5) {
     case 0:
         return {strdup(text), n + 1, BY_MALLOC};
     case 1:
         return {strndup(text, n / 2), n / 2 + 1, BY_MALLOC};
+    case 2: { // getdelim() says how much it asked for
+        FILE *f = fmemopen(text, n, "r");
+        size_t room = 0;
+        if (!f || getdelim(&p, &room, 'y', f) < 0)
+            abort();
+        fclose(f);
+        return {p, room, BY_MALLOC};
+    }
+    case 3:
+        p = realpath("/", nullptr);
+        return {p, 2, BY_MALLOC};
     default:
         return {asprintf(&p, "%s%d", text, 7) < 0 ? nullptr : p, n + 2, BY_MALLOC};
     }
@@ -131,6 +171,24 @@ static block x_block(size_t n)
     return {mallocx(n, random_bits() % 2 ? 7 | 0x40 : 0), n, BY_X}; // aligned to 128 and zeroed, or plain
 }
 
+// By the names of the allocators' own.
+static block named_block(size_t n)
+{
+    bool is_je = names() == 'j' && random_bits() % 2;
+    unsigned pick = random_bits();
+    named b = is_je                                 ? je_named(pick, n)
+              : names() == 't'                      ? tc_named(pick, n)
+              : names() == 'm' && random_bits() % 2 ? mi_named(pick, n)
+              : __libc_malloc && !mallctl           ? libc_named(pick, n) // jemalloc leaves these to the C library
+                                                    : named{malloc(n), n};
+    return {b.p, b.size, is_je ? BY_JE : BY_MALLOC};
+}
+
+static size_t usable_of(const block &b)
+{
+    return b.by == BY_JE ? je_malloc_usable_size(b.p) : malloc_usable_size(b.p);
+}
+
 static size_t random_size()
 {
     return random_bits() % 50 == 0 ? 150000 + random_bits() % 100000 : 1 + random_bits() % 2000;
@@ -138,9 +196,9 @@ static size_t random_size()
 
 static void make(block &b)
 {
-    unsigned kind = random_bits() % (has_x() ? 3 : 2);
+    unsigned kind = random_bits() % (has_x() ? 4 : 3);
     size_t n = random_size();
-    b = kind == 0 ? c_block(n) : kind == 1 ? cxx_block(n) : x_block(n);
+    b = kind == 0 ? c_block(n) : kind == 1 ? cxx_block(n) : kind == 2 ? named_block(n) : x_block(n);
     if (!b.p)
         abort();
     memset(b.p, 1, b.size);
@@ -149,8 +207,14 @@ static void make(block &b)
 
 static void free_c(block &b)
 {
-    unsigned kind = random_bits() % 4;
-    if (kind == 0 && cfree_fn)
+    unsigned kind = random_bits() % 8, pick = random_bits();
+    if (kind == 4 && __libc_free && !mallctl)
+        __libc_free(b.p);
+    else if (kind >= 5 && mi_malloc)
+        mi_dropped(pick, {b.p, b.size});
+    else if (kind >= 5 && tc_malloc)
+        tc_dropped(pick, {b.p, b.size});
+    else if (kind == 0 && cfree_fn)
         cfree_fn(b.p);
     else if (kind == 1 && free_sized_fn)
         free_sized_fn(b.p, b.size);
@@ -191,6 +255,9 @@ static void drop(block &b)
                     :
                     operator delete[](b.p, AT, std::nothrow);
         break;
+    case BY_JE:
+        je_dropped(kind, {b.p, b.size});
+        break;
     default:
         kind ? dallocx(b.p, 0) : free(b.p); // sdallocx wants the very alignment, so x_change uses it
     }
@@ -210,6 +277,31 @@ static void x_change(block &b)
     calls++;
 }
 
+// -1: not this time.
+static int change_by_name(block &b, size_t n)
+{
+    named was = {b.p, b.size}, is = was;
+    unsigned pick = random_bits();
+    if (b.by == BY_JE)
+        is = je_changed(pick, was, n);
+    else if (pick % 2 == 0)
+        return -1;
+    else if (mi_malloc)
+        is = mi_changed(pick / 2, was, n);
+    else if (tc_malloc)
+        is = {tc_realloc(b.p, n), n};
+    else if (__libc_realloc && !mallctl)
+        is = {__libc_realloc(b.p, n), n};
+    else
+        return -1;
+    if (!is.p)
+        abort();
+    calls += is.p != was.p || is.size != was.size;
+    b.p = is.p;
+    b.size = is.size;
+    return 0;
+}
+
 static void change(block &b)
 {
     size_t n = random_size();
@@ -217,6 +309,8 @@ static void change(block &b)
         x_change(b);
         return;
     }
+    if ((b.by == BY_MALLOC || b.by == BY_JE) && change_by_name(b, n) == 0)
+        return;
     if (b.by != BY_MALLOC)
         return;
     if (random_bits() % 2 && !realloc(b.p, SIZE_MAX / 4) && random_bits() % 2) // fails: the block is as it was
@@ -251,6 +345,7 @@ static void go_on()
         sdallocx(p, 100, 0);
         calls++;
     }
+    names_come_and_go();
     free(nullptr);
     operator delete(nullptr);
 }
@@ -270,11 +365,10 @@ int main(int argc, char **argv)
             drop(blocks[count - 1]);
         for (unsigned i = 0; i < count; i++) {
             requested += blocks[i].size;
-            usable += malloc_usable_size(blocks[i].p);
+            usable += usable_of(blocks[i]);
         }
         char line[128];
-        int n = snprintf(line, sizeof line, "live %u %llu %llu %llu %s\n", count, requested, usable, calls,
-                         has_x() ? "x" : "-");
+        int n = snprintf(line, sizeof line, "live %u %llu %llu %llu %c\n", count, requested, usable, calls, names());
         if (write(1, line, static_cast<size_t>(n)) != n)
             return 1;
     }

@@ -248,6 +248,31 @@ static void test_mappings_are_cut(void **state)
     end_waiting(&t);
 }
 
+// The same for what comes by brk, sbrk and shmat, to the byte, and the ways of mremap.
+static void test_breaks_and_segments(void **state)
+{
+    (void)state;
+    struct waiting t;
+    char *argv[] = {TARGET("probe_breaks"), NULL};
+    unsigned long anonymous, shared;
+    int errors;
+    double have[3] = {0}, blocks[3] = {0};
+    start_waiting(&t, argv);
+    assert_int_equal(sscanf(t.out, "live %lu %lu %d", &anonymous, &shared, &errors), 3);
+    assert_int_equal(errors, 0);
+    struct wire_snapshot s = {0};
+    assert_int_equal(wire_snapshot(t.w, 0, 1, &s, NULL), 0);
+    for (size_t i = 0; i < s.stacks; i++) {
+        have[s.stack[i].klass % 3] += s.stack[i].live_bytes;
+        blocks[s.stack[i].klass % 3] += s.stack[i].live_blocks;
+    }
+    assert_int_equal((unsigned long)have[SEEP_CLASS_MMAP], anonymous);
+    assert_int_equal((unsigned long)have[SEEP_CLASS_MMAP_FILE], shared);
+    assert_true(blocks[SEEP_CLASS_MMAP] < 20 && blocks[SEEP_CLASS_MMAP_FILE] == 2);
+    wire_snapshot_free(&s);
+    end_waiting(&t);
+}
+
 // ---- modes ----
 
 struct answer {
@@ -444,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_allocations_in_handlers),
         cmocka_unit_test(test_vfork_children_record_as_the_parent),
         cmocka_unit_test(test_mappings_are_cut),
+        cmocka_unit_test(test_breaks_and_segments),
         cmocka_unit_test(test_sampled_estimates),
         cmocka_unit_test(test_modes_change_without_a_trace),
         cmocka_unit_test(test_switched_off),

@@ -7,6 +7,9 @@
 
 #define PROBE SEEP_BUILD_DIR "/lib/libseep-probe.so"
 #define MORE  SEEP_BUILD_DIR "/lib/libseep-probe-jemalloc.so"
+#define TC    SEEP_BUILD_DIR "/lib/libseep-probe-tcmalloc.so"
+#define MI    SEEP_BUILD_DIR "/lib/libseep-probe-mimalloc.so"
+#define JE    SEEP_BUILD_DIR "/lib/libseep-probe-je.so"
 
 struct tally {
     unsigned long long blocks, requested, usable, calls;
@@ -146,29 +149,44 @@ static void test_jemalloc_preloaded(void **state)
 static void test_tcmalloc_linked(void **state)
 {
     (void)state;
-    one((char[]){LINKED("tcmalloc")}, PROBE, 0, '-');
-    one((char[]){LINKED("tcmalloc")}, PROBE, 64 << 10, '-');
+    one((char[]){LINKED("tcmalloc")}, PROBE ":" TC, 0, 't');
+    one((char[]){LINKED("tcmalloc")}, PROBE ":" TC, 64 << 10, 't');
 }
 
 static void test_tcmalloc_preloaded(void **state)
 {
     (void)state;
-    one(all, PROBE ":libtcmalloc_minimal.so.4", 0, '-');
-    one(all, PROBE ":libtcmalloc_minimal.so.4", 64 << 10, '-');
+    one(all, PROBE ":" TC ":libtcmalloc_minimal.so.4", 0, 't');
+    one(all, PROBE ":" TC ":libtcmalloc_minimal.so.4", 64 << 10, 't');
 }
 
 static void test_mimalloc_linked(void **state)
 {
     (void)state;
-    one((char[]){LINKED("mimalloc")}, PROBE, 0, '-');
-    one((char[]){LINKED("mimalloc")}, PROBE, 64 << 10, '-');
+    one((char[]){LINKED("mimalloc")}, PROBE ":" MI, 0, 'm');
+    one((char[]){LINKED("mimalloc")}, PROBE ":" MI, 64 << 10, 'm');
 }
 
 static void test_mimalloc_preloaded(void **state)
 {
     (void)state;
-    one(all, PROBE ":libmimalloc.so.2", 0, '-');
-    one(all, PROBE ":libmimalloc.so.2", 64 << 10, '-');
+    one(all, PROBE ":" MI ":libmimalloc.so.2", 0, 'm');
+    one(all, PROBE ":" MI ":libmimalloc.so.2", 64 << 10, 'm');
+}
+
+static void test_malloc_wrapped(void **state)
+{
+    (void)state;
+    one((char[]){LINKED("wrapped")}, PROBE, 0, '-');
+    one((char[]){LINKED("wrapped")}, PROBE, 64 << 10, '-');
+}
+
+// A jemalloc of its own beside glibc's malloc: two heaps, each asked for the sizes of its own blocks.
+static void test_jemalloc_beside_malloc(void **state)
+{
+    (void)state;
+    one((char[]){LINKED("je")}, PROBE ":" JE, 0, 'j');
+    one((char[]){LINKED("je")}, PROBE ":" JE, 64 << 10, 'j');
 }
 
 // ---- the allocators' own figures ----
@@ -211,8 +229,8 @@ static void test_figures(void **state)
     (void)state;
     check_figures(PROBE, SEEP_ALLOC_GLIBC);
     check_figures(PROBE ":libjemalloc.so.2", SEEP_ALLOC_JEMALLOC);
-    check_figures(PROBE ":libtcmalloc_minimal.so.4", SEEP_ALLOC_TCMALLOC);
-    check_figures(PROBE ":libmimalloc.so.2", SEEP_ALLOC_MIMALLOC);
+    check_figures(PROBE ":" TC ":libtcmalloc_minimal.so.4", SEEP_ALLOC_TCMALLOC);
+    check_figures(PROBE ":" MI ":libmimalloc.so.2", SEEP_ALLOC_MIMALLOC);
 }
 
 int main(void)
@@ -225,6 +243,8 @@ int main(void)
         cmocka_unit_test(test_tcmalloc_preloaded),
         cmocka_unit_test(test_mimalloc_linked),
         cmocka_unit_test(test_mimalloc_preloaded),
+        cmocka_unit_test(test_malloc_wrapped),
+        cmocka_unit_test(test_jemalloc_beside_malloc),
         cmocka_unit_test(test_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,16 +5,35 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 static void *volatile kept;
 
-// GROW_MALLOC: an allocator under another name. GROW_BRK: one of its own. GROW_ALSO_LIBC: a little by malloc as well.
+// GROW_MALLOC: an allocator under another name. GROW_BRK: one of its own, past the C library. GROW_SBRK: by it.
+// GROW_SHM: segments of System V. GROW_ALSO_LIBC: a little by malloc as well.
 #ifdef GROW_MALLOC
 void *GROW_MALLOC(size_t);
 #elif defined(GROW_BRK)
+#define GROW_MALLOC(n) past_libc(n)
+static inline __attribute__((always_inline)) void *past_libc(size_t n)
+{
+    char *now = (char *)syscall(SYS_brk, 0);
+    return (char *)syscall(SYS_brk, now + n) == now + n ? now : NULL;
+}
+#elif defined(GROW_SBRK)
 #define GROW_MALLOC sbrk
+#elif defined(GROW_SHM)
+#define GROW_MALLOC(n) segment(n)
+static inline __attribute__((always_inline)) void *segment(size_t n)
+{
+    int id = shmget(IPC_PRIVATE, n, IPC_CREAT | 0600);
+    void *p = shmat(id, NULL, 0);
+    shmctl(id, IPC_RMID, NULL);
+    return p;
+}
 #else
 #define GROW_MALLOC malloc
 #endif
