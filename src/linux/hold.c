@@ -183,6 +183,7 @@ struct scan_region {
 #define SCAN_FILE         (1u << 2)
 #define SCAN_PRESENT      (1u << 3)
 #define SCAN_SWAPPED      (1u << 4)
+#define SCAN_ZERO         (1u << 5) // the one page of zeros that stands where memory was read and never written to
 #define SCAN_BATCH        256
 
 int linux_pagemap_open(int proc_fd, pid_t pid, struct seep_err *err)
@@ -201,6 +202,8 @@ static ssize_t by_ioctl(int fd, uint64_t start, uint64_t end, struct linux_run *
                          .end = end,
                          .vec = (uint64_t)(uintptr_t)found,
                          .vec_len = max < SCAN_BATCH ? max : SCAN_BATCH,
+                         .category_inverted = SCAN_ZERO, // not these: they count as resident nowhere
+                         .category_mask = SCAN_ZERO,
                          .category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
                          .return_mask = SCAN_PRESENT | SCAN_SWAPPED | SCAN_FILE};
     int n = ioctl(fd, PAGEMAP_SCAN_CALL, &a);

@@ -44,7 +44,8 @@ struct linux_run {
     bool file;    // content of a file, or shared: not the process's private copy
 };
 // pagemap_fd: of linux_pagemap_open(). Fills at most max runs of [start, end) in order; *next is where to go on, `end`
-// when done. Returns their number or -1 (the process is gone).
+// when done. Returns their number or -1 (the process is gone). Memory that was read and never written to has no
+// content; kernels before 6.7 cannot tell it from other pages.
 int linux_pagemap_open(int proc_fd, pid_t pid, struct seep_err *err);
 ssize_t linux_populated(int pagemap_fd, uint64_t start, uint64_t end, struct linux_run *runs, size_t max,
                         uint64_t *next, struct seep_err *err);

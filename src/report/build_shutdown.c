@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct facts {
-    const char *skipped, *signal, *after, *killed, *children;
+    const char *skipped, *signal, *after, *rest, *killed, *children;
 };
 
 static int read_facts(struct build *b, struct facts *f, struct seep_err *err)
@@ -15,10 +15,15 @@ static int read_facts(struct build *b, struct facts *f, struct seep_err *err)
     const struct {
         const char *key, **value;
     } rows[] = {
-        {M_SHUTDOWN_SKIPPED, &f->skipped},    {M_SHUTDOWN_SIGNAL, &f->signal},
-        {M_SHUTDOWN_AFTER, &f->after},        {M_SHUTDOWN_KILLED, &f->killed},
-        {M_SHUTDOWN_CHILDREN, &f->children},  {M_SHUTDOWN_CHILDREN_WHAT, &s->children_names},
-        {M_SHUTDOWN_PORT, &s->port_released}, {M_SHUTDOWN_PORT_WHAT, &s->port_names},
+        {M_SHUTDOWN_SKIPPED, &f->skipped},
+        {M_SHUTDOWN_SIGNAL, &f->signal},
+        {M_SHUTDOWN_AFTER, &f->after},
+        {M_SHUTDOWN_REST, &f->rest},
+        {M_SHUTDOWN_KILLED, &f->killed},
+        {M_SHUTDOWN_CHILDREN, &f->children},
+        {M_SHUTDOWN_CHILDREN_WHAT, &s->children_names},
+        {M_SHUTDOWN_PORT, &s->port_released},
+        {M_SHUTDOWN_PORT_WHAT, &s->port_names},
         {M_SHUTDOWN_FILES, &s->files_left},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -88,7 +93,12 @@ static void say(struct verdict *v, enum judge_status status, const char *sentenc
         v->status = status;
 }
 
-static void judge_exit(struct verdict *v, const char *killed)
+static bool is_yes(const char *fact)
+{
+    return fact != NULL && strcmp(fact, "yes") == 0;
+}
+
+static void judge_exit(struct verdict *v, const struct facts *f)
 {
     struct build *b = v->b;
     struct report_shutdown *s = &b->r->shutdown;
@@ -97,8 +107,11 @@ static void judge_exit(struct verdict *v, const char *killed)
     char after[32], within[32];
     units_duration(after, sizeof after, s->after_s);
     units_duration(within, sizeof within, s->within_s);
-    if (killed != NULL && strcmp(killed, "yes") == 0) {
+    if (is_yes(f->killed)) {
         say(v, JUDGE_S_FAIL, report_strf(b->arena, "%s: still running after %s and had to be killed", word, within));
+    } else if (is_yes(f->rest)) {
+        say(v, JUDGE_S_PASS,
+            report_strf(b->arena, "%s -> the rest of the tree ended in %s, the main process before", word, after));
     } else if (t->exit_kind == NULL || strcmp(t->exit_kind, "unknown") == 0) {
         say(v, JUDGE_S_INCONCLUSIVE, report_strf(b->arena, "%s -> how it ended is unknown", word));
     } else if (strcmp(t->exit_kind, "exited") == 0) {
@@ -168,7 +181,7 @@ static void judge_shutdown(struct build *b, const struct facts *f)
     s->after_s = build_number(f->after);
     s->exit_status = b->r->target.exit_status;
     s->exit_signal = b->r->target.exit_signal;
-    judge_exit(&v, f->killed);
+    judge_exit(&v, f);
     judge_back(&v);
     judge_left_behind(&v);
     s->status = v.status;

@@ -227,6 +227,7 @@
 #define M_SHUTDOWN_SIGNAL        "shutdown.signal"  // number that was sent
 #define M_SHUTDOWN_SENT          "shutdown.sent"    // real ns
 #define M_SHUTDOWN_AFTER         "shutdown.after" // seconds from the signal to the end; absent: it never ended by itself
+#define M_SHUTDOWN_REST          "shutdown.rest" // "yes": the main process had ended before, the tree was what was stopped
 #define M_SHUTDOWN_KILLED        "shutdown.killed"         // "yes" when the ladder had to go on (KILL)
 #define M_SHUTDOWN_CHILDREN      "shutdown.children"       // number of descendants left behind
 #define M_SHUTDOWN_CHILDREN_WHAT "shutdown.children.names" // their names, for the sentence

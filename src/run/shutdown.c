@@ -139,6 +139,8 @@ int shutdown_write(struct run_shutdown *sd, int proc_fd, struct store *st, struc
         return -1;
     if (!isnan(sd->after_s) && set_number(st, M_SHUTDOWN_AFTER, 6, sd->after_s, err))
         return -1;
+    if (sd->rest && set_text(st, M_SHUTDOWN_REST, "yes", err))
+        return -1;
     if (sd->killed && set_text(st, M_SHUTDOWN_KILLED, "yes", err))
         return -1;
     if (sd->children_left >= 0 && (set_number(st, M_SHUTDOWN_CHILDREN, 0, sd->children_left, err) ||

@@ -16,7 +16,8 @@ struct run_shutdown {
     bool sent;
     int signal;
     struct seep_time sent_at;
-    double after_s; // from the signal to the end of the main process; NAN: never by itself
+    bool rest;      // the main process had ended before the signal: it is the rest of the tree that is stopped
+    double after_s; // from the signal to the end of the main process, or of that rest; NAN: never by itself
     bool killed;
     int children_left; // descendants alive when the main process ended; -1 not looked
     char children_names[400];

@@ -88,6 +88,7 @@ void run_act_stop(struct run *r)
     enum keeper_whom whom = r->profile->target.life == LIFE_TREE ? KEEPER_WHOM_ALL : KEEPER_WHOM_MAIN;
     r->shutdown.sent_at = clock_read();
     r->shutdown.after_s = NAN;
+    r->shutdown.rest = !r->target_alive;
     if (r->keeper_lost || keeper_signal(&r->link, want->signal, whom, KEEPER_SIGNAL_STOP, &err)) {
         snprintf(r->shutdown.skipped, sizeof r->shutdown.skipped, "The stop signal could not be sent.");
         run_patience(r, 0.01);
@@ -115,7 +116,7 @@ void run_act_ended_after_stop(struct run *r)
 
 void run_act_out_of_patience(struct run *r)
 {
-    if (r->target_alive || !r->shutdown.sent)
+    if (r->target_alive || r->shutdown.rest || !r->shutdown.sent)
         r->shutdown.killed = r->shutdown.sent;
     else // only descendants are left: they had their second, count them once more
         shutdown_look_children(&r->shutdown, r->sampler.proc_fd, r->sampler.root, r->target_pid);
@@ -146,8 +147,18 @@ void run_act_unkillable(struct run *r)
     run_act_finish(r);
 }
 
+// The tree of a main process that had ended before: nobody else tells that it is gone.
+static void note_rest(struct run *r)
+{
+    if (!r->shutdown.sent || !r->shutdown.rest || r->shutdown.killed || !r->tree_empty)
+        return;
+    r->shutdown.after_s = (double)(clock_mono_ns() - r->shutdown.sent_at.mono_ns) / 1e9;
+    r->shutdown.children_left = 0;
+}
+
 void run_act_finish(struct run *r)
 {
+    note_rest(r);
     stop_driving(r);
     run_deps_stop(r);
     run_scrape_flush(r);

@@ -49,6 +49,8 @@ SH
     valid_verdict daemon
     sampled daemon
     said daemon 'daemonise.* is attributed'
+    verdict daemon 'v["shutdown"]["status"] == "pass" and v["shutdown"]["after_s"] > 0 and v["shutdown"]["children_left"] == 0'
+    verdict daemon '"the rest of the tree ended in" in v["shutdown"]["reason"]'
 }
 
 @test "P04 attribution.children off: only the main process is attributed" {
