@@ -237,6 +237,7 @@ static void compose_frame(struct naming *nm, const struct store_frame *frame, st
         c->tidy[c->n++] =
             (struct resolve_frame){.function = out->function,
                                    .raw_name = out->function,
+                                   .file = out->file,
                                    .module_path = path,
                                    .module_name = slash == NULL ? path : slash + 1,
                                    .klass = resolve_class_of(kind_of(path), path, is_program(nm->b, path))};
