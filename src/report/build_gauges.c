@@ -96,7 +96,9 @@ static int drop_another_heap(struct build *b, double **live, double **allocated,
     const char *mode = b->r->evidence.attribution, *attached, *source;
     if (build_get(b, M_ATTACHED, &attached, err) != 0 || build_get(b, M_HEAP_SOURCE, &source, err) != 0)
         return -1;
-    if (attached != NULL || mode == NULL || strcmp(mode, "failed") != 0)
+    // Of an attached program the C library's count goes on to be the heap's, unless the run found that it is not.
+    bool another = attached != NULL ? source != NULL && source[0] == '\0' : mode != NULL && strcmp(mode, "failed") == 0;
+    if (!another)
         return 0;
     free(*live);
     *live = NULL;

@@ -147,7 +147,8 @@ static void start_watching(struct run *r)
     r->writer.table = tap_table(r->sampler.tap);
     run_meta(r, M_ATTRIBUTION, "exact");
     run_meta(r, M_HEAP_SOURCE, "requested bytes of the live blocks allocated since the attach");
-    run_event_note(r, E_PROCESS, "The calls of %s%s are watched from outside by uprobes.", tap_allocator(r->sampler.tap),
+    run_event_note(r, E_PROCESS, "The calls of %s%s are watched from outside by uprobes.",
+                   tap_allocator(r->sampler.tap),
                    tap_sees_maps(r->sampler.tap) ? ", and the program's own of mmap, munmap and mremap," : "");
 }
 
@@ -345,11 +346,20 @@ void attach_leave(struct run *r)
 
 // ---- the end
 
-void attach_facts(struct run *r)
+// What was counted is not the heap that grows.
+static void past_facts(struct run *r)
+{
+    if (!r->sampler.past_text[0])
+        return;
+    run_meta(r, M_HEAP_SOURCE, "");
+    if (profile_attribution_mode(r->profile) != ATTRIBUTION_OFF)
+        run_meta(r, M_ATTRIBUTION, "failed");
+    run_meta(r, M_ATTRIBUTION_REASON, r->sampler.past_text);
+}
+
+static void tap_facts(struct run *r)
 {
     struct tap_evidence ev;
-    if (!r->sampler.tap)
-        return;
     tap_evidence(r->sampler.tap, &ev);
     const struct tap_counts *c = &ev.counts;
     run_meta_f(r, M_TAP,
@@ -383,6 +393,14 @@ void attach_facts(struct run *r)
                  "The target uses its allocator's own operator new, which may throw: it cannot be watched from outside "
                  "without breaking its exceptions, so the stacks are not all of them.");
     }
+}
+
+void attach_facts(struct run *r)
+{
+    if (r->sampler.tap)
+        tap_facts(r);
+    if (r->attached)
+        past_facts(r);
 }
 
 void attach_free(struct run *r)

@@ -47,6 +47,12 @@ void heap_past_look(struct heap_past *p, int proc_fd, pid_t pid, double outside,
     p->grown = p->kind == HEAP_PAST_BRK ? brk - p->brk : past;
 }
 
+void heap_past_told(struct heap_past *p)
+{
+    if (p->kind == HEAP_PAST_BRK)
+        p->kind = HEAP_PAST_BRK_TOLD;
+}
+
 char *heap_past_text(const struct heap_past *p, char *out, unsigned long size)
 {
     char bytes[32];
@@ -61,6 +67,11 @@ char *heap_past_text(const struct heap_past *p, char *out, unsigned long size)
         snprintf(out, size,
                  "%.100s moves its program break (by %s) without a single call of malloc: it has an allocator of its "
                  "own, and allocations are not attributable.",
+                 p->exe, bytes);
+    else if (p->kind == HEAP_PAST_BRK_TOLD)
+        snprintf(out, size,
+                 "%.100s moves its program break (by %s) and its C library's malloc does not: it has an allocator of "
+                 "its own, and allocations are not attributable.",
                  p->exe, bytes);
     return out;
 }

@@ -115,10 +115,25 @@ static void put_children(struct run_sampler *s)
     s->tick->value[RUN_S_CHILDREN] = (double)(living + s->tree->beyond);
 }
 
+// An allocator of the program's own in an attached one: the same question by what is known of it. Either may know: the
+// watching may have ended, and the C library need not be one that can be counted.
+static const char *look_past_attached(struct run_sampler *s, double outside, double brk)
+{
+    const double *v = s->tick->value;
+    if (s->past_text[0])
+        return NULL;
+    heap_past_look(&s->past[0], s->proc_fd, s->main_pid, outside, brk, v[RUN_S_HEAP_LIVE], v[RUN_S_HEAP_ALLOCS]);
+    heap_past_look(&s->past[1], s->proc_fd, s->main_pid, outside, brk, v[RUN_S_ALLOC_ALLOCATED], v[RUN_S_ALLOC_MAPPED]);
+    heap_past_told(&s->past[1]);
+    for (int i = 0; i < 2 && !s->past_text[0]; i++)
+        heap_past_text(&s->past[i], s->past_text, sizeof s->past_text);
+    return s->past_text[0] ? s->past_text : NULL;
+}
+
 // thread stacks, other anonymous memory and the allocator's resident mappings, from the smaps of every process
 static void put_split(struct run_sampler *s)
 {
-    double stacks = 0, anon = 0, heap = 0, brk = NAN, outside = NAN;
+    double stacks = 0, anon = 0, heap = 0, brk = NAN, brk_size = NAN, outside = NAN;
     size_t seen = 0;
     for (size_t i = 0; i < s->tree->count; i++) {
         struct linux_map_sum parts[LINUX_MAP_PARTS];
@@ -130,6 +145,7 @@ static void put_split(struct run_sampler *s)
         heap += (double)(parts[LINUX_MAP_HEAP].rss_bytes);
         if (s->tree->nodes[i].pid == s->main_pid) {
             brk = (double)parts[LINUX_MAP_HEAP].rss_bytes;
+            brk_size = (double)parts[LINUX_MAP_HEAP].size_bytes;
             outside = brk + (double)parts[LINUX_MAP_ANON].rss_bytes;
         }
     }
@@ -147,7 +163,9 @@ static void put_split(struct run_sampler *s)
         s->tick->value[RUN_S_MMAP_ANON] = NAN;
     if (s->heap)
         s->tick->value[RUN_S_HEAP_UNTOUCHED] = heap_untouched(s->heap, s->proc_fd);
-    const char *past = s->heap ? heap_outside(s->heap, s->proc_fd, outside, brk) : NULL;
+    const char *past = s->heap           ? heap_outside(s->heap, s->proc_fd, outside, brk)
+                       : s->root_belongs ? look_past_attached(s, outside, brk_size)
+                                         : NULL;
     if (past)
         tick_event(s->tick, E_DEGRADED, s->tick->time, s->tick->time, 0, past);
 }

@@ -7,6 +7,7 @@
 #include "linux/tree.h"
 #include "run/crosscheck.h"
 #include "run/heap.h"
+#include "run/heap_past.h"
 #include "run/outside.h"
 #include "run/suspects.h"
 #include "run/tap.h"
@@ -21,6 +22,8 @@ struct run_sampler {
     struct run_heap *heap;       // the probe's; NULL: attribution off, or an attached target
     struct run_tap *tap;         // an attached target's; NULL: not watched
     struct run_outside *outside; // the C library's count of an attached target's heap; NULL: none is read
+    struct heap_past past[2];    // of an attached target: by uprobes, by its C library's count
+    char past_text[320];         // what grows past both; "" nothing
     uint64_t root_starttime;     // attached: with root its identity
     struct linux_tree *tree;
     struct linux_tree *before;         // attached: as of the last job

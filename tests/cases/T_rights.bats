@@ -4,7 +4,7 @@
 load ../lib/seep.bash
 load ../lib/attach.bash
 
-FAST=(--duration 5s --interval 100ms)
+FAST=(--duration 6s --interval 100ms)
 GATES='gates=["stack.growth < 1MB/h","heap.growth < 1MB/h","rss.total_growth < 1GB"]'
 without() { # without CAPABILITIES: as setpriv names them, with a minus each
     AS=(setpriv "--bounding-set=$1" "--inh-caps=$1")
@@ -139,4 +139,39 @@ EOF
     statuses narrow '["inconclusive", "inconclusive", "pass"]'
     verdict narrow '"32-bit x86" in v["evidence"]["attribution_reason"]'
     verdict narrow 'v["growth"]["rss"]["slope_bytes_per_hour"] > 1e8'
+}
+
+@test "T26 an allocator of the program's own, which nobody can ask: its heap is never said not to grow, with uprobes or without" {
+    cat >own.c <<'EOF'
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+int main(void)
+{
+    printf("ready\n");
+    fflush(stdout);
+    for (;; usleep(2000))
+        memset(sbrk(8192), 1, 8192);
+}
+EOF
+    cc -O1 -o own own.c
+    local k
+    for k in counted off probed; do
+        [ "$k" != probed ] || [ "$(id -u)" = 0 ] || continue
+        ./own >"$k.out" &
+        MORE+=("$!")
+        wait_for 20 grep -q ready "$k.out"
+        AS=()
+        [ "$k" != counted ] || [ "$(id -u)" != 0 ] || without -sys_admin,-perfmon
+        FAST=(--duration 6s --interval 100ms)
+        [ "$k" != off ] || FAST+=(-o attribution.mode=off)
+        watch_pid "$k" "${MORE[-1]}"
+    done
+    for k in counted off probed; do
+        [ -n "${WATCH[$k]}" ] || continue
+        watched "$k"
+        [ "$status" -eq 3 ]
+        statuses "$k" '["inconclusive", "inconclusive", "pass"]'
+        verdict "$k" '"allocator of its own" in v["evidence"]["attribution_reason"] and "heap" not in {n for n, g in v["growth"].items() if g["verdict"] == "pass"}'
+    done
 }

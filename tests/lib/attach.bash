@@ -7,8 +7,10 @@ setup() {
     AS=()
 }
 teardown() {
-    local pid
-    for pid in $TARGET "${MORE[@]}" "${WATCH[@]}"; do
+    local pid all=()
+    # Workers outlive a master that is killed, and would keep the test's output open.
+    for pid in $TARGET "${MORE[@]}"; do all+=("$pid" $(pgrep -P "$pid")); done
+    for pid in "${all[@]}" "${WATCH[@]}"; do
         kill -9 "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     done
