@@ -113,7 +113,7 @@ other_workers() { # other_workers MASTER OLD...: two that are none of the old on
     wait_for 20 curl -fs "http://127.0.0.1:$port/" -o /dev/null
     old=$(pgrep -P "$TARGET" | sort | tr '\n' ' ')
     "$SEEP" attach --detach --name ngx --duration 300s --interval 100ms -o target.life=service -o 'gates=["stack.growth < 1MB/h","heap.growth < 1MB/h"]' "$TARGET" >/dev/null
-    wait_for 30 has_samples ngx 5
+    wait_for 60 has_samples ngx 30 # a process is asked who it is once it is a second old
     kill -HUP "$TARGET"
     wait_for 60 other_workers "$TARGET" "$old"
     new=$(pgrep -P "$TARGET" | sort | tr '\n' ' ')
@@ -168,7 +168,7 @@ for i in range(100000):
     wait_for 30 session_lives
     local at
     at=$(samples pg)
-    wait_for 120 has_samples pg $((at + 120))
+    wait_for 180 has_samples pg $((at + 120))
     "$SEEP" stop pg
     run "$SEEP" wait pg
     "$SEEP" report pg
