@@ -15,6 +15,7 @@ static const double hinges[] = {.3, .4, .5, .6, .7, .8};
 static const double tau_max_le = .2;
 static const double fine_tau_min = .01, fine_tau_max = 4, fine_tau_max_le = .8, fine_tau_step = 1.1;
 static const double delta_ic = 2;
+static const double slowing = 6; // difference of the criterion: of a plateau over the line
 static const double pessimism = .5;
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -344,6 +345,17 @@ static void score_all(const struct judge_scaled *s, struct judge_model *models, 
     }
     out->best = models[best];
     out->effective_n = ne;
+}
+
+bool judge_fit_beats_line(const struct judge_fit *f)
+{
+    return f->ic_linear - f->ic_plateau > slowing;
+}
+
+bool judge_fit_decelerates(const struct judge_fit *f)
+{
+    bool line_beneath = f->best.kind == JUDGE_LE && f->best.beta[2] < 0 && f->best.beta[1] <= 1;
+    return judge_fit_beats_line(f) && (line_beneath || f->ic_plateau < f->best.ic + delta_ic);
 }
 
 bool judge_fit(const struct judge_scaled *s, struct judge_fit *out)

@@ -55,6 +55,13 @@ void judge_fit_cycle(struct judge_scaled *s);
 // Fits all models and chooses. n >= 4. Returns false when not even the line could be fitted (all u equal).
 bool judge_fit(const struct judge_scaled *s, struct judge_fit *out);
 
+// Does a plateau describe the window much better than a line?
+bool judge_fit_beats_line(const struct judge_fit *f);
+
+// And about as well as anything, or with a line beneath it that is no steeper than the budget: what is above the budget
+// now is slowing, and will be under it.
+bool judge_fit_decelerates(const struct judge_fit *f);
+
 // Sum of squares about the line (with the cycle and the jumps of s); infinite when it cannot be fitted.
 double judge_fit_line_sse(const struct judge_scaled *s);
 

@@ -103,12 +103,13 @@ struct judge_rest judge_rest_find(const double *t, const double *y, size_t n, co
 }
 
 // A PASS stands for what stays where it is: what falls on may be the back of a wave, and after bursts there may be
-// more. A FAIL, by an interval that resolves the budget, for what had been steeper before, and did not come down: else
-// the rest may be one flank of a wave.
-bool judge_rest_decides(const struct judge_rest *rest, const struct judge_growth *of_rest, double fall)
+// more. A FAIL, by an interval that resolves the budget, for what had been steeper before, no longer slows, and did not
+// come down: else the rest may be one flank of a wave.
+bool judge_rest_decides(const struct judge_rest *rest, const struct judge_growth *of_rest,
+                        const struct judge_round *round, double fall)
 {
     if (of_rest->verdict == JUDGE_PASS)
         return !rest->after_bursts && of_rest->slope_per_s > -falls_on * of_rest->budget_per_s;
-    return of_rest->verdict == JUDGE_FAIL && of_rest->resolves && fall < comes_down &&
-           rest->before_per_s > steeper * of_rest->slope_per_s;
+    return of_rest->verdict == JUDGE_FAIL && of_rest->resolves && !judge_fit_decelerates(&round->fit) &&
+           fall < comes_down && rest->before_per_s > steeper * of_rest->slope_per_s;
 }

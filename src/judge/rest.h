@@ -2,7 +2,7 @@
 #ifndef SEEP_JUDGE_REST_H
 #define SEEP_JUDGE_REST_H
 
-#include "judge/trend.h"
+#include "judge/round.h"
 
 // How the samples got to where they settle.
 struct judge_rest {
@@ -16,7 +16,8 @@ struct judge_rest {
 // of the start given back) leaves no model of the whole window that fits to less than a budget, and needs none.
 struct judge_rest judge_rest_find(const double *t, const double *y, size_t n, const struct judge_options *o);
 
-// May what the rest says stand for the whole window?
-bool judge_rest_decides(const struct judge_rest *rest, const struct judge_growth *of_rest, double fall);
+// May what the rest says, from its round, stand for the whole window, which fell by `fall` of its range?
+bool judge_rest_decides(const struct judge_rest *rest, const struct judge_growth *of_rest,
+                        const struct judge_round *round, double fall);
 
 #endif

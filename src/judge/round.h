@@ -24,6 +24,8 @@ enum judge_cause {
     JUDGE_BECAUSE_WAVE,         // a FAIL that a slow wave explains
     JUDGE_BECAUSE_CONTRADICTED, // a FAIL that a closer description of the whole window does not see
     JUDGE_BECAUSE_NOT_CLEAR,    // a PASS too close to the budget for its noise
+    // of the values themselves
+    JUDGE_BECAUSE_COARSE, // they come in steps that the budget is small beside
 };
 
 // What of the series a round looks at.

@@ -17,7 +17,6 @@
 enum { N_TROUGHS_FULL = 30, JUMPS_FEW = 4, SPIKES_MANY = 3, CYCLE_POINTS_LEAST = 60, STEPS_ARE_FEW = 2 };
 
 static const double decisive = 10;     // difference of the criterion
-static const double slowing = 6;       // likewise: of a plateau over the line, as in the first competition
 static const double plausible = 2;     // likewise, as in the first competition
 static const double clearance = .15;   // most that a PASS must stay clear of the budget
 static const double rest_least = .18;  // of the window must follow the last of a few steps
@@ -231,18 +230,6 @@ static bool may_be_wave(const struct views *v, bool early)
     return likely && v->wave.fit.lo <= 1;
 }
 
-// Does a plateau describe the window much better than a line?
-static bool beats_line(const struct judge_fit *f)
-{
-    return f->ic_linear - f->ic_plateau > slowing;
-}
-
-// And about as well as anything?
-static bool decelerates(const struct judge_fit *f)
-{
-    return beats_line(f) && f->ic_plateau < f->best.ic + plausible;
-}
-
 // A plateau that is nearly full passes although much grew in the window: only when even a steady leak beneath it stays
 // under the budget.
 static bool slows_down(const struct judge_fit *f)
@@ -260,7 +247,7 @@ static bool finely_under(const struct judge_round *r)
 
 static bool finely_over(const struct judge_round *r)
 {
-    return r->fit.lo > 1 && r->net > 1 && !decelerates(&r->fit);
+    return r->fit.lo > 1 && r->net > 1 && !judge_fit_decelerates(&r->fit);
 }
 
 // Minima (side -1) or maxima (side 1) of blocks: a leak raises both, disturbances of one sign only one of them.
@@ -358,7 +345,7 @@ static int check_fail(const struct judge_round *full, const struct views *v, boo
         return doubt(round, v->falls ? JUDGE_BECAUSE_WAVE : JUDGE_BECAUSE_CONTRADICTED, verdict);
     if (may_be_wave(v, early))
         return doubt(round, JUDGE_BECAUSE_WAVE, verdict);
-    if (early && beats_line(&v->fine.fit))
+    if (early && judge_fit_beats_line(&v->fine.fit))
         return doubt(round, JUDGE_BECAUSE_CONTRADICTED, verdict);
     if ((v->jumps.n_spikes >= SPIKES_MANY && full->net < 1) || (!stairs && clearly_under(&v->fine.fit)))
         return doubt(round, JUDGE_BECAUSE_CONTRADICTED, verdict);
@@ -388,7 +375,7 @@ static int settle(const struct judge_round *full, const struct views *v, bool ea
                         JUDGE_PASS);
     if (first == JUDGE_PASS)
         return doubt(round, JUDGE_BECAUSE_NOT_CLEAR, verdict);
-    if (!jumped && finely_over(&v->fine) && !may_be_wave(v, early) && !(early && beats_line(&v->fine.fit)))
+    if (!jumped && finely_over(&v->fine) && !may_be_wave(v, early) && !(early && judge_fit_beats_line(&v->fine.fit)))
         return overrule(round, &v->fine, JUDGE_BECAUSE_ABOVE, verdict, JUDGE_FAIL);
     return JUDGE_SECOND_AGREES;
 }

@@ -286,6 +286,11 @@ void judge_shape_reason(const struct judge_round *round, const struct judge_opti
     case JUDGE_BECAUSE_NOT_CLEAR:
         snprintf(g->reason, size, "grows %s: too close to the budget of %s for the noise of this run", now, budget);
         break;
+    case JUDGE_BECAUSE_COARSE:
+        snprintf(g->reason, size,
+                 "grows %s, but the values come in steps of %s: too coarse for the budget of %s in this run", now,
+                 judge_format(a, sizeof a, g->grain, o->unit), budget);
+        break;
     }
     size_t used = strlen(g->reason);
     if (g->n_recuts > 0 && used < size)

@@ -6,6 +6,7 @@
 #include "judge/stacks.h"
 #include "base/check.h"
 #include "judge/age.h"
+#include "judge/stack_curve.h"
 #include "judge/stat.h"
 
 #include <math.h>
@@ -168,8 +169,8 @@ static bool kept_little(const struct judge_stacks_input *in, size_t s, size_t fr
     return judge_age_born(in, s, from, to) <= in->budget_per_s * run * (double)(to - from) / (double)in->n_epochs;
 }
 
-// Exact mode: what was born and still lives bounds the leak from above, whatever the churn does: in the first half, and in
-// the quarter after it, as a leak may set in late or move here from another stack. The last quarter's may be churn.
+// Exact mode: what was born and still lives bounds the leak from above, whatever the churn does: in the first half, and
+// in the quarter after it, as a leak may set in late or move here from another stack. The last quarter's may be churn.
 static bool survivors_resolve(const struct judge_stacks_input *in, size_t s)
 {
     double run = in->t_s[in->m - 1] - in->t_s[0];
@@ -275,10 +276,11 @@ static void add_up(const struct judge_stacks_input *in, const struct axis *axis,
         struct judge_stack *s = &out->stack[i];
         s->klass = judge_age_class(in, i, s->rejected);
         s->allowed = in->allowed_per_s && !isnan(in->allowed_per_s[i]);
-        s->budget_per_s = s->allowed ? fmax(in->allowed_per_s[i], in->budget_per_s) : in->budget_per_s;
+        s->budget_per_s = judge_stack_budget(in, i);
         s->resolved |= s->mde_per_s <= s->budget_per_s;
         live += s->mean_bytes;
         unresolved += s->resolved || s->rejected ? 0 : s->mean_bytes;
+        out->n_late += s->late && !s->rejected;
         out->n_unresolved += !s->resolved && !s->rejected;
         if (!s->rejected)
             continue;
@@ -330,6 +332,28 @@ static void say_growing(const struct judge_stack *w, struct judge_stacks *out)
              judge_format(b, sizeof b, w->budget_per_s, JUDGE_U_BYTES_PER_S));
 }
 
+// The figures are those of the fastest.
+static void say_late(struct judge_stacks *out)
+{
+    const struct judge_stack *fastest = NULL;
+    char r[32], b[32];
+    for (size_t i = 0; i < out->n_stacks; i++) {
+        const struct judge_stack *s = &out->stack[i];
+        if (s->late && !s->rejected && (!fastest || s->slope_per_s > fastest->slope_per_s))
+            fastest = s;
+    }
+    out->worst_per_s = fastest->slope_per_s;
+    out->worst_lo_per_s = fastest->lo_per_s;
+    out->worst_hi_per_s = fastest->hi_per_s;
+    snprintf(
+        out->reason, sizeof out->reason,
+        "%zu stack%s over the budget of %s in the second half of the run, the worst by %s, but not by the run as a "
+        "whole: too early to tell",
+        out->n_late, out->n_late == 1 ? " is" : "s are",
+        judge_format(b, sizeof b, fastest->budget_per_s, JUDGE_U_BYTES_PER_S),
+        judge_format(r, sizeof r, fastest->slope_per_s, JUDGE_U_BYTES_PER_S));
+}
+
 static void say_allowed(struct judge_stacks *out)
 {
     size_t used = strlen(out->reason);
@@ -355,9 +379,13 @@ static void conclude(struct judge_stacks *out)
     out->worst_lo_per_s = worst ? worst->lo_per_s : NAN;
     out->worst_hi_per_s = worst ? worst->hi_per_s : NAN;
     bool blind = out->unresolved_share > unresolved_share_max;
-    out->verdict = out->n_over > 0 ? JUDGE_FAIL : straddles(out) || blind ? JUDGE_INCONCLUSIVE : JUDGE_PASS;
-    if (worst && !(blind && out->n_over == 0))
+    out->verdict = out->n_over > 0                              ? JUDGE_FAIL
+                   : straddles(out) || blind || out->n_late > 0 ? JUDGE_INCONCLUSIVE
+                                                                : JUDGE_PASS;
+    if (worst && !((blind || out->n_late > 0) && out->n_over == 0))
         say_growing(worst, out);
+    else if (out->n_late > 0)
+        say_late(out);
     else if (blind)
         snprintf(out->reason, sizeof out->reason,
                  "%zu stacks holding %.0f %% of the live bytes are too noisy for this run to resolve the budget",
@@ -384,6 +412,12 @@ static bool can_test(const struct judge_stacks_input *in, struct judge_stacks *o
     return false;
 }
 
+static void no_memory(struct judge_stacks *out)
+{
+    judge_stacks_free(out);
+    snprintf(out->reason, sizeof out->reason, "memory ran out while judging");
+}
+
 int judge_stacks(const struct judge_stacks_input *in, struct judge_stacks *out)
 {
     struct axis axis;
@@ -396,8 +430,7 @@ int judge_stacks(const struct judge_stacks_input *in, struct judge_stacks *out)
     out->by_rank = calloc(in->n_stacks, sizeof *out->by_rank);
     if (!order || !out->stack || !out->by_rank) {
         free(order);
-        judge_stacks_free(out);
-        snprintf(out->reason, sizeof out->reason, "memory ran out while judging");
+        no_memory(out);
         return -1;
     }
     make_axis(in, &axis);
@@ -407,8 +440,13 @@ int judge_stacks(const struct judge_stacks_input *in, struct judge_stacks *out)
     for (size_t s = 0; s < in->n_stacks; s++)
         test_stack(in, &axis, s, &out->stack[s]);
     reject(out, order);
+    int failed = judge_stack_curves(in, out);
     rank_all(out, order);
     free(order);
+    if (failed) {
+        no_memory(out);
+        return -1;
+    }
     add_up(in, &axis, out);
     conclude(out);
     return 0;

@@ -55,6 +55,7 @@ struct judge_stack {
     double survivor_bytes; // born in the first half and live at the end; NaN unknown
     bool rejected;         // grows, by the test
     bool over;             // rejected, and its lower bound is over its budget
+    bool late;             // over its budget in the second half, though the run as a whole does not show it to grow
     bool resolved;         // the run could have seen this stack exceed the budget
     bool allowed;          // on the allow list
     double budget_per_s;   // its own: of the gate, or what it is allowed
@@ -70,6 +71,7 @@ struct judge_stacks {
     size_t n_rejected;
     size_t n_over;
     size_t n_allowed; // of n_rejected: on the allow list and within what it lets them
+    size_t n_late;    // late ones that are not rejected
     size_t n_unresolved;
     double unresolved_share;    // of the live bytes at the end
     double attributed_lo_per_s; // sum of the lower bounds of the rejected stacks

@@ -5,6 +5,7 @@
 // at most twice.
 #include "judge/trend.h"
 #include "judge/fit.h"
+#include "judge/grain.h"
 #include "judge/prep.h"
 #include "judge/rest.h"
 #include "judge/round.h"
@@ -56,6 +57,7 @@ static void nothing_known(const struct judge_series *series, const struct judge_
         .total_margin = NAN,
         .half_ratio = NAN,
         .net_growth = NAN,
+        .grain = NAN,
         .n_given = series->n,
         .unit = o->unit,
         .total_verdict = isfinite(o->total_limit) ? JUDGE_INCONCLUSIVE : JUDGE_PASS,
@@ -259,7 +261,7 @@ static int hear_rest(const struct judge_window *w, size_t start, const struct ju
         return -1;
     if (!later.fitted)
         return 0;
-    if (!judge_rest_decides(&rest, &of_rest, round->fall)) {
+    if (!judge_rest_decides(&rest, &of_rest, &later, round->fall)) {
         if (out->verdict == JUDGE_FAIL &&
             of_rest.verdict != JUDGE_FAIL) // by what the transient left, when the rest does not say so too
             withdraw(round, out);
@@ -313,9 +315,29 @@ static int hear_things(const struct judge_window *given, size_t start, const str
     return hear_medians(given, o, blank, round, out);
 }
 
+// Values too coarse for the budget decide nothing. A budget of 0 allows a quantum, whatever its size.
+static int doubt_grain(const struct judge_window *judged, size_t from, const struct judge_options *o,
+                       struct judge_round *round, struct judge_growth *out)
+{
+    struct judge_grain grain;
+    if (o->counts || o->budget_per_s <= 0)
+        return 0;
+    if (judge_grain_find(judged, from, o->quantum, &grain) != 0)
+        return -1;
+    if (judge_grain_allows(&grain, out))
+        return 0;
+    out->verdict = JUDGE_INCONCLUSIVE;
+    out->withdrawn = true;
+    out->grain = grain.size;
+    round->cause = JUDGE_BECAUSE_COARSE;
+    return 0;
+}
+
 static int conclude(const struct judge_window *judged, size_t from, const struct judge_options *o,
                     struct judge_round *round, struct judge_growth *out)
 {
+    if (doubt_grain(judged, from, o, round, out) != 0)
+        return -1;
     judge_shape_words(judged->t[0], out);
     judge_shape_reason(round, o, judged->t[0], out);
     cap(judged, o, out);

@@ -58,6 +58,7 @@ struct judge_growth {
     double total_margin;      // its +- (three times the noise of a median)
     double half_ratio;        // growth of the second half over the first: about 1 linear, under 0.4 saturating
     double net_growth;        // within the judged window, medians of both ends
+    double grain;             // of values that are too coarse for the budget; NaN otherwise
     size_t n_given;           // samples given
     size_t n_used;            // points judged after warm-up, troughs and binning
     size_t n_models;          // in the plausible set
