@@ -8,6 +8,7 @@
 struct judge_rest {
     size_t from;         // index of the first sample of the rest; 0: nothing to leave out
     double before_per_s; // mean growth before it
+    bool dwarfed;        // by what came before, so far that no wave looks like it
     bool after_bursts;   // by jumps from point to point it rose more than a few times before
 };
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_TROUGHS_FULL = 30, JUMPS_FEW = 4, SPIKES_MANY = 3, CYCLE_POINTS_LEAST = 60, STEPS_ARE_FEW = 2 };
+enum { N_TROUGHS_FULL = 30, JUMPS_FEW = 4, SPIKES_MANY = 3, CYCLE_POINTS_LEAST = 60, FORGETS_LEAST = 40, STEPS_ARE_FEW = 2 };
 
 static const double decisive = 10;     // difference of the criterion
 static const double plausible = 2;     // likewise, as in the first competition
@@ -157,7 +157,8 @@ static double wander(const struct judge_round *r)
             sum += (e[i + lag] - e[i]) * (e[i + lag] - e[i]);
         mean[k] = sum / (double)(s->n - lag);
     }
-    return sqrt(fmax(0, mean[1] - mean[0]) * 16);
+    double ne = r->fit.effective_n, by_chance = ne >= FORGETS_LEAST ? mean[0] * sqrt(3 / ne) : 0;
+    return sqrt(fmax(0, mean[1] - mean[0] - by_chance) * 16);
 }
 
 // Slope of the points after u.
