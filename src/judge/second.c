@@ -14,15 +14,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_TROUGHS_FULL = 30, JUMPS_FEW = 4, SPIKES_MANY = 3, CYCLE_POINTS_LEAST = 60, FORGETS_LEAST = 40, STEPS_ARE_FEW = 2 };
+enum {
+    N_TROUGHS_FULL = 30,
+    JUMPS_FEW = 4,
+    SPIKES_MANY = 3,
+    CYCLE_POINTS_LEAST = 60,
+    FORGETS_LEAST = 40,
+    STEPS_ARE_FEW = 2
+};
 
 static const double decisive = 10;     // difference of the criterion
 static const double plausible = 2;     // likewise, as in the first competition
 static const double clearance = .15;   // most that a PASS must stay clear of the budget
 static const double rest_least = .18;  // of the window must follow the last of a few steps
+static const double drift_most = .5;   // budgets, beside steps that make up more than a budget
 static const double calm_enough = .25; // variance of an envelope against that of the series
 static const double tails_apart = 2;   // one tail of one-sided noise against the other
 static const double cycle_least = 3, cycle_most = 16, half_cycle = .5, fine_cycle = .05;
+static const double shared = 1.5;                     // of the terms of a mean of differences by its neighbours
 static const double wave_least = .6, wave_most = 2.9; // cycles in the window
 // Standard deviations of a walk that a PASS must survive.
 static const double caution_ordinary = 2, caution_spiky = 1.3, caution_slowing = 3;
@@ -143,22 +152,29 @@ static bool view_as_steps(const struct judge_round *full, const struct judge_jum
     return fit_view(out);
 }
 
+// Mean squared difference of residuals so far apart, and its standard error if they forget within few points.
+static double structure(const double *e, size_t n, size_t lag, double effective_n, double *error)
+{
+    double sum = 0, square = 0, m = (double)(n - lag);
+    for (size_t i = 0; i + lag < n; i++) {
+        double d = (e[i + lag] - e[i]) * (e[i + lag] - e[i]);
+        sum += d;
+        square += d * d;
+    }
+    *error = sqrt(fmax(0, square / m - sum / m * (sum / m)) * shared / effective_n);
+    return sum / m;
+}
+
 // How far the residuals of r would wander over the whole window if what drifts in them were a random walk: the growth
-// of their squared differences from a lag of a sixteenth to one of an eighth, carried on. 0 for noise that forgets.
+// of their squared differences from a lag of a sixteenth to one of an eighth, beyond what chance makes of noise that
+// forgets, carried on.
 static double wander(const struct judge_round *r)
 {
     const struct judge_scaled *s = &r->scaled;
-    double e[JUDGE_POINTS_MAX], mean[2];
+    double e[JUDGE_POINTS_MAX], ne = r->fit.effective_n, chance, of_near;
     judge_fit_residuals(s, &r->fit.best, e);
-    for (int k = 0; k < 2; k++) {
-        size_t lag = s->n / (k == 0 ? 16 : 8);
-        double sum = 0;
-        for (size_t i = 0; i + lag < s->n; i++)
-            sum += (e[i + lag] - e[i]) * (e[i + lag] - e[i]);
-        mean[k] = sum / (double)(s->n - lag);
-    }
-    double ne = r->fit.effective_n, by_chance = ne >= FORGETS_LEAST ? mean[0] * sqrt(3 / ne) : 0;
-    return sqrt(fmax(0, mean[1] - mean[0] - by_chance) * 16);
+    double near = structure(e, s->n, s->n / 16, ne, &of_near), far = structure(e, s->n, s->n / 8, ne, &chance);
+    return sqrt(fmax(0, far - near - (ne >= FORGETS_LEAST ? chance : 0)) * 16);
 }
 
 // Slope of the points after u.
@@ -213,6 +229,9 @@ static bool only_stepped(const struct judge_round *full, const struct views *v)
     if (!(v->steps_gain > -plausible) || !(j->n <= STEPS_ARE_FEW || judge_jumps_double(j)))
         return false;
     if (j->n <= STEPS_ARE_FEW && !judge_jumps_double(&v->hints) && hints_at_bursts(full, &v->hints))
+        return false;
+    if (full->net > 1 &&
+        r->fit.best.r > drift_most) // what grew beside them may be more of the same, too small to be seen
         return false;
     double last = j->at[j->n - 1];
     return 1 - last >= rest_least && clearly_under(&r->fit) && r->net <= 1 && slope_after(&full->scaled, last) <= 1;
@@ -334,6 +353,12 @@ static bool no_staircase(const struct views *v, const struct judge_round *round)
     return (v->falls && !v->fine.stair) || round->stair_share < least_quarter;
 }
 
+// Does only a knee say so, in a window in which less grew than the budget allows? A walk makes such knees.
+static bool only_a_knee(const struct views *v, const struct judge_round *round)
+{
+    return round->cause == JUDGE_BECAUSE_ABOVE && round->fit.best.kind == JUDGE_H && v->fine.net < 1;
+}
+
 // A FAIL stands unless a better description of the whole window contradicts it. An early one, which would end the run,
 // also gives way to a plateau that merely beats the line.
 static int check_fail(const struct judge_round *full, const struct views *v, bool early, struct judge_round *round,
@@ -344,6 +369,8 @@ static int check_fail(const struct judge_round *full, const struct views *v, boo
         return doubt(round, JUDGE_BECAUSE_STEPPED, verdict);
     if (round->cause == JUDGE_BECAUSE_STAIRS && no_staircase(v, round))
         return doubt(round, v->falls ? JUDGE_BECAUSE_WAVE : JUDGE_BECAUSE_CONTRADICTED, verdict);
+    if (only_a_knee(v, round))
+        return doubt(round, JUDGE_BECAUSE_CONTRADICTED, verdict);
     if (may_be_wave(v, early))
         return doubt(round, JUDGE_BECAUSE_WAVE, verdict);
     if (early && judge_fit_beats_line(&v->fine.fit))
@@ -368,7 +395,8 @@ static int settle(const struct judge_round *full, const struct views *v, bool ea
 {
     struct judge_round envelope;
     enum judge_verdict first = *verdict;
-    if (first == JUDGE_INCONCLUSIVE && envelope_under(full, &envelope))
+    bool late = v->stepwise && v->jumps.n_spikes == 0 && 1 - v->jumps.at[v->jumps.n - 1] < rest_least;
+    if (first == JUDGE_INCONCLUSIVE && !late && envelope_under(full, &envelope))
         return overrule(round, &envelope, JUDGE_BECAUSE_UNDER, verdict, JUDGE_PASS);
     bool jumped = v->stepwise && v->jumps.up > .3;
     if (!jumped && finely_under(&v->fine))

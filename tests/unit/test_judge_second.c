@@ -334,6 +334,58 @@ static void burst_rates_follow_poisson(void **state)
     assert_near(judge_jumps_most_rate(&j), 0, 0);
 }
 
+static double knee_of_a_walk(double u)
+{
+    return u < .64 ? -.25 * u : -.16 + 1.9 * (u - .64);
+}
+
+static double steps_and_small_ones(double u)
+{
+    return (u > .3 ? .3 : 0) + (u > .62 ? .35 : 0) + .65 * u;
+}
+
+static double small_steps_and_drift(double u)
+{
+    return (u > .3 ? .2 : 0) + (u > .62 ? .2 : 0) + .3 * u;
+}
+
+// Less than the budget grew in the window, or more than it in steps and beside them: no knee fails, no pair of steps
+// passes.
+static void what_the_window_does_not_bear_out_stays_open(void **state)
+{
+    (void)state;
+    struct made m;
+    fill(&m, 1, knee_of_a_walk);
+    assert_int_equal(judged(&m, true).verdict, JUDGE_FAIL);
+    struct judge_growth g = judged(&m, false);
+    assert_int_equal(g.verdict, JUDGE_INCONCLUSIVE);
+    assert_non_null(strstr(g.reason, "not borne out"));
+    fill(&m, 1, begun_in_the_middle);
+    assert_int_equal(judged(&m, false).verdict, JUDGE_FAIL);
+    fill(&m, 1, steps_and_small_ones);
+    assert_int_not_equal(judged(&m, false).verdict, JUDGE_PASS);
+    fill(&m, 1, small_steps_and_drift);
+    assert_int_equal(judged(&m, false).verdict, JUDGE_PASS);
+}
+
+static double filling_and_slowing(double u)
+{
+    return 6 * (1 - exp(-u / .47)); // 1.5 budgets at the end
+}
+
+// A time constant between those of the grids is no leak beneath a plateau; one beneath it is.
+static void what_slows_stays_open(void **state)
+{
+    (void)state;
+    struct made m;
+    for (double amount = .05; amount < 1; amount *= 2) {
+        fill(&m, amount, filling_and_slowing);
+        assert_int_equal(judged(&m, false).verdict, JUDGE_INCONCLUSIVE);
+        fill(&m, amount, plateau_and_leak);
+        assert_int_equal(judged(&m, false).verdict, JUDGE_FAIL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +401,8 @@ int main(void)
         cmocka_unit_test(troughs_are_put_on_one_phase),
         cmocka_unit_test(jumps_are_found_and_spikes_are_not),
         cmocka_unit_test(burst_rates_follow_poisson),
+        cmocka_unit_test(what_the_window_does_not_bear_out_stays_open),
+        cmocka_unit_test(what_slows_stays_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
