@@ -54,14 +54,36 @@ static bool may_be_glibc(const struct place *p)
     return strcmp(p->allocator, "glibc") == 0 || strcmp(p->allocator, "unknown") == 0;
 }
 
+// Why nobody but the program can say what its allocator has given out.
+static const char *why_not(const char *allocator)
+{
+    static const struct {
+        const char *name, *why;
+    } known[] = {
+        {"jemalloc",
+         "jemalloc counts by thread and arena, in a layout of each build, and adds up only when the program "
+         "itself asks it (mallctl)"},
+        {"tcmalloc",
+         "tcmalloc keeps its counts in thread caches and page lists, in a layout of each build, and adds up "
+         "only when the program itself asks it (MallocExtension)"},
+        {"mimalloc",
+         "mimalloc counts by thread, in a layout of each build, and adds up when a thread ends or the program "
+         "itself asks it (mi_stats)"},
+        {"musl", "musl's malloc keeps no count"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i].name, allocator) == 0)
+            return known[i].why;
+    return "its allocator keeps its counts where only the program itself can ask for them";
+}
+
 static int count(struct place *p, int proc_fd, const struct linux_tree_node *node, struct linux_glibc_heap *h,
                  struct seep_err *err)
 {
     if (find_place(p, proc_fd, node, err))
         return -1;
     if (!may_be_glibc(p))
-        return seep_fail(err, SEEP_E_UNSUPPORTED, "%s keeps its counts where only the program itself can ask for them",
-                         p->allocator);
+        return seep_fail(err, SEEP_E_UNSUPPORTED, "%s", why_not(p->allocator));
     if (linux_glibc_heap_read(proc_fd, node->pid, p->module, h, err))
         return -1;
     if (strcmp(p->allocator, "unknown") == 0 && h->arenas == 0)

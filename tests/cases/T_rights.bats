@@ -175,3 +175,32 @@ EOF
         verdict "$k" '"allocator of its own" in v["evidence"]["attribution_reason"] and "heap" not in {n for n, g in v["growth"].items() if g["verdict"] == "pass"}'
     done
 }
+
+@test "T27 programs with other allocators: their leak is found, their figures stay unknown, by name" {
+    needs_uprobes BPF
+    local k path ran=()
+    for k in jemalloc tcmalloc mimalloc; do
+        path=$(ldconfig -p | awk -v name="lib$k" 'index($1, name ".so.") == 1 || index($1, name "_minimal.so.") == 1 {print $NF; exit}')
+        [ -n "$path" ] || continue
+        LD_PRELOAD=$path "$TARGETS/attach_kinds" leak >"$k.out" &
+        MORE+=("$!")
+        wait_for 20 grep -q ready "$k.out"
+        watch_pid "$k" "${MORE[-1]}"
+        ran+=("$k")
+    done
+    [ "${#ran[@]}" -gt 0 ] || skip "none of them is installed"
+    for k in "${ran[@]}"; do
+        watched "$k"
+        [ "$status" -eq 1 ]
+        [ "$(first_function "$k")" = lost_here ]
+        verdict "$k" "any('stays unknown' in e['text'] and '$k ' in e['text'] and 'in a layout of each build' in e['text'] for e in v['events'])"
+        verdict "$k" 'not any(s["kind"] == "mmap" and s["slope_bytes_per_hour"] and s["slope_bytes_per_hour"] > 1e6 for s in v["stacks"])'
+        "$SEEP" report "$k" -f csv >"$k.csv"
+        python3 - "$k.csv" <<'PY'
+import csv, sys
+rows = list(csv.DictReader(open(sys.argv[1])))
+told = [c for c in rows[0] if c.startswith("alloc.") and any(r[c] for r in rows)]
+sys.exit(f"made up: {told}" if told else 0)
+PY
+    done
+}
