@@ -4,7 +4,7 @@
 load ../lib/seep.bash
 load ../lib/attach.bash
 
-FAST=(--duration 6s --interval 100ms)
+FAST=(--duration 8s --interval 100ms)
 GATES='gates=["stack.growth < 1MB/h","heap.growth < 1MB/h","rss.total_growth < 1GB"]'
 without() { # without CAPABILITIES: as setpriv names them, with a minus each
     AS=(setpriv "--bounding-set=$1" "--inh-caps=$1")
