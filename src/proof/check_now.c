@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,11 +202,12 @@ void proof_check_file(struct proof_work *w, struct proof_item *item)
     else if ((why = file_unmet(w, f, &it)) != NULL)
         proof_set(item, PROOF_FAIL, why);
     else
-        proof_set(
-            item, PROOF_PASS,
-            proof_say(
-                w, "%s, %s, changed %s ago, %zu match", it.path, units_bytes(size, sizeof size, (double)it.st.st_size),
-                units_duration(age, sizeof age, (double)(w->p->made_ns / 1000000000 - it.st.st_mtim.tv_sec)), it.n));
+        proof_set(item, PROOF_PASS,
+                  proof_say(w, "%s, %s, changed %s ago, %zu match", it.path,
+                            units_bytes(size, sizeof size, (double)it.st.st_size),
+                            units_duration(age, sizeof age,
+                                           fmax(0, (double)(w->p->made_ns / 1000000000 - it.st.st_mtim.tv_sec))),
+                            it.n));
     free(it.path);
 }
 

@@ -31,9 +31,10 @@ static int load_profile(struct build *b, struct seep_err *err)
 // Every step needs those before it: meta and ticks come first, gates need gauges, load and stacks, the verdict needs
 // all.
 static int (*const steps[])(struct build *, struct seep_err *) = {
-    build_meta,    build_ticks,   build_events,   build_faults,      build_gauges,   build_load,  build_marked,
-    build_growths, build_marks,   build_explain,  build_stacks_read, build_gates,    build_score, build_measures,
-    build_stacks,  build_confirm, build_evidence, build_reload,      build_shutdown, build_final, build_charts,
+    build_meta,   build_ticks,    build_events,   build_faults,  build_gauges,  build_load,
+    build_marked, build_growths,  build_marks,    build_scraped, build_explain, build_stacks_read,
+    build_gates,  build_score,    build_measures, build_stacks,  build_confirm, build_evidence,
+    build_reload, build_shutdown, build_final,    build_charts,
 };
 
 static void build_free(struct build *b)

@@ -91,6 +91,7 @@ int build_gauges(struct build *b, struct seep_err *err);
 int build_heap(struct build *b, double **values, bool *by_allocator, struct seep_err *err);
 // build_marks.c: gauges of faults, probes and scraped endpoints; needs the gates.
 int build_marks(struct build *b, struct seep_err *err);
+int build_scraped(struct build *b, struct seep_err *err); // build_scraped.c: r->scraped
 const struct build_gauge *build_find_gauge(const struct build *b, const char *name);
 // rss or pss (or their shmem part) without the probe's own region, aligned with the ticks; like build_values().
 int build_resident(struct build *b, const char *name, double **values, struct seep_err *err);

@@ -70,6 +70,7 @@ static void put_main(const struct report *r, const struct html_charts *charts, s
     html_growths(r, out);
     html_score(r, out);
     html_marks(r, out);
+    html_scraped(r, out);
     html_load(r, out);
     html_faults(r, out);
     html_shutdown(r, out);

@@ -48,7 +48,8 @@ void html_stacks(const struct report *r, struct seep_buf *out);
 void html_flame(const struct report *r, struct seep_buf *out); // html_flame.c
 void html_gates(const struct report *r, struct seep_buf *out);
 void html_growths(const struct report *r, struct seep_buf *out);
-void html_marks(const struct report *r, struct seep_buf *out); // nothing where none were marked
+void html_marks(const struct report *r, struct seep_buf *out);   // nothing where none were marked
+void html_scraped(const struct report *r, struct seep_buf *out); // nothing where nothing was scraped
 void html_load(const struct report *r, struct seep_buf *out);
 void html_score(const struct report *r, struct seep_buf *out);  // nothing without requirements
 void html_faults(const struct report *r, struct seep_buf *out); // html_faults.c; nothing without faults

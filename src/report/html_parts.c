@@ -319,6 +319,31 @@ void html_marks(const struct report *r, struct seep_buf *out)
     buf_str(out, "</tbody></table></div></section>\n");
 }
 
+void html_scraped(const struct report *r, struct seep_buf *out)
+{
+    if (r->n_scraped == 0)
+        return;
+    buf_str(out,
+            "<section aria-labelledby=\"h-scraped\"><h2 id=\"h-scraped\">What the target exposed</h2>\n"
+            "<div class=\"card wide\"><table><thead><tr><th>Series</th><th class=\"num\">Mean</th>"
+            "<th class=\"num\">Least</th><th class=\"num\">Most</th><th class=\"num\">Last</th></tr></thead><tbody>\n");
+    for (size_t i = 0; i < r->n_scraped; i++) {
+        const struct report_scraped *s = &r->scraped[i];
+        buf_str(out, "<tr><td>");
+        html_name(out, s->name);
+        if (s->labels[0] != '\0') {
+            buf_char(out, '{');
+            html_name(out, s->labels);
+            buf_char(out, '}');
+        }
+        buf_printf(out,
+                   "%s</td><td class=\"num\">%.6g</td><td class=\"num\">%.6g</td><td class=\"num\">%.6g</td>"
+                   "<td class=\"num\">%.6g</td></tr>\n",
+                   s->counter ? ", a second" : "", s->mean, s->min, s->max, s->last);
+    }
+    buf_str(out, "</tbody></table></div></section>\n");
+}
+
 void html_load(const struct report *r, struct seep_buf *out)
 {
     char cost[200];

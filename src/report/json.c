@@ -227,6 +227,26 @@ static void put_marks(struct jsonw *w, const struct report *r)
     jsonw_end_array(w);
 }
 
+static void put_scraped(struct jsonw *w, const struct report *r)
+{
+    jsonw_array(w, "scraped");
+    for (size_t i = 0; i < r->n_scraped; i++) {
+        const struct report_scraped *s = &r->scraped[i];
+        jsonw_object(w, NULL);
+        jsonw_string(w, "name", s->name);
+        jsonw_string(w, "labels", s->labels);
+        jsonw_string(w, "unit", s->counter ? "per_second" : "value");
+        jsonw_int(w, "values", (int64_t)s->n);
+        jsonw_double(w, "first", s->first);
+        jsonw_double(w, "last", s->last);
+        jsonw_double(w, "mean", s->mean);
+        jsonw_double(w, "min", s->min);
+        jsonw_double(w, "max", s->max);
+        jsonw_end_object(w);
+    }
+    jsonw_end_array(w);
+}
+
 static void put_confirm(struct jsonw *w, const struct report_confirm *c)
 {
     if (c->verdict == NULL) {
@@ -422,6 +442,7 @@ int report_json(const struct report *r, const struct report_style *style, struct
     put_growths(&w, r);
     put_explained(&w, r);
     put_marks(&w, r);
+    put_scraped(&w, r);
     report_json_per_op(&w, "per_op", r->per_op, r->n_per_op);
     report_json_stacks(&w, r);
     put_confirm(&w, &r->confirm);

@@ -182,6 +182,27 @@ static void put_marks(struct md *m, const struct report *r)
     md_section(m, NULL);
 }
 
+static void put_scraped(struct md *m, const struct report *r)
+{
+    md_section(m,
+               "\n### What the target exposed\n\n| series | mean | least | most | last |\n|---|---:|---:|---:|---:|\n");
+    for (size_t i = 0; i < r->n_scraped; i++) {
+        const struct report_scraped *s = &r->scraped[i];
+        md_row(m);
+        buf_str(m->out, "| ");
+        md_foreign(m, s->name);
+        if (s->labels[0] != '\0') {
+            buf_char(m->out, '{');
+            md_foreign(m, s->labels);
+            buf_char(m->out, '}');
+        }
+        buf_printf(m->out, "%s | %.6g | %.6g | %.6g | %.6g |\n", s->counter ? ", a second" : "", s->mean, s->min,
+                   s->max, s->last);
+        md_row_end(m);
+    }
+    md_section(m, NULL);
+}
+
 static void put_load_row(struct md *m, const struct load_summary_row *row, const char *name, int depth)
 {
     char requests[32];
@@ -337,6 +358,7 @@ int report_markdown(const struct report *r, const struct report_style *style, st
     put_confirmed(&m, r, &s);
     put_growths(&m, r);
     put_marks(&m, r);
+    put_scraped(&m, r);
     put_load(&m, r);
     put_metrics(&m, r);
     put_faults(&m, r);

@@ -299,6 +299,13 @@ struct report_interval {
 
 struct report_arena; // owns everything below; private
 
+struct report_scraped { // a series that an endpoint of the target exposed, over the measured time
+    const char *name, *labels;
+    bool counter; // then all below are rates per second
+    size_t n;     // values
+    double first, last, mean, min, max;
+};
+
 struct report {
     unsigned magic;
     struct report_arena *arena;
@@ -341,6 +348,8 @@ struct report {
     size_t n_per_op;
     struct report_mark *marks; // the most frequent first
     size_t n_marks;
+    struct report_scraped *scraped;   // those that had a value in the measured time
+    size_t n_scraped, n_scraped_more; // more: not listed
 
     struct report_shutdown shutdown;
     struct report_reload reload;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LABEL_COLUMN = 12, STACKS_SHOWN = 5, MARKS_SHOWN = 6 };
+enum { LABEL_COLUMN = 12, STACKS_SHOWN = 5, MARKS_SHOWN = 6, SCRAPED_SHOWN = 6 };
 
 static enum text_colour final_colour(enum judge_final verdict)
 {
@@ -257,6 +257,30 @@ static void put_marks(struct text *t, const struct report *r)
     text_end_line(t);
 }
 
+// "scraped   queue{name=mail} 3 (0 to 12), ...": the mean, and between what it was
+static void put_scraped(struct text *t, const struct report *r)
+{
+    for (size_t i = 0; i < r->n_scraped && i < SCRAPED_SHOWN; i++) {
+        const struct report_scraped *s = &r->scraped[i];
+        put_label(t, i == 0 ? "scraped" : "");
+        text_foreign(t, TEXT_PLAIN, s->name, 60);
+        if (s->labels[0] != '\0') {
+            text_put(t, TEXT_DIM, "{");
+            text_foreign(t, TEXT_DIM, s->labels, 60);
+            text_put(t, TEXT_DIM, "}");
+        }
+        text_printf(t, TEXT_PLAIN, "  %.6g%s", s->mean, s->counter ? "/s" : "");
+        text_printf(t, TEXT_DIM, "  from %.6g to %.6g, at the end %.6g", s->min, s->max, s->last);
+        text_end_line(t);
+    }
+    size_t rest = r->n_scraped_more + (r->n_scraped > SCRAPED_SHOWN ? r->n_scraped - SCRAPED_SHOWN : 0);
+    if (rest == 0)
+        return;
+    put_label(t, "");
+    text_printf(t, TEXT_DIM, "and %zu more", rest);
+    text_end_line(t);
+}
+
 static void put_load(struct text *t, const struct report *r)
 {
     char requests[32], rate[32], p50[32], p99[32], cost[200];
@@ -423,6 +447,7 @@ int report_text(const struct report *r, const struct report_style *style, struct
     put_gates(&t, r);
     put_score(&t, &r->score);
     put_marks(&t, r);
+    put_scraped(&t, r);
     put_load(&t, r);
     put_faults(&t, r);
     put_reload(&t, &r->reload);

@@ -67,6 +67,13 @@ YAML
     [ "$status" -eq 1 ]
     verdict r '[g["status"] for g in v["gates"]] == ["pass", "pass", "pass", "pass", "inconclusive", "fail", "inconclusive"]'
     verdict r 'abs(v["gates"][0]["value"] - 0.9) < 0.02 and abs(v["gates"][2]["value"] - 0.0005) < 1e-6'
+    # What no gate is about stands in the report too; a counter as its rate.
+    verdict r '{s["name"]: s["unit"] for s in v["scraped"]} == {"jobs": "value", "cache_hits_total": "per_second", "cache_attempts_total": "per_second", "cache_hit_rate": "value", "p99": "value", "overhead": "value", "by_path": "value"}'
+    verdict r 'all(s["min"] <= s["mean"] <= s["max"] and s["values"] > 1 for s in v["scraped"]) and [s["mean"] > 0 for s in v["scraped"] if s["name"] == "cache_attempts_total"] == [True]'
+    run "$SEEP" report r
+    [[ "$output" == *"scraped   "*"cache_attempts_total"*"/s"* ]]
+    "$SEEP" report r -f md | grep -q '^### What the target exposed$'
+    "$SEEP" report r -f html | grep -q 'id="h-scraped"'
     verdict r '"tell them apart by labels" in v["gates"][4]["reason"] and "rate()" in v["gates"][6]["reason"]'
 }
 
