@@ -326,6 +326,29 @@ workflow() { # workflow NAME OPTION...: of the repository of that name, in a dir
     [ "$(git -C pull-request/jobs/quick worktree list | wc -l)" -eq 1 ]
 }
 
+@test "X08 a job in a workspace that nobody cleaned replaces what the one before left, but no baseline" {
+    local ci=$SEEP_SOURCE/scripts/ci i
+    export SEEP
+    git init -q repo
+    cd repo
+    printf '#!/bin/sh\nexec sleep 1000\n' >server
+    chmod +x server
+    git add server
+    git -c user.name=t -c user.email=t@example.org commit -qm one
+    for i in 1 2; do
+        "$ci/check" --out out --name quick -d "${i}s" -o 'gates=[cpu < 900%]' -- ./server 3>&- >/dev/null
+        "$ci/compare-builds" --base HEAD --out both -d 1s -o 'gates=[cpu < 900%]' -- ./server 3>&- >/dev/null || [ $? -eq 3 ]
+        [ -s both/comment.md ] && [ -s both/head/junit.xml ] && [ -s out/quick/report.md ]
+    done
+    [ "$(ls out/results both/results | grep -c '^[a-z][a-z]*$')" -eq 3 ]
+    sqlite3 out/results/quick/run.db "select value from meta where key = 'duration'" | grep -q '^2'
+    sqlite3 both/results/base/run.db "insert into meta values ('baseline', cast('x' as blob))"
+    run "$ci/compare-builds" --base HEAD --out both -d 1s -- ./server 3>&-
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"stays; choose another directory"* ]]
+    [ -e both/results/base/run.db ] && [ -e both/comment.md ]
+}
+
 @test "X06 the seven commands of the memory worker, and the performance report of what they ran" {
     local memory=$SEEP_SOURCE/scripts/profile_memory.sh pid
     export SEEP
