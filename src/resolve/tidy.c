@@ -87,21 +87,35 @@ static const char *const library_prefixes[] = {
     "__rg_realloc",
 };
 
-// Allocators' own names are many: all of these prefixes followed by one of the beginnings.
+// The first of these that `name` begins with, as its length; 0 for none.
+static size_t begins_with_one(const char *name, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(name, words[i], strlen(words[i])) == 0)
+            return strlen(words[i]);
+    return 0;
+}
+#define BEGINS_WITH_ONE(name, words) begins_with_one(name, words, sizeof(words) / sizeof *(words))
+
+// Allocators' own names are many, and all made of the same words: mi_heap_zalloc_aligned_at, tc_newarray_nothrow. With
+// any other word in it (tc_new_session) it is somebody else's.
 static bool is_allocators_name(const char *name)
 {
     static const char *const prefixes[] = {"je_", "tc_", "mi_heap_", "mi_"};
-    static const char *const beginnings[] = {"malloc",   "zalloc",  "calloc",  "realloc", "rezalloc", "recalloc",
-                                             "memalign", "valloc",  "pvalloc", "posix_",  "aligned_", "free",
-                                             "cfree",    "new",     "delete",  "expand",  "strdup",   "strndup",
-                                             "realpath", "rallocx", "xallocx", "dallocx", "sdallocx", "alloc_new"};
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
-        size_t len = strlen(prefixes[i]);
-        for (size_t k = 0; strncmp(name, prefixes[i], len) == 0 && k < sizeof beginnings / sizeof *beginnings; k++)
-            if (strncmp(name + len, beginnings[k], strlen(beginnings[k])) == 0)
-                return true;
-    }
-    return false;
+    static const char *const verbs[] = {
+        "malloc",  "zalloc",  "calloc",         "realloc",  "rezalloc",      "recalloc",
+        "valloc",  "pvalloc", "posix_memalign", "memalign", "aligned_alloc", "cfree",
+        "free",    "new",     "delete",         "expand",   "strdup",        "strndup",
+        "rallocx", "xallocx", "dallocx",        "sdallocx", "alloc_new",     "aligned_recalloc"};
+    static const char *const rest[] = {"_aligned", "_at",   "_nothrow", "_small", "_sized", "_size",
+                                       "_n",       "array", "_realloc", "x",      "n",      "f"};
+    size_t prefix = BEGINS_WITH_ONE(name, prefixes), verb = prefix ? BEGINS_WITH_ONE(name + prefix, verbs) : 0;
+    if (!verb)
+        return false;
+    name += prefix + verb;
+    for (size_t word; (word = BEGINS_WITH_ONE(name, rest)) != 0;)
+        name += word;
+    return !*name;
 }
 
 static bool is_entry_point(const char *name)

@@ -160,13 +160,13 @@ SH
 }
 
 # Ways around malloc that are seen all the same.
-@test "M06 an allocator's own names, the program break, segments of System V: attributed, the right function first" {
+@test "M06 an allocator's own names, a malloc around the C library's, the program break, segments of System V: attributed, the right function first" {
     local name
-    for name in mi tc libc sbrk shm; do
+    for name in mi tc libc wrapped sbrk shm; do
         [ -x "$ZOO/zoo_grow_$name" ] && soak "$name" -- "$ZOO/zoo_grow_$name" &
     done
     wait
-    for name in mi tc libc sbrk shm; do
+    for name in mi tc libc wrapped sbrk shm; do
         [ -x "$ZOO/zoo_grow_$name" ] || { echo "# zoo_grow_$name left out: its allocator is not here" >&3; continue; }
         echo "== $name"
         cat "$name.out"

@@ -21,6 +21,36 @@ static void test_hooks_and_entry_points_are_cut(void **state)
     assert_false(s[3].flags & (RESOLVE_F_CUT | RESOLVE_F_LIBRARY));
 }
 
+static void test_what_allocators_call_themselves_is_cut(void **state)
+{
+    (void)state;
+    static const char *const own[] = {"mi_malloc",
+                                      "mi_heap_zalloc_aligned_at",
+                                      "mi_new_n",
+                                      "mi_free_size",
+                                      "mi_heap_recalloc_aligned",
+                                      "mi_reallocf",
+                                      "tc_newarray_nothrow",
+                                      "tc_deletearray_sized_aligned",
+                                      "tc_posix_memalign",
+                                      "je_mallocx",
+                                      "je_aligned_alloc",
+                                      "__libc_pvalloc",
+                                      "mi_heap_alloc_new_n",
+                                      "sbrk",
+                                      "shmat"};
+    static const char *const others[] = {"tc_new_session", "mi_freeze",    "tc_newton",    "mi_mallocate",
+                                         "my_malloc",      "mi_heap_new_", "je_free_list", "libc_malloc"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        struct resolve_frame s[] = {PROG(own[i]), PROG("session_new"), PROG("main")};
+        assert_int_equal(resolve_tidy(s, 3), 1);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct resolve_frame s[] = {PROG(others[i]), PROG("session_new"), PROG("main")};
+        assert_int_equal(resolve_tidy(s, 3), 0);
+    }
+}
+
 static void test_only_the_innermost_are_cut(void **state)
 {
     (void)state;
@@ -177,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hooks_and_entry_points_are_cut),
+        cmocka_unit_test(test_what_allocators_call_themselves_is_cut),
         cmocka_unit_test(test_only_the_innermost_are_cut),
         cmocka_unit_test(test_operator_new_is_kept_as_library),
         cmocka_unit_test(test_the_library_of_rust_is_library),

@@ -16,10 +16,16 @@ struct row {
     unsigned limit_s;
     int no_region; // the probe rightly stays off
 };
+// In front of what is preloaded in any case: what goes with the probe.
+#define BESIDE(name) ":" SEEP_BUILD_DIR "/lib/libseep-probe-" name ".so"
+#define AND_ALWAYS   "|"
 
 static const struct row rows[] = {
     {"edges", {"@probe_edges"}, NULL, 20, 0},
     {"edges_jemalloc", {"@probe_edges"}, "libjemalloc.so.2", 20, 0},
+    {"edges_names", {"@probe_edges"}, BESIDE("jemalloc") BESIDE("tcmalloc") BESIDE("mimalloc") BESIDE("je"), 20, 0},
+    {"names_tcmalloc", {"@harm_names", "#3"}, BESIDE("tcmalloc") AND_ALWAYS "libtcmalloc_minimal.so.4", 120, 0},
+    {"names_mimalloc", {"@harm_names", "#3"}, BESIDE("mimalloc") AND_ALWAYS "libmimalloc.so.2", 120, 0},
     {"misuse_sizes", {"@harm_misuse", "sizes"}, NULL, 20, 0},
     {"misuse_double_free", {"@harm_misuse", "double_free"}, NULL, 20, 0},
     {"misuse_bad_free", {"@harm_misuse", "bad_free"}, NULL, 20, 0},
@@ -103,14 +109,16 @@ static const char *expand(const char *word, char *room, size_t bytes)
 // Runs a row once; both streams are one, standard input is empty. s: NULL for bare.
 static int run_row(const struct row *row, struct region_server *s, char *output, size_t bytes)
 {
-    static char room[ARGS_MAX][256], preload[512];
+    static char room[ARGS_MAX][256], preload[2048];
     static char shell[] = "exec \"$@\" </dev/null 2>&1";
     char *argv[ARGS_MAX + 5] = {"sh", "-c", shell, "sh"}, behind[256] = "", *env[] = {preload, NULL};
     for (int i = 0; i < ARGS_MAX && row->args[i]; i++)
         argv[4 + i] = (char *)expand(row->args[i], room[i], sizeof room[i]);
     const char *more = row->preload ? expand(row->preload, behind, sizeof behind) : "";
-    snprintf(preload, sizeof preload, "LD_PRELOAD=%s%s%s", s ? SEEP_BUILD_DIR "/lib/libseep-probe.so" : "",
-             s && *more ? ":" : "", more);
+    size_t beside = more[0] == ':' ? strcspn(more, AND_ALWAYS) : 0;
+    const char *always = more + beside + (more[beside] == AND_ALWAYS[0]);
+    snprintf(preload, sizeof preload, "LD_PRELOAD=%s%.*s%s%s", s ? SEEP_BUILD_DIR "/lib/libseep-probe.so" : "",
+             s ? (int)beside : 0, more, s && *always ? ":" : "", always);
     return region_run(s, argv, env, output, bytes, row->limit_s);
 }
 

@@ -13,7 +13,8 @@
 static void *volatile kept;
 
 // GROW_MALLOC: an allocator under another name. GROW_BRK: one of its own, past the C library. GROW_SBRK: by it.
-// GROW_SHM: segments of System V. GROW_ALSO_LIBC: a little by malloc as well.
+// GROW_WRAPPED: a malloc of its own around the C library's. GROW_SHM: segments of System V. GROW_ALSO_LIBC: a little by
+// malloc as well.
 #ifdef GROW_MALLOC
 void *GROW_MALLOC(size_t);
 #elif defined(GROW_BRK)
@@ -25,6 +26,18 @@ static inline __attribute__((always_inline)) void *past_libc(size_t n)
 }
 #elif defined(GROW_SBRK)
 #define GROW_MALLOC sbrk
+#elif defined(GROW_WRAPPED)
+#define GROW_MALLOC malloc
+void *__libc_malloc(size_t);
+void __libc_free(void *);
+void *malloc(size_t n)
+{
+    return __libc_malloc(n);
+}
+void free(void *p)
+{
+    __libc_free(p);
+}
 #elif defined(GROW_SHM)
 #define GROW_MALLOC(n) segment(n)
 static inline __attribute__((always_inline)) void *segment(size_t n)
