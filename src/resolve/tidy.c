@@ -141,7 +141,8 @@ static bool is_allocator_internal(const char *name)
 static bool is_library_code(const struct resolve_frame *f)
 {
     static const char *const namespaces[] = {
-        "std::", "__gnu_cxx::", "core::", "alloc::", "boost::", "<alloc::", "<core::", "<std::", "hashbrown::"};
+        "std::",    "__gnu_cxx::", "core::", "alloc::",     "boost::",
+        "<alloc::", "<core::",     "<std::", "hashbrown::", "runtime."}; // the last one is Go's
     // Rust's own library was compiled in its source tree, and names its files from there.
     static const char *const places[] = {"/usr/include/",    "/usr/lib/",          "/rustc/",
                                          "library/std/src/", "library/alloc/src/", "library/core/src/"};

@@ -17,7 +17,7 @@ import (
 const made = 3901
 
 func main() {
-	fmt.Printf("zoo %d cut c_inner;c_make;_cgo_*_Cfunc_c_make;runtime.asmcgocall*\n", made)
+	fmt.Printf("zoo %d cut c_inner;c_make;_cgo_*_Cfunc_c_make\n", made)
 	for {
 		C.c_make(made)
 		time.Sleep(100 * time.Millisecond)
