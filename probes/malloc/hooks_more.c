@@ -28,69 +28,73 @@ static void count_entry(enum seep_entry_point e)
         add_relaxed(&r->header->entry_points[e], 1);
 }
 
+static __attribute__((noinline)) void *placed(void *p, size_t size, void *frame)
+{
+    if (p) {
+        count_entry(SEEP_EP_MEMALIGN);
+        probe_on_alloc(p, size, frame);
+    }
+    return p;
+}
+
 PROBE_EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
 {
     probe_need_real();
     if (unlikely(!probe_real.posix_memalign))
         return ENOMEM;
     int ret = probe_real.posix_memalign(out, alignment, size);
-    if (ret == 0 && *out) {
-        count_entry(SEEP_EP_MEMALIGN);
-        probe_on_alloc(*out, size, FRAME);
-    }
+    if (ret == 0)
+        placed(*out, size, FRAME);
     return ret;
+}
+
+// What stands between a call and the return: the hook's frame, which it hands on, must not be gone by a jump to who
+// takes it, or the walk begins with a rbp that is none of the program's.
+static inline void *stay(void *p)
+{
+    __asm__ volatile("" : "+r"(p));
+    return p;
+}
+
+// The C library behind us has no such call.
+static __attribute__((noinline)) void *refused(void)
+{
+    errno = ENOMEM;
+    return NULL;
 }
 
 static void *aligned_with(void *(*real)(size_t, size_t), size_t alignment, size_t size, void *frame)
 {
-    if (unlikely(!real)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    void *p = real(alignment, size);
-    if (p) {
-        count_entry(SEEP_EP_MEMALIGN);
-        probe_on_alloc(p, size, frame);
-    }
-    return p;
+    return unlikely(!real) ? refused() : placed(real(alignment, size), size, frame);
 }
 
 PROBE_EXPORT void *aligned_alloc(size_t alignment, size_t size)
 {
     probe_need_real();
-    return aligned_with(probe_real.aligned_alloc, alignment, size, FRAME);
+    return stay(aligned_with(probe_real.aligned_alloc, alignment, size, FRAME));
 }
 
 PROBE_EXPORT void *memalign(size_t alignment, size_t size)
 {
     probe_need_real();
-    return aligned_with(probe_real.memalign, alignment, size, FRAME);
+    return stay(aligned_with(probe_real.memalign, alignment, size, FRAME));
 }
 
 static void *paged_with(void *(*real)(size_t), size_t size, void *frame)
 {
-    if (unlikely(!real)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    void *p = real(size);
-    if (p) {
-        count_entry(SEEP_EP_MEMALIGN);
-        probe_on_alloc(p, size, frame);
-    }
-    return p;
+    return unlikely(!real) ? refused() : placed(real(size), size, frame);
 }
 
 PROBE_EXPORT void *valloc(size_t size)
 {
     probe_need_real();
-    return paged_with(probe_real.valloc, size, FRAME);
+    return stay(paged_with(probe_real.valloc, size, FRAME));
 }
 
 PROBE_EXPORT void *pvalloc(size_t size)
 {
     probe_need_real();
-    return paged_with(probe_real.pvalloc, size, FRAME);
+    return stay(paged_with(probe_real.pvalloc, size, FRAME));
 }
 
 // The three below exist in few C libraries. Where the one behind us has them they are used; a program that only asks
