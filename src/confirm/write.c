@@ -117,7 +117,7 @@ static void put_dhat_path(struct text *t, const struct confirm_dhat_path *p, dou
                     p->end_blocks, p->total_blocks, units_bytes(read, sizeof read, p->read_bytes),
                     100 * p->life_instructions / fmax(1, instructions));
     else
-        text_put(t, TEXT_DIM, "did not allocate");
+        text_put(t, TEXT_DIM, "no allocation of its path was seen");
     text_put(t, TEXT_PLAIN, "  ");
     if (p->stack)
         text_chain(t, p->stack->stack);
