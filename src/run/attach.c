@@ -175,10 +175,11 @@ static void remember_target(struct run *r)
 static int not_readable(const struct linux_process *p, const struct seep_err *why, struct seep_err *err)
 {
     if (why->sys_errno == EACCES || why->sys_errno == EPERM)
-        return seep_fail(err, SEEP_E_USAGE,
-                         "Process %d may not be looked into (%s): it has rights that this seep has not, or has changed "
-                         "its user; run seep as root, in a container with CAP_SYS_PTRACE",
-                         (int)p->pid, strerror(why->sys_errno));
+        return seep_fail(
+            err, SEEP_E_USAGE,
+            "Process %d may not be looked into (%s): it has rights that this seep has not, has changed its "
+            "user, or lives in a user namespace above seep's; run seep as root, in a container with CAP_SYS_PTRACE",
+            (int)p->pid, strerror(why->sys_errno));
     return seep_fail(err, SEEP_E_USAGE, "The program of process %d cannot be read: %.200s", (int)p->pid, why->text);
 }
 
