@@ -336,8 +336,9 @@ workflow() { # workflow NAME OPTION...: of the repository of that name, in a dir
     git add server
     git -c user.name=t -c user.email=t@example.org commit -qm one
     for i in 1 2; do
-        "$ci/check" --out out --name quick -d "${i}s" -o 'gates=[cpu < 900%]' -- ./server 3>&- >/dev/null
-        "$ci/compare-builds" --base HEAD --out both -d 1s -o 'gates=[cpu < 900%]' -- ./server 3>&- >/dev/null || [ $? -eq 3 ]
+        # What so short runs come to on a busy machine is nothing that this test is about.
+        "$ci/check" --out out --name quick -d "${i}s" -o 'gates=[cpu < 900%]' -- ./server 3>&- >/dev/null || [[ $? =~ ^[13]$ ]]
+        "$ci/compare-builds" --base HEAD --out both -d 1s -o 'gates=[cpu < 900%]' -- ./server 3>&- >/dev/null || [[ $? =~ ^[13]$ ]]
         [ -s both/comment.md ] && [ -s both/head/junit.xml ] && [ -s out/quick/report.md ]
     done
     [ "$(ls out/results both/results | grep -c '^[a-z][a-z]*$')" -eq 3 ]
