@@ -258,8 +258,17 @@ static bool slows_down(const struct judge_fit *f)
     return plateau && f->ic_linear - f->best.ic > decisive && f->le_hi <= 1;
 }
 
+// A plateau alone has no rate but that of its bend: one of more than a budget, up or down, may hide a steady leak.
+static bool may_hide_leak(const struct judge_fit *of, const struct judge_fit *fine)
+{
+    const struct judge_model *m = &of->best;
+    return m->kind == JUDGE_E && fabs(m->beta[1]) * (1 - exp(-1 / m->param)) > 1 && !(fine->le_hi <= 1);
+}
+
 static bool finely_under(const struct judge_round *r)
 {
+    if (may_hide_leak(&r->fit, &r->fit))
+        return false;
     if (r->fit.best.r + (r->net > 1 ? caution_slowing : caution_ordinary) * wander(r) > 1)
         return false;
     return clearly_under(&r->fit) && r->tail <= 1 && (r->net <= 1 || slows_down(&r->fit));
@@ -317,7 +326,7 @@ static bool envelope_under(const struct judge_round *full, struct judge_round *o
             return false;
         *out = low.fit.best.sse < high.fit.best.sse ? low : high;
         bool calm = out->fit.best.sse / (double)out->scaled.n < calm_enough * all;
-        if (calm && clearly_under(&out->fit) && out->net <= 1 && out->tail <= 1)
+        if (calm && !may_hide_leak(&out->fit, &out->fit) && clearly_under(&out->fit) && out->net <= 1 && out->tail <= 1)
             return true;
     }
     return false;
@@ -386,6 +395,8 @@ static bool pass_stands(const struct judge_round *full, const struct views *v, c
     const struct judge_round *closer = v->fine_gain > decisive ? &v->fine : round;
     double caution = v->jumps.n_spikes >= SPIKES_MANY ? caution_spiky : caution_ordinary;
     if (hints_at_bursts(full, &v->jumps) || hints_at_bursts(full, &v->hints))
+        return false;
+    if (may_hide_leak(&round->fit, &v->fine.fit))
         return false;
     return round->fit.best.r + caution * wander(closer) <= 1;
 }

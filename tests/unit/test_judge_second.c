@@ -368,6 +368,31 @@ static void what_the_window_does_not_bear_out_stays_open(void **state)
     assert_int_equal(judged(&m, false).verdict, JUDGE_PASS);
 }
 
+static double given_back(double u)
+{
+    return 60 * exp(-u / .07);
+}
+
+static double given_back_and_leak(double u)
+{
+    return given_back(u) + 2 * u;
+}
+
+// A model without a line beneath it has no rate but its own, and would let the leak pass.
+static void a_great_fall_hides_no_leak(void **state)
+{
+    (void)state;
+    struct made m;
+    for (double amount = .05; amount < 5; amount *= 2) {
+        fill(&m, amount, given_back_and_leak);
+        assert_int_not_equal(judged(&m, false).verdict, JUDGE_PASS);
+        fill(&m, amount, given_back);
+        assert_int_not_equal(judged(&m, false).verdict, JUDGE_FAIL);
+    }
+    fill(&m, .05, given_back);
+    assert_int_equal(judged(&m, false).verdict, JUDGE_PASS);
+}
+
 static double filling_and_slowing(double u)
 {
     return 6 * (1 - exp(-u / .47)); // 1.5 budgets at the end
@@ -403,6 +428,7 @@ int main(void)
         cmocka_unit_test(burst_rates_follow_poisson),
         cmocka_unit_test(what_the_window_does_not_bear_out_stays_open),
         cmocka_unit_test(what_slows_stays_open),
+        cmocka_unit_test(a_great_fall_hides_no_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
