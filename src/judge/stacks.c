@@ -19,6 +19,7 @@ enum { M_MIN = 20, M_MAX = 48, NU_KNOWN = 60 }; // an error that follows from th
 static const double delta_share = .05;
 static const double false_discovery = .05;
 static const double unresolved_share_max = .5;
+static const double z95 = 1.645;
 static const double tiny_bytes = 1e-6; // growth below which arithmetic is rounding
 
 // The slope of one window of one stack; per snapshot inside, per second outside.
@@ -80,14 +81,60 @@ static double walk_variance(const struct axis *axis, size_t from, const double *
     return 1.2 * fmax(own, all) / (double)(n - 1);
 }
 
+// Upper 95 % bound of a variance over its estimate with nu degrees of freedom (chi-square by Wilson and Hilferty).
+static double variance_most(double nu)
+{
+    double v = 2 / (9 * nu), root = 1 - v - z95 * sqrt(v);
+    return 1 / (root * root * root);
+}
+
+// What a sampling profiler of known interval makes of the slope, as variances. Samples of blocks that stay come at the
+// rate of growth and add up; those of blocks that come and go are drawn anew at each snapshot, and there can be no more
+// of them than the increments scatter.
+struct sampled {
+    double here;    // at the slope found
+    double at_null; // at a growth that the test allows
+};
+
+static struct sampled sampled_variance(const struct axis *axis, size_t from, const double *y, double mean, double slope)
+{
+    size_t n = axis->m - from, quarter = axis->m / 4;
+    double nn = (double)n, nu = (double)(axis->m - quarter) - 2, rate = fmax(slope, 0);
+    if (axis->sampling <= 0)
+        return (struct sampled){0, 0};
+    double scatter = fmax(increments_variance(y, n), increments_variance(y + quarter - from, axis->m - quarter));
+    double churn = fmin(mean, fmax(0, variance_most(nu) * scatter / axis->sampling - rate) / 2);
+    double of_churn = axis->sampling * 12 * churn / (nn * nn * nn), of_growth = axis->sampling * 1.2 / nn;
+    return (struct sampled){of_churn + of_growth * rate, of_churn + of_growth * axis->delta / (double)axis->m};
+}
+
+// p of growth beyond the threshold when what disturbs the curve forgets, and when it stays. Where the increments
+// scatter no more than sampling makes them with 95 %, the error is known: the mean of those at the slope found and at
+// the threshold, as for the square root of a count.
+static double p_forgets(const struct axis *axis, double slope, double estimated, double nu,
+                        const struct sampled *sampled)
+{
+    double run = (double)axis->m, excess = slope * run - axis->delta;
+    return one_sided_p(excess, sqrt(fmax(sampled->here, estimated)) * run, estimated > sampled->here ? nu : NU_KNOWN);
+}
+
+static double p_stays(const struct axis *axis, double slope, double estimated, const struct sampled *sampled)
+{
+    double run = (double)axis->m, excess = slope * run - axis->delta, nu = (double)(axis->m - axis->m / 4) - 2;
+    if (!isfinite(estimated))
+        return 1;
+    if (estimated > sampled->here * (1 + z95 * sqrt(2 / nu)))
+        return one_sided_p(excess, sqrt(estimated) * run, nu);
+    return one_sided_p(excess, (sqrt(sampled->here) + sqrt(sampled->at_null)) / 2 * run, NU_KNOWN);
+}
+
 // The window from snapshot `from` (a quarter of them, or half) to the end; y begins there and is preceded by the
 // snapshots before. The error is the smaller one of two: residuals that forget (AR(1)), and increments that stay.
 static struct window_fit fit_window(const struct axis *axis, size_t from, const double *y)
 {
     size_t n = axis->m - from;
     const double *x = axis->x + from;
-    double run = (double)axis->m;
-    double a, b, sse, sxx, e[M_MAX], mean = 0, nu = (double)n - 2, nu_walk = (double)(axis->m - axis->m / 4) - 2;
+    double a, b, sse, sxx, e[M_MAX], mean = 0, nu = (double)n - 2;
     judge_line(x, y, n, &a, &b, &sse, &sxx);
     for (size_t i = 0; i < n; i++) {
         e[i] = y[i] - a - b * x[i];
@@ -98,20 +145,12 @@ static struct window_fit fit_window(const struct axis *axis, size_t from, const 
         sse = 0;
     double r1 = sse > 0 ? lag1(e, n) : 0, nn = (double)n;
     double r = fmin(fmax(r1 + 2 * (1 + 2 * fmax(r1, 0)) / nn, 0), .95);
-    double sampled = axis->sampling * (12 * mean / (nn * nn * nn) + 1.2 * fmax(b, 0) / nn);
-    double forgets = sqrt(fmax(sampled, sse / nu / sxx * (1 + r) / (1 - r)));
-    double stays = sqrt(fmax(sampled, walk_variance(axis, from, y)));
-    double p = one_sided_p(b * run - axis->delta, forgets * run, forgets * forgets > sampled ? nu : NU_KNOWN);
-    double p_walk = 1;
-    if (isfinite(stays))
-        p_walk = one_sided_p(b * run - axis->delta, stays * run, stays * stays > sampled ? nu_walk : NU_KNOWN);
-    double se = fmin(forgets, stays), t = axis->t_scale * judge_t95(nu);
-    return (struct window_fit){.slope = b,
-                               .se = se,
-                               .lo = b - t * se,
-                               .hi = b + t * se,
-                               .mde = se * (judge_t95(nu) + judge_t80(nu)),
-                               .p = fmin(p, p_walk)};
+    struct sampled sampled = sampled_variance(axis, from, y, mean, b);
+    double forgets = sse / nu / sxx * (1 + r) / (1 - r), stays = walk_variance(axis, from, y);
+    double p = fmin(p_forgets(axis, b, forgets, nu, &sampled), p_stays(axis, b, stays, &sampled));
+    double se = sqrt(fmax(sampled.here, fmin(forgets, stays))), t = axis->t_scale * judge_t95(nu);
+    return (struct window_fit){
+        .slope = b, .se = se, .lo = b - t * se, .hi = b + t * se, .mde = se * (judge_t95(nu) + judge_t80(nu)), .p = p};
 }
 
 // p once the largest increment of the window is cut down to the median one; 0 where sampling alone explains that

@@ -25,8 +25,8 @@ static const struct heap_shape shapes[] = {
     {"24h, 48 snapshots", 48, 86400, 0, 24e6, .9},
     {"10min, 20 snapshots", 20, 600, 0, 24e6, .9},
     {"60s, 240 snapshots", 240, 60, 0, 24e6, .9},
-    {"24h, sampled, 20 MB/h", 48, 86400, 524288, 480e6, .6},
-    {"10min, sampled, 480 MB", 20, 600, 524288, 480e6, .6},
+    {"24h, sampled, 20 MB/h", 48, 86400, 524288, 480e6, .75},
+    {"10min, sampled, 480 MB", 20, 600, 524288, 480e6, .75},
     {"24h, sampled, 1 MB/h", 48, 86400, 524288, 24e6, 0}, // 46 samples are the budget: hopeless
 };
 
