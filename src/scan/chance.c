@@ -19,9 +19,9 @@
 #define PLACE_BYTES  16u
 #define LAST         (SCAN_PLACES - 1) // and all that lies behind it
 #define PLACES_LEAST 3
-#define PLACES_MANY  6    // from here on two may be members
-#define SEEN_LEAST   6    // hits by chance
-#define SPREAD       1.25 // buffers that were copied have their values more than once
+#define PLACES_MANY  6   // from here on two may be members
+#define SEEN_LEAST   6   // hits by chance
+#define SPREAD       1.4 // buffers that were copied have their values more than once
 
 struct scan_chance {
     uint64_t hits[SCAN_SUSPECTS_MAX][SCAN_PLACES];
@@ -89,11 +89,13 @@ void scan_chance_places(const uint64_t hits[SCAN_PLACES], const uint64_t slots[S
     all_slots -= (first ? slots[first] : 0) + (second ? slots[second] : 0);
     if (places < PLACES_LEAST || all_hits < SEEN_LEAST || all_slots == 0)
         return;
-    double each = (double)all_hits / (double)all_slots;
-    out->chance_hits = most_by_chance(each * (double)slots[0]);
+    double each = (double)all_hits / (double)all_slots, counted = 0; // slots of places whose values count
     for (size_t p = 0; p < SCAN_PLACES; p++)
         if ((double)hits[p] <= most_by_chance(each * (double)slots[p]))
             out->by_chance |= 1ull << p;
+        else
+            counted += (double)slots[p];
+    out->chance_hits = most_by_chance(each * (counted > 0 ? counted : (double)slots[0]));
 }
 
 // For the next look, from what this one has counted.

@@ -87,8 +87,8 @@ int scan_pass(struct scan_box *box, struct scan_table *table, int memory_fd)
                      .deadline_ns = clock_mono_ns() + (int64_t)(box->limit_s * 1e9)};
     int rc = load(&s) || look(&s) ? -1 : 0;
     if (rc == 0) {
+        scan_chance_conclude(&s); // for the holders of this look, and for the next one
         scan_holders(&s);
-        scan_chance_conclude(&s);
         box->looks++;
     }
     box->trouble = rc || !s.swapped_bytes ? s.trouble : SCAN_SWAPPED;

@@ -82,7 +82,7 @@ struct scan_suspect {
     uint32_t stack;     // the region's id
     uint32_t first, n;  // its checked blocks
     uint64_t by_chance; // places in its blocks, 16 bytes each, that values point at by chance (chance.c)
-    double chance_hits; // what chance may point at in any one place, at most; 0: it is not at work
+    double chance_hits; // what chance may point at in the other places, at most; 0: it is not at work
     struct scan_look look[SCAN_LOOKS_MAX];
     struct scan_holder holder, entry; // entry: from outside, when the blocks hold each other
 };
