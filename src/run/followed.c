@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "linux/preload.h"
+#include "linux/proc.h"
 
 static struct followed_process *find(struct followed *f, pid_t pid, uint64_t starttime_ticks)
 {
@@ -28,11 +29,16 @@ static void find_why(struct followed_process *p, int proc_fd)
                  "it was forked, or found no room or nobody to ask");
 }
 
-static void find_name(struct followed_process *p, int proc_fd, const struct linux_tree_node *node)
+// False when it has ended since: what was known of it stays.
+static bool find_name(struct followed_process *p, int proc_fd, const struct linux_tree_node *node)
 {
+    struct linux_stat st;
+    if (p->name[0] && (linux_stat_read(proc_fd, p->pid, &st, NULL) || st.starttime_ticks != p->starttime_ticks))
+        return false;
     int len = linux_tree_describe(proc_fd, node, p->name, sizeof p->name);
     if (len > 2 && (size_t)len < sizeof p->name)
         p->name[len - 2] = '\0'; // without the state it happened to be in
+    return true;
 }
 
 void followed_note(struct followed *f, int proc_fd, const struct linux_tree_node *node, enum followed_state state,
@@ -41,12 +47,13 @@ void followed_note(struct followed *f, int proc_fd, const struct linux_tree_node
     struct followed_process *p = find(f, node->pid, node->starttime_ticks);
     if (!p)
         return;
-    bool news = p->looks++ == 1 || state != p->state;
+    p->looks++;
+    // It may execute another program at any time: looked at anew, the more rarely the longer it has been there.
+    bool news = (p->looks & (p->looks - 1)) == 0 || state != p->state;
     news |= state == FOLLOWED_YES && why && why[0] && !p->why[0]; // something was learned of it meanwhile
-    p->state = state;
-    if (!news)
+    if (!news || !find_name(p, proc_fd, node))
         return;
-    find_name(p, proc_fd, node);
+    p->state = state;
     snprintf(p->why, sizeof p->why, "%s", why ? why : "");
     if (state == FOLLOWED_NO && !p->why[0])
         find_why(p, proc_fd);

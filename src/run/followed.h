@@ -31,8 +31,8 @@ struct followed {
     uint64_t beyond; // looks at processes past the ceiling
 };
 
-// Notes what this look says of a process. state FOLLOWED_NO without a `why`: the probe's reason is
-// found out here, once.
+// Notes what this look says of a process. state FOLLOWED_NO without a `why`: the probe's reason is found out here. Name
+// and reason are those of the program it executes by then: they are read again at its 2nd, 4th, 8th ... look.
 void followed_note(struct followed *f, int proc_fd, const struct linux_tree_node *node, enum followed_state state,
                    const char *why);
 // "The process pid 12 (nginx) is attributed." For the i-th; false when it was met only once, in passing.
