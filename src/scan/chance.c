@@ -12,12 +12,15 @@
 // three places can be compared, or chance is not seen at work, every value counts.
 #include "scan/internal.h"
 
+#include "base/clock.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PLACE_BYTES  16u
 #define LAST         (SCAN_PLACES - 1) // and all that lies behind it
+#define ADVANCE_PART 4                 // of the time of the first look
 #define PLACES_LEAST 3
 #define PLACES_MANY  6   // from here on two may be members
 #define SEEN_LEAST   6   // hits by chance
@@ -124,6 +127,23 @@ bool scan_by_chance(const struct scan *s, uint32_t block, uint64_t value)
     return which >= 0 && s->box->suspect[which].by_chance >> place & 1;
 }
 
+// A part of the time only: chance is the same everywhere, so what was counted by then will do.
+static int count_in_advance(struct scan *s)
+{
+    int64_t now = clock_mono_ns(), deadline_ns = s->deadline_ns;
+    s->deadline_ns = now + (deadline_ns - now) / ADVANCE_PART;
+    s->counting = true;
+    scan_sweep_heap(s);
+    s->counting = false;
+    s->deadline_ns = deadline_ns;
+    if (s->trouble == SCAN_TIME)
+        s->trouble = SCAN_FINE;
+    scan_chance_conclude(s);
+    memset(s->chance->hits, 0, sizeof s->chance->hits);
+    s->swapped_bytes = 0; // it is counted when the heap is read for good
+    return s->trouble == SCAN_FINE ? 0 : -1;
+}
+
 // The first look has none before it that counted: it goes through the heap once more.
 int scan_chance_init(struct scan *s)
 {
@@ -135,12 +155,5 @@ int scan_chance_init(struct scan *s)
         return -1;
     }
     count_slots(s);
-    if (s->box->looks > 0)
-        return 0;
-    s->counting = true;
-    int failed = scan_sweep_heap(s);
-    s->counting = false;
-    scan_chance_conclude(s);
-    memset(s->chance->hits, 0, sizeof s->chance->hits);
-    return failed;
+    return s->box->looks > 0 ? 0 : count_in_advance(s);
 }
