@@ -109,7 +109,10 @@ struct confirm {
 
 // Runs it. 0 with *out the caller's (confirm_free) whenever an answer could be made, valgrind's failure included; -1
 // for what is wrong with us: no memory, no temporary directory, a command that was redacted.
+// An interrupted one fails, with nothing left of the target.
 int confirm_make(const struct confirm_options *options, struct confirm **out, struct seep_err *err);
+// Ends the one that is under way, in order. May be called from a signal handler; there is no way back.
+void confirm_interrupt(void);
 void confirm_free(struct confirm *c); // NULL is allowed
 
 // 0 every growing stack is confirmed (or none grows), 3 not all are, or the run knows no stacks.

@@ -1,5 +1,6 @@
 // How the heap went: a pass under massif (over time) and one under DHAT (by call path). See confirm.h.
 #include "confirm/making.h"
+#include "confirm/passing.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -26,7 +27,7 @@ static DIR *open_files(const struct making *m)
 static bool run_pass(struct making *m, const char *tool, struct confirm_sites *sites, struct confirm_picture *p)
 {
     struct confirm_pass memcheck = m->pass;
-    if (!m->c->ran) {
+    if (!m->c->ran || confirm_pass_interrupted()) {
         p->reason = "memcheck did not get through, so no further pass was made";
         return false;
     }

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "confirm/making.h"
+#include "confirm/passing.h"
 #include "run/fault_effect.h"
 
 #include <dirent.h>
@@ -343,6 +344,8 @@ int confirm_make(const struct confirm_options *options, struct confirm **out, st
         remove_dir(&m);
     confirm_sites_free(&m.sites);
     m.c->took_s = (double)(clock_mono_ns() - began) / 1e9;
+    if (!failed && confirm_pass_interrupted())
+        failed = seep_fail(err, SEEP_E_SYSTEM, "The replay was interrupted, and its answer is not kept");
     if (failed) {
         confirm_free(m.c);
         return -1;

@@ -27,6 +27,18 @@
 
 enum { LOG_KEPT = 2 << 20, WATCH_MS = 100, START_S = 5 };
 
+static volatile sig_atomic_t interrupted;
+
+void confirm_interrupt(void)
+{
+    interrupted = 1;
+}
+
+bool confirm_pass_interrupted(void)
+{
+    return interrupted;
+}
+
 void confirm_pass_fail(struct confirm_pass *p, const char *word, const char *fmt, ...)
 {
     va_list ap;
@@ -118,6 +130,8 @@ bool confirm_pass_watch(struct passing *s, const char *doing)
         s->ended = true;
     if (s->ended)
         return false;
+    if (interrupted)
+        confirm_pass_fail(s->p, "error", "It was interrupted");
     watch_memory(s);
     if (written(s->p) > s->p->output_bytes)
         confirm_pass_fail(s->p, "output", "It was ended: valgrind wrote more than %s",

@@ -27,6 +27,8 @@ struct passing {
 void confirm_pass_fail(struct confirm_pass *p, const char *word, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+bool confirm_pass_interrupted(void);
+
 // Starts valgrind with the target; false with the reason kept.
 bool confirm_pass_start(struct passing *s);
 

@@ -5,6 +5,7 @@ setup() {
     seep_setup
     export TMPDIR=$WORK/tmp
     mkdir "$TMPDIR"
+    chmod 755 "$WORK" "$TMPDIR" # as root, a directory that workers without its rights cannot reach is not taken
 }
 teardown() { seep_teardown; }
 
@@ -281,6 +282,15 @@ not_confirmed() { # not_confirmed NAME REASON SCRIPT [OPTION...]: with a copy of
     [ "$status" -eq 2 ]
     run "$SEEP" confirm tight --scale x
     [ "$status" -eq 2 ]
+    # Interrupted while the target works: nothing of it stays, and no answer.
+    "$SEEP" confirm secret --for 100s -q -- "$TARGETS/prefork_http" "$(free_port)" >stopped.txt 2>&1 3>&- &
+    local stopped=$!
+    wait_for 60 sh -c 'ls "$TMPDIR"/*/xml.* 2>/dev/null | grep -q .'
+    kill -TERM "$stopped"
+    status=0
+    wait "$stopped" || status=$?
+    [ "$status" -eq 143 ]
+    grep -q "interrupted" stopped.txt
     run "$SEEP" run --confirm --detach -- "$TARGETS/why_lost"
     [ "$status" -eq 2 ]
     [ -z "$(ls -A "$TMPDIR")" ]
