@@ -4,10 +4,10 @@
 #include "cmd/command.h"
 #include "cmd/confirm.h"
 #include "cmd/find_run.h"
+#include "cmd/interrupt.h"
 #include "cmd/report_run.h"
 #include "report/names.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -161,24 +161,6 @@ static struct profile *stored_profile(int dir_fd, char **argv, int argc, double 
     return p;
 }
 
-static volatile sig_atomic_t ended_by; // a signal; 0: none
-
-static void on_signal(int sig)
-{
-    ended_by = sig;
-    confirm_interrupt();
-}
-
-// What it started is ended before it ends itself: some of it runs as other users, and all of it beside a terminal.
-static void catch_signals(void)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction act = {.sa_handler = on_signal}, old;
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
-        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) // nohup, background jobs
-            sigaction(signals[i], &act, NULL);
-}
-
 static int confirm(const struct cmd_confirming *how, const char *format, const char *output)
 {
     struct report *r = NULL;
@@ -192,7 +174,7 @@ static int confirm(const struct cmd_confirming *how, const char *format, const c
     int failed = !p || cmd_build_report_with(how->results, how->word, &what, &r, &err);
     if (!failed && r->live)
         failed = seep_fail(&err, SEEP_E_USAGE, "The run has not ended: what grows is not known yet");
-    catch_signals();
+    cmd_catch_signals(confirm_interrupt); // some of what it starts runs as other users, all of it beside a terminal
     if (!failed)
         failed = confirm_make(&(struct confirm_options){.profile = p,
                                                         .report = r,
@@ -208,8 +190,8 @@ static int confirm(const struct cmd_confirming *how, const char *format, const c
         failed = write_out(c, format, output, &err);
     }
     int status = failed ? cmd_fail(&err) : confirm_exit_code(c);
-    if (failed && ended_by)
-        status = 128 + ended_by;
+    if (failed && cmd_interrupted())
+        status = cmd_interrupted();
     confirm_free(c);
     report_free(r);
     profile_free(p);

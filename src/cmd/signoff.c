@@ -2,8 +2,10 @@
 #include "base/esc.h"
 #include "base/fs.h"
 #include "cmd/command.h"
+#include "cmd/interrupt.h"
 #include "cmd/report_run.h"
 #include "proof/baseline.h"
+#include "proof/exec.h"
 #include "proof/proof.h"
 #include "proof/seal.h"
 #include "report/names.h"
@@ -133,7 +135,10 @@ static int make(const struct checklist *list, const struct signoff_opts *o, stru
     const struct proof_options how = {.results_dir = cmd_results_dir(o->results),
                                       .shipped_dir = shipped,
                                       .progress = progress ? show_progress : NULL};
+    cmd_catch_signals(proof_interrupt); // no check outlives it
     int failed = !shipped || proof_make(list, &how, out, err);
+    if (!failed && proof_interrupted())
+        failed = seep_fail(err, SEEP_E_SYSTEM, "The sign-off was interrupted: nothing is signed off");
     if (progress)
         fprintf(stderr, "\r\033[K");
     free(shipped);
@@ -200,6 +205,8 @@ static int sign_off(const char *path, const struct signoff_opts *o)
     int failed = checklist_load(path, o->overrides.items, o->overrides.n, &list, &err) || make(list, o, &p, &err) ||
                  write_all(p, o, &err);
     int status = failed ? cmd_fail(&err) : proof_exit_code(p);
+    if (failed && cmd_interrupted())
+        status = cmd_interrupted();
     proof_free(p);
     checklist_free(list);
     return status;

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 // How long what a program left behind may keep its output open after its own end, and how long killing may take.
-enum { LINGER_MS = 200, KILL_MS = 3000 };
+enum { LOOK_MS = 200, LINGER_MS = 200, KILL_MS = 3000 };
 
 struct running {
     pid_t pid;
@@ -98,6 +98,18 @@ static void note_end(struct running *r)
         r->ended = true;
 }
 
+static volatile sig_atomic_t interrupted;
+
+void proof_interrupt(void)
+{
+    interrupted = 1;
+}
+
+bool proof_interrupted(void)
+{
+    return interrupted;
+}
+
 // Until it has ended and its output is read, or a limit is passed. Returns which limit, or PROOF_EXITED.
 static enum proof_exec_how follow(const struct proof_exec *w, struct running *r, struct proof_exec_result *out)
 {
@@ -107,12 +119,12 @@ static enum proof_exec_how follow(const struct proof_exec *w, struct running *r,
         int64_t now = clock_mono_ns(), until = end < linger ? end : linger;
         if (now >= linger)
             return PROOF_EXITED;
-        if (now >= end)
+        if (now >= end || interrupted)
             return PROOF_TOO_LONG;
         struct pollfd p[2] = {{.fd = open ? r->out_fd : -1, .events = POLLIN},
                               {.fd = r->ended ? -1 : r->pidfd, .events = POLLIN}};
         int64_t ms = (until - now) / 1000000 + 1;
-        poll(p, 2, r->pidfd < 0 && ms > 20 ? 20 : (int)(ms > 60000 ? 60000 : ms));
+        poll(p, 2, r->pidfd < 0 && ms > 20 ? 20 : (int)(ms > LOOK_MS ? LOOK_MS : ms));
         if (p[0].revents)
             open = take(w, r, out);
         if (out->written > w->flood_bytes)
@@ -157,7 +169,7 @@ void proof_exec(const struct proof_exec *what, struct proof_exec_result *out)
     int64_t began = clock_mono_ns();
     *out = (struct proof_exec_result){.how = PROOF_NOT_STARTED};
     buf_init(&out->out, what->keep_bytes + 1);
-    if (begin(what, &r, out))
+    if (interrupted || begin(what, &r, out))
         return;
     fcntl(r.out_fd, F_SETFL, O_NONBLOCK);
     out->how = follow(what, &r, out);

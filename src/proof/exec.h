@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "profile/profile.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 enum proof_exec_how {
@@ -39,6 +40,10 @@ struct proof_exec_result {
 
 // Runs it and waits. On return it and all its descendants are gone. Only while the caller has no other children.
 void proof_exec(const struct proof_exec *what, struct proof_exec_result *out);
+
+// Ends what is under way, and starts nothing more. May be called from a signal handler; there is no way back.
+void proof_interrupt(void);
+bool proof_interrupted(void);
 
 // Kills all descendants of this process, those of others that were left to it included, and reaps them; for at most
 // three seconds.

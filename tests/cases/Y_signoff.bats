@@ -203,6 +203,19 @@ PY
     ! grep -q hunter2 bad.json
 }
 
+@test "Y08 interrupted, a sign-off signs nothing, and no check outlives it" {
+    echo released >server
+    list slow "  - { name: slow, command: { run: [sh, -c, 'echo \$\$ >begun; sleep 1000 & wait'], within: 10m } }"
+    "$SEEP" signoff slow.yaml --seal sealed.json >slow.out 2>&1 3>&- &
+    local signoff=$! status=0
+    wait_for 60 test -s begun
+    kill -TERM "$signoff"
+    wait "$signoff" || status=$?
+    [ "$status" -eq 143 ]
+    grep -q "interrupted: nothing is signed off" slow.out
+    [ ! -e sealed.json ]
+}
+
 @test "Y04 what is no checklist, no run and no sealed file is refused with its place" {
     run "$SEEP" signoff nosuch.yaml
     [ "$status" -eq 2 ]
