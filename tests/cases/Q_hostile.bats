@@ -98,12 +98,8 @@ PY
     judged bombed
 }
 
-victim_runs() { # its own file is executed, not only named on a command line
-    local p
-    for p in /proc/[0-9]*; do
-        [ "$(readlink "$p/exe")" = "$WORK/victim" ] && return
-    done
-    return 1
+victim_runs() { # its own file is executed, not only named on a command line; found by one program, as it lives for seconds only
+    find /proc -maxdepth 2 -name exe -lname "$WORK/victim" 2>/dev/null | grep -q .
 }
 
 @test "Q05 a FIFO takes the place of the program's file while it runs: nothing waits for it" {

@@ -12,15 +12,14 @@ seep_setup() {
 
 # Every process of a run carries the work directory in its environment or arguments; none may be left.
 seep_left() {
-    local pid
-    for pid in $(ls /proc | grep -E '^[0-9]+$'); do
+    local pid line
+    for pid in $(grep -lzxF "SEEP_RESULTS=$SEEP_RESULTS" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3); do
         [ "$pid" != $$ ] && [ "$pid" != "$BASHPID" ] || continue
-        if { tr '\0' '\n' <"/proc/$pid/environ"; } 2>/dev/null | grep -qxF "SEEP_RESULTS=$SEEP_RESULTS"; then
-            case "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)" in
-            *bats* | *"bash "*seep.bash* | "" | "grep "* | "tr "* | "ls "*) ;;
-            *) echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)" ;;
-            esac
-        fi
+        line=$({ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null) || continue
+        case "$line" in
+        *bats* | *"bash "*seep.bash* | "" | "grep "* | "tr "* | "cut "*) ;;
+        *) echo "$pid $line" ;;
+        esac
     done
 }
 
