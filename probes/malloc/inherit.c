@@ -21,7 +21,6 @@
 
 uint32_t probe_journal_on;
 static uint64_t journal_until;
-static __thread uint64_t fork_mark; // journal position + 1 when this thread began to fork; the child has it as well
 
 // ---- the parent's side ----
 
@@ -60,13 +59,15 @@ void probe_journal(struct probe_region *r, uintptr_t address, const struct probe
     store_release(&e->sequence, index + 1);
 }
 
+// Also where the child is first heard of from another of its threads: this one then has no slot there that is its own.
 static void before_fork(void)
 {
+    probe_tls.word = 0;
     struct probe_page *page = load_relaxed(&probe_page);
     uint32_t phase = page ? load_acquire(&page->phase) : PROBE_OFF;
     if (phase == PROBE_FRESH)
         return; // forked itself and has not touched the heap since: its child goes back to the same moment
-    fork_mark = 0;
+    probe_tls.fork_mark = 0;
     if (phase != PROBE_ON)
         return;
     struct seep_header *h = probe_region.header;
@@ -76,14 +77,13 @@ static void before_fork(void)
         add_relaxed(&h->forks_open, 1);
     else
         store_relaxed(&h->forks_open, 1); // children that never read are forgotten; a late one ends the journal early
-    fork_mark = head + 1;
-    store_release(&probe_journal_on, 1);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    probe_tls.fork_mark = head + 1;
+    __atomic_store_n(&probe_journal_on, 1, __ATOMIC_SEQ_CST);
 }
 
 static void after_fork(void)
 {
-    fork_mark = 0;
+    probe_tls.fork_mark = 0;
 }
 
 // By name: not every C library has it, and ours must load with all of them.
@@ -294,7 +294,7 @@ static int copy_all(struct heir *h, uint64_t mark)
 
 void probe_inherit(struct probe_region *to, const struct probe_region *from)
 {
-    uint64_t mark = fork_mark;
+    uint64_t mark = probe_tls.fork_mark;
     to->header->parent_time_ns = from->header->attach_time_ns;
     to->header->heritage = SEEP_HERITAGE_UNKNOWN;
     store_relaxed(&probe_journal_on, 0);
@@ -318,5 +318,5 @@ void probe_inherit(struct probe_region *to, const struct probe_region *from)
 
 void probe_inherit_done(void)
 {
-    fork_mark = 0;
+    probe_tls.fork_mark = 0;
 }

@@ -60,7 +60,7 @@ struct probe_region {
 
 #pragma GCC visibility push(hidden) // each is at a known distance from the code: no table to look it up in
 
-// Per thread, in static TLS: plain data, at most 64 bytes, no destructor.
+// Per thread, in static TLS: plain data, at most 72 bytes, no destructor.
 struct probe_tls {
     uintptr_t busy;    // frame address of the hook at work, 0 when none
     uintptr_t passing; // see hooks_cxx.c: within the allocator's own new (bit 0) or delete (bit 1), with the block
@@ -72,8 +72,9 @@ struct probe_tls {
     uint16_t walks;
     uintptr_t stack_low, stack_high; // readable bounds of the stack last walked
     uint64_t random;
+    uint64_t fork_mark; // journal position + 1 when this thread began to fork; the child has it as well
 };
-_Static_assert(sizeof(struct probe_tls) <= 64, "static TLS is scarce");
+_Static_assert(sizeof(struct probe_tls) <= 72, "static TLS is scarce");
 
 #define PROBE_WORD_SEEN (1ull << 12) // a bit the control word leaves free: what a new thread has matches no word
 

@@ -22,7 +22,8 @@ FREE(je_sdallocx)
 
 // size_t xallocx(void *p, size_t size, size_t extra, int flags): in place. What it has then is as if just asked for;
 // where it did not come to `size` nothing changed.
-static struct name xallocx_name __attribute__((section("names"), used)) = {"je_xallocx", NULL, CHANGES, 0, NO, 1, NO};
+static struct name xallocx_name
+    __attribute__((section("names"), used)) = {"je_xallocx", NULL, CHANGES, 0, NO, 1, NO, 0};
 EXPORT size_t je_xallocx(uintptr_t p, uintptr_t size, uintptr_t extra, uintptr_t flags);
 size_t je_xallocx(uintptr_t p, uintptr_t size, uintptr_t extra, uintptr_t flags)
 {
@@ -31,7 +32,7 @@ size_t je_xallocx(uintptr_t p, uintptr_t size, uintptr_t extra, uintptr_t flags)
     struct mallocx_books was;
     if (!is_ready(&xallocx_name))
         return malloc_usable_size((void *)p);
-    if (is_inside((uintptr_t)__builtin_return_address(0)) || !has_books())
+    if (is_inside((uintptr_t)__builtin_return_address(0)) || !has_books(&xallocx_name))
         return call(&xallocx_name, a);
     seep_probe_dies((void *)p, usable((void *)p), frame, &was);
     size_t has = call(&xallocx_name, a);

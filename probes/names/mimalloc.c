@@ -99,11 +99,12 @@ FREE(vfree)
 
 typedef int visitor(const void *heap, const void *area, void *block, size_t block_bytes, void *arg);
 
-static struct name destroy __attribute__((section("names"), used)) = {"mi_heap_destroy", NULL, FREES, NO, NO, NO, NO};
+static struct name destroy
+    __attribute__((section("names"), used)) = {"mi_heap_destroy", NULL, FREES, NO, NO, NO, NO, 0};
 static struct name visit
-    __attribute__((section("names"), used)) = {"mi_heap_visit_blocks", NULL, FREES, NO, NO, NO, NO};
+    __attribute__((section("names"), used)) = {"mi_heap_visit_blocks", NULL, FREES, NO, NO, NO, NO, 0};
 static struct name backing
-    __attribute__((section("names"), used)) = {"mi_heap_get_backing", NULL, FREES, NO, NO, NO, NO};
+    __attribute__((section("names"), used)) = {"mi_heap_get_backing", NULL, FREES, NO, NO, NO, NO, 0};
 
 static int block_dies(const void *heap, const void *area, void *block, size_t block_bytes, void *frame)
 {
@@ -121,8 +122,8 @@ void mi_heap_destroy(uintptr_t heap)
     const uintptr_t none[6] = {0}, all[6] = {heap};
     if (!is_ready(&destroy))
         return;
-    if (!is_inside((uintptr_t)__builtin_return_address(0)) && has_books() && is_ready(&visit) && is_ready(&backing) &&
-        call(&backing, none) != heap) {
+    if (!is_inside((uintptr_t)__builtin_return_address(0)) && has_books(&destroy) && is_ready(&visit) &&
+        is_ready(&backing) && call(&backing, none) != heap) {
         visitor *each = block_dies;
         uintptr_t walk[6] = {heap, 1, 0, (uintptr_t)__builtin_frame_address(0)};
         memcpy(&walk[2], &each, sizeof each);

@@ -43,7 +43,10 @@ struct name {
     uintptr_t (*real)(uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t);
     enum kind kind;
     uint8_t old, count, size, alignment;
+    uintptr_t
+        past; // where the allocator is not what stands behind the name: who calls goes there, past everything here
 } __attribute__((aligned(32))); // the table is what the linker puts side by side: without gaps
+_Static_assert(offsetof(struct name, past) == 24, "as NAME has it");
 
 // What stands behind a library: the object of the allocator, of the probe, and its own.
 struct object {
@@ -54,7 +57,8 @@ static int is_prepared;
 static int is_mallocs_own;                // malloc is this allocator's as well
 static size_t (*usable_of)(const void *); // asked where it is not: by this name
 
-extern const char usable_name[] __attribute__((visibility("hidden"))); // defined by the including file
+// Defined by the including file. Whoever defines this is the allocator: other libraries have a tc_new or je_free too.
+extern const char usable_name[] __attribute__((visibility("hidden")));
 
 extern struct name first_name[] __asm__("__start_names") __attribute__((visibility("hidden")));
 extern struct name past_names[] __asm__("__stop_names") __attribute__((visibility("hidden")));
@@ -63,25 +67,30 @@ extern const char own_dynamic[] __asm__("_DYNAMIC") __attribute__((visibility("h
 __asm__(".symver dlsym_old, dlsym@GLIBC_2.2.5");
 void *dlsym_old(void *handle, const char *name) __attribute__((weak)); // as in malloc/real.c
 
+// A function of that name that is somebody else's may take and return what it likes.
+static void settle(struct name *n, void *symbol)
+{
+    memcpy(&n->real, &symbol, sizeof symbol);
+    if (symbol && (uintptr_t)symbol - objects[0].start >= objects[0].end - objects[0].start)
+        n->past = (uintptr_t)symbol;
+}
+
 // All names at once and as early as can be: later a search would wait for the loader's lock, and who holds that may
 // wait for our caller. Two threads at once find the same.
 static __attribute__((constructor, noinline)) void prepare(void)
 {
-    const void *allocator = NULL, *probe = NULL;
+    const void *probe = NULL;
     if (is_prepared || !KNOWN(seep_probe_next) || !KNOWN(seep_probe_object))
         return;
-    for (struct name *n = first_name; n < past_names; n++) {
-        void *symbol = seep_probe_next(n->name, own_dynamic);
-        memcpy(&n->real, &symbol, sizeof symbol);
-        allocator = allocator ? allocator : symbol;
-    }
     void *usable = seep_probe_next(usable_name, own_dynamic);
     memcpy(&usable_of, &usable, sizeof usable);
     int (*in_probe)(const void *, uintptr_t *, uintptr_t *) = seep_probe_object;
     memcpy(&probe, &in_probe, sizeof probe);
-    is_mallocs_own = allocator && seep_probe_object(allocator, &objects[0].start, &objects[0].end) == 1;
+    is_mallocs_own = usable && seep_probe_object(usable, &objects[0].start, &objects[0].end) == 1;
     seep_probe_object(probe, &objects[1].start, &objects[1].end);
     seep_probe_object(own_dynamic, &objects[2].start, &objects[2].end);
+    for (struct name *n = first_name; n < past_names; n++)
+        settle(n, seep_probe_next(n->name, own_dynamic));
     __atomic_store_n(&is_prepared, 1, __ATOMIC_RELEASE);
 }
 
@@ -94,7 +103,7 @@ static __attribute__((noinline)) void resolve_late(struct name *n)
     searching = 1;
     int saved = errno;
     void *symbol = dlsym_old ? dlsym_old((void *)-1l, n->name) : NULL;
-    memcpy(&n->real, &symbol, sizeof symbol);
+    settle(n, symbol);
     errno = saved;
     searching = 0;
 }
@@ -111,13 +120,13 @@ static int is_inside(uintptr_t caller)
 
 static size_t usable(const void *p)
 {
-    return is_mallocs_own || !usable_of ? SEEP_BOOKS_ASK : usable_of(p);
+    return is_mallocs_own ? SEEP_BOOKS_ASK : usable_of(p);
 }
 
-// Blocks of another heap that cannot be asked for their size stay out of the books, all of them.
-static int has_books(void)
+// Blocks of nobody that could be asked for their size stay out of the books, all of them.
+static int has_books(const struct name *n)
 {
-    return KNOWN(seep_probe_born) && is_prepared && (is_mallocs_own || usable_of);
+    return KNOWN(seep_probe_born) && is_prepared && usable_of && !n->past;
 }
 
 static uintptr_t text_bytes(const char *s)
@@ -259,20 +268,24 @@ static __attribute__((noinline)) uintptr_t pass(struct name *n, const uintptr_t 
 {
     if (!is_ready(n))
         return without(n, a);
-    if (is_inside(caller) || !has_books())
+    if (is_inside(caller) || !has_books(n) || (n->kind == CHANGES_THERE && !a[n->old]))
         return call(n, a);
     return n->kind == FREES ? end(n, a, frame) : n->kind >= CHANGES ? change(n, a, frame) : give(n, a, frame);
 }
 
-// Whatever the arguments are, they are integers and pointers, and no more than fit into registers.
+// Whatever the arguments of these are, they are integers and pointers, and no more than fit into registers.
 #define NAME(symbol, ...)                                                                                              \
-    static struct name symbol##_name __attribute__((section("names"), used)) = {#symbol, NULL, __VA_ARGS__};           \
-    EXPORT uintptr_t symbol(uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f);             \
-    uintptr_t symbol(uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f)                     \
+    static struct name symbol##_name                                                                                   \
+        __attribute__((section("names"), used)) = {#symbol, NULL, __VA_ARGS__, .past = 0};                             \
+    static __attribute__((used))                                                                                       \
+    uintptr_t symbol##_hook(uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f)              \
     {                                                                                                                  \
         const uintptr_t all[] = {a, b, c, d, e, f};                                                                    \
         return pass(&symbol##_name, all, __builtin_frame_address(0), (uintptr_t)__builtin_return_address(0));          \
-    }
+    }                                                                                                                  \
+    __asm__(".pushsection .text\n.globl " #symbol "\n.type " #symbol ", @function\n" #symbol ":\n"                     \
+            ".cfi_startproc\nendbr64\nmov " #symbol "_name+24(%rip), %r11\ntest %r11, %r11\njz " #symbol "_hook\n"     \
+            "jmp *%r11\n.cfi_endproc\n.size " #symbol ", .-" #symbol "\n.popsection");
 
 // The usual shapes, by the numbers of their arguments.
 #define GIVE(symbol, size)                        NAME(symbol, GIVES, NO, NO, size, NO)

@@ -108,6 +108,9 @@ static void note_needed(struct linux_exe *x, const char *library)
     x->jemalloc |= strstr(library, "libjemalloc") != NULL;
     x->tcmalloc |= strstr(library, "libtcmalloc") != NULL;
     x->mimalloc |= strstr(library, "libmimalloc") != NULL;
+    x->calls_jemalloc |= strstr(library, "libjemalloc") != NULL;
+    x->calls_tcmalloc |= strstr(library, "libtcmalloc") != NULL;
+    x->calls_mimalloc |= strstr(library, "libmimalloc") != NULL;
     if (!strncmp(library, "libc.so.6", 9))
         x->libc = LINUX_LIBC_GLIBC;
     else if (!strncmp(library, "libc.musl", 9))
@@ -150,22 +153,14 @@ static void note_symbol(struct linux_exe *x, const char *name)
     x->mimalloc |= !strcmp(name, "mi_malloc");
 }
 
-static bool begins(const char *name, const char *prefix)
-{
-    return !strncmp(name, prefix, strlen(prefix));
-}
-
-// By one name of those that a program which uses the allocator cannot do without: other libraries have short prefixes
-// too.
-static void note_import(struct linux_exe *x, const char *name)
+// Allocators only by what it cannot start without, so that somebody has it, and by names that say "malloc": other
+// libraries have functions of such short prefixes too, and theirs are none of ours.
+static void note_import(struct linux_exe *x, const char *name, bool weak)
 {
     x->calls_libc_malloc |= !strcmp(name, "__libc_malloc");
-    x->calls_mimalloc |= begins(name, "mi_malloc") || begins(name, "mi_free") || begins(name, "mi_heap_") ||
-                         begins(name, "mi_zalloc") || begins(name, "mi_new") || begins(name, "mi_calloc");
-    x->calls_tcmalloc |= begins(name, "tc_malloc") || begins(name, "tc_free") || begins(name, "tc_new") ||
-                         begins(name, "tc_delete") || begins(name, "tc_calloc");
-    x->calls_je |=
-        begins(name, "je_malloc") || begins(name, "je_free") || begins(name, "je_calloc") || begins(name, "je_dallocx");
+    x->calls_mimalloc |= !weak && (!strcmp(name, "mi_malloc") || !strcmp(name, "mi_heap_malloc"));
+    x->calls_tcmalloc |= !weak && !strcmp(name, "tc_malloc");
+    x->calls_je |= !weak && (!strcmp(name, "je_malloc") || !strcmp(name, "je_mallocx"));
 }
 
 static void read_symbols(struct elf *e, const Elf64_Shdr *table, const Elf64_Shdr *strings)
@@ -179,7 +174,7 @@ static void read_symbols(struct elf *e, const Elf64_Shdr *table, const Elf64_Shd
         else if (syms[i].st_shndx != SHN_UNDEF)
             note_symbol(e->exe, names + syms[i].st_name);
         else if (table->sh_type == SHT_DYNSYM)
-            note_import(e->exe, names + syms[i].st_name);
+            note_import(e->exe, names + syms[i].st_name, ELF64_ST_BIND(syms[i].st_info) == STB_WEAK);
     free(names);
     free(syms);
 }

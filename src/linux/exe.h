@@ -35,8 +35,9 @@ struct linux_exe {
     bool asan, tsan, msan, lsan;       // linked to that sanitizer
     bool jemalloc, tcmalloc, mimalloc; // by DT_NEEDED or defined symbols
     bool defines_malloc;               // the file itself defines malloc: a static allocator, invisible to preloading
-    // What it calls of others by these names: an allocator's own, and the C library's other names of malloc.
-    bool calls_tcmalloc, calls_mimalloc, calls_je, calls_libc_malloc;
+    // What it calls of others by these names: an allocator's own, and the C library's other names of malloc. Where it
+    // only asks whether they exist (weak symbols) and needs no such library it does not.
+    bool calls_jemalloc, calls_tcmalloc, calls_mimalloc, calls_je, calls_libc_malloc;
     const char *embedded; // an allocator whose texts the file holds: linked into it, under whatever names
     enum linux_libc libc;
     char interpreter[256];     // of an ELF file, or the program of a #! line

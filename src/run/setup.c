@@ -209,16 +209,17 @@ static bool preloads_a_sanitizer(const struct run *r)
     return false;
 }
 
-// What allocators call themselves has a library for each of them; see probes/names.
+// What allocators call themselves has a library for each of them; see probes/names. Not where the program has the
+// allocator within itself: it then calls itself.
 static void set_probe_more(struct run *r, const struct linux_exe *exe)
 {
     const char *own = own_preload(r);
     const struct {
         const char *name;
         bool wanted;
-    } libraries[] = {{"jemalloc", exe->jemalloc || strstr(own, "jemalloc")},
-                     {"tcmalloc", exe->tcmalloc || exe->calls_tcmalloc || strstr(own, "tcmalloc")},
-                     {"mimalloc", exe->mimalloc || exe->calls_mimalloc || strstr(own, "mimalloc")},
+    } libraries[] = {{"jemalloc", exe->calls_jemalloc || strstr(own, "jemalloc")},
+                     {"tcmalloc", exe->calls_tcmalloc || strstr(own, "tcmalloc")},
+                     {"mimalloc", exe->calls_mimalloc || strstr(own, "mimalloc")},
                      {"je", exe->calls_je}};
     size_t stem = strlen(r->probe_path) - strlen(".so"), used = 0;
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {

@@ -52,6 +52,25 @@ static void known_programs(void **state)
     assert_int_equal(linux_exe_attribute(&x, "ls", 0, text, sizeof text), LINUX_ATTRIBUTE_FOREIGN);
 }
 
+// Who only asks by weak symbols whether an allocator is there must be able to find that it is not.
+static void allocators_called(void **state)
+{
+    (void)state;
+    static const char linked[] = SEEP_BUILD_DIR "/targets/tally_tcmalloc";
+    struct linux_exe x;
+    assert_int_equal(linux_exe_read(SEEP_BUILD_DIR "/targets/tally_all", false, &x, &err), 0);
+    assert_int_equal(x.kind, LINUX_EXE_ELF);
+    assert_false(x.calls_jemalloc || x.calls_tcmalloc || x.calls_mimalloc || x.calls_je);
+    assert_int_equal(linux_exe_read(SEEP_BUILD_DIR "/targets/harm_others", false, &x, &err), 0);
+    assert_false(x.calls_jemalloc || x.calls_tcmalloc || x.calls_mimalloc || x.calls_je);
+    assert_int_equal(linux_exe_read(SEEP_BUILD_DIR "/targets/tally_wrapped", false, &x, &err), 0);
+    assert_true(x.defines_malloc && x.calls_libc_malloc);
+    if (access(linked, X_OK) != 0)
+        return;
+    assert_int_equal(linux_exe_read(linked, false, &x, &err), 0);
+    assert_true(x.calls_tcmalloc && !x.calls_jemalloc && !x.calls_mimalloc && !x.calls_je);
+}
+
 static void write_bytes(struct fake *f, const char *name, const void *data, size_t len, mode_t mode)
 {
     int fd = openat(f->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
@@ -401,6 +420,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_programs),
+        cmocka_unit_test(allocators_called),
         cmocka_unit_test(scripts_and_refusals),
         cmocka_unit_test(damaged_elf_is_harmless),
         cmocka_unit_test(checksums),

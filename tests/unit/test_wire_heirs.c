@@ -178,6 +178,45 @@ static void sampled_growth_of_the_child(void **state)
     end_family(&f);
 }
 
+// Both threads of the child must have a place of their own there to count in, whichever of them came first.
+static unsigned slots_taken(const struct region_server *s, unsigned i)
+{
+    struct seep_layout l;
+    struct seep_thread_slot slot[8];
+    unsigned taken = 0;
+    assert_int_equal(seep_layout_compute(s->region_bytes, &l), 0);
+    assert_int_equal(pread(s->fd[i], slot, sizeof slot, (off_t)l.threads_offset), sizeof slot);
+    for (unsigned k = 1; k < 8; k++)
+        taken += slot[k].owner != 0;
+    return taken;
+}
+
+static bool has_attached(struct region_server *s, unsigned i)
+{
+    uint32_t at = 0;
+    return i < region_server_count(s) &&
+           pread(s->fd[i], &at, sizeof at, offsetof(struct seep_header, state)) == sizeof at && at == SEEP_PROBE_ON;
+}
+
+// A child that waited too long for its region goes without: then once more.
+static void child_that_begins_on_another_thread(void **state)
+{
+    (void)state;
+    static char preload[] = "LD_PRELOAD=" SEEP_BUILD_DIR "/lib/libseep-probe.so", out[4096];
+    char *argv[] = {TARGET("probe_heirs"), NULL}, *env[] = {preload, NULL};
+    bool attached = false;
+    for (unsigned i = 0; i < 60 && !attached; i++) {
+        struct region_server s = {.region_bytes = 64u << 20};
+        region_server_start(&s, 0);
+        assert_int_equal(region_run(&s, argv, env, out, sizeof out, 60), 0);
+        attached = has_attached(&s, 1);
+        if (attached)
+            assert_int_equal(slots_taken(&s, 1), 2);
+        region_server_stop(&s);
+    }
+    assert_true(attached);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +224,7 @@ int main(void)
         cmocka_unit_test(inherits_beside_busy_threads),
         cmocka_unit_test(unknown_heritage_is_counted_in_sum),
         cmocka_unit_test(sampled_growth_of_the_child),
+        cmocka_unit_test(child_that_begins_on_another_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
