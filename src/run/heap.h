@@ -108,8 +108,9 @@ void heap_each_region(struct run_heap *h, heap_view_fn *fn, void *ctx);
 // Resident private bytes of all anonymous mappings that the programs themselves made; NAN where no process is
 // attributed. The sample job; costs a walk over their page tables.
 double heap_mapped_resident(struct run_heap *h, int proc_fd);
-// Bytes of live blocks in whole pages without content: allocated, counted as live, and never written to. Blocks under 64
-// KiB are taken as written to. NAN where no process is attributed, or where blocks are too large to be looked through.
+// Bytes of live blocks in whole pages without content: allocated, counted as live, and never written to. Blocks under
+// 64 KiB are taken as written to. NAN where no process is attributed, or where blocks are too large to be looked
+// through.
 double heap_untouched(struct run_heap *h, int proc_fd);
 // The run's number of a region's stack; 0 when region or stack are not known. No job running.
 uint32_t heap_number(const struct run_heap *h, uint32_t region, uint32_t id);
