@@ -259,15 +259,8 @@ PY
 
 @test "T12 nginx with its workers and python3: watched, and they go on" {
     needs_uprobes
-    command -v nginx >/dev/null || skip "no nginx"
     local port
-    port=$(free_port)
-    mkdir -p ngx/logs
-    printf 'daemon off; master_process on; worker_processes 2; pid %s; error_log %s; events {}\nhttp { access_log off; server { listen 127.0.0.1:%s; location / { return 200 ok; } } }\n' \
-        "$WORK/ngx/pid" "$WORK/ngx/logs/e" "$port" >ngx/conf
-    nginx -p "$WORK/ngx" -c "$WORK/ngx/conf" >out.txt 2>&1 &
-    TARGET=$!
-    wait_for 20 curl -fs "http://127.0.0.1:$port/" -o /dev/null
+    web_server
     PYTHONMALLOC=malloc python3 -c '
 import time
 kept = []

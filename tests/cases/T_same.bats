@@ -102,15 +102,8 @@ other_workers() { # other_workers MASTER OLD...: two that are none of the old on
 
 @test "T32 nginx is reloaded while it is watched: the old workers go, the new ones are attributed, and nothing is accused" {
     needs_uprobes BPF
-    command -v nginx >/dev/null || skip "no nginx"
     local port old new pid
-    port=$(free_port)
-    mkdir -p ngx/logs
-    printf 'daemon off; master_process on; worker_processes 2; pid %s; error_log %s; events {}\nhttp { access_log off; server { listen 127.0.0.1:%s; location / { return 200 ok; } } }\n' \
-        "$WORK/ngx/pid" "$WORK/ngx/logs/e" "$port" >ngx/conf
-    nginx -p "$WORK/ngx" -c "$WORK/ngx/conf" >out.txt 2>&1 &
-    TARGET=$!
-    wait_for 20 curl -fs "http://127.0.0.1:$port/" -o /dev/null
+    web_server
     old=$(pgrep -P "$TARGET" | sort | tr '\n' ' ')
     "$SEEP" attach --detach --name ngx --duration 300s --interval 100ms -o target.life=service -o 'gates=["stack.growth < 1MB/h","heap.growth < 1MB/h"]' "$TARGET" >/dev/null
     wait_for 60 has_samples ngx 30 # a process is asked who it is once it is a second old

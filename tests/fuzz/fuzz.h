@@ -64,6 +64,25 @@ static inline size_t fuzz_seed_text(const char *text, uint8_t *out)
     return n;
 }
 
+// Seeds with zeros in them: a list of FUZZ_SEED("..."), and number i of it, for fuzz_seed().
+struct fuzz_seed_bytes {
+    size_t len;
+    const char *bytes;
+};
+
+#define FUZZ_SEED(literal)                                                                                             \
+    {                                                                                                                  \
+        sizeof(literal) - 1, literal                                                                                   \
+    }
+
+static inline size_t fuzz_seed_of(const struct fuzz_seed_bytes *list, size_t n, unsigned i, uint8_t *out)
+{
+    if (i >= n)
+        return 0;
+    memcpy(out, list[i].bytes, list[i].len);
+    return list[i].len;
+}
+
 // The first FUZZ_INPUT_MAX bytes of a file after what already stands in out; the new length.
 static inline size_t fuzz_seed_file(const char *path, uint8_t *out, size_t used)
 {

@@ -162,36 +162,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 size_t fuzz_seed(unsigned i, uint8_t *out)
 {
-#define SEED(text)                                                                                                     \
-    {                                                                                                                  \
-        sizeof(text) - 1, text                                                                                         \
-    }
-    static const struct {
-        size_t len;
-        const char *text;
-    } seeds[] = {
-        SEED("\x00HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-B: z\r\nX-Cache: HIT\r\nSet-Cookie: c=d; "
-             "Path=/; Max-Age=9\r\nContent-Length: 36\r\n\r\n{\"ok\":true,\"a\":\"b\",\"n\":5,\"list\":[1]}"),
-        SEED("\x01HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"a\":\"b\\n\"}"),
-        SEED("\x00HTTP/1.1 302 Found\r\nLocation: /two?x=%20\r\nTransfer-Encoding: "
-             "chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: "
-             "u\r\n\r\n"),
-        SEED("\x00HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 401 No\r\nConnection: keep-alive\r\n\r\nok"),
+    static const struct fuzz_seed_bytes seeds[] = {
+        FUZZ_SEED("\x00HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-B: z\r\nX-Cache: HIT\r\nSet-Cookie: c=d; "
+                  "Path=/; Max-Age=9\r\nContent-Length: 36\r\n\r\n{\"ok\":true,\"a\":\"b\",\"n\":5,\"list\":[1]}"),
+        FUZZ_SEED("\x01HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"a\":\"b\\n\"}"),
+        FUZZ_SEED("\x00HTTP/1.1 302 Found\r\nLocation: /two?x=%20\r\nTransfer-Encoding: "
+                  "chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: "
+                  "u\r\n\r\n"),
+        FUZZ_SEED("\x00HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 401 No\r\nConnection: keep-alive\r\n\r\nok"),
         // SETTINGS, its acknowledgement, a WINDOW_UPDATE, HEADERS of stream 1 (:status 200), DATA with END_STREAM
-        SEED("\x02\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64\x00\x00\x00\x04\x01\x00\x00\x00\x00"
-             "\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x01\x01\x04\x00\x00\x00\x01\x88"
-             "\x00\x00\x0b\x00\x01\x00\x00\x00\x01{\"ok\":true}"),
+        FUZZ_SEED("\x02\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64\x00\x00\x00\x04\x01\x00\x00\x00\x00"
+                  "\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x01\x01\x04\x00\x00\x00\x01\x88"
+                  "\x00\x00\x0b\x00\x01\x00\x00\x00\x01{\"ok\":true}"),
         // GOAWAY and RST_STREAM
-        SEED("\x02\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x04\x03\x00\x00\x00\x00\x01\x00\x00\x00\x07"
-             "\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00"),
-        SEED("\x03$1\r\nx\r\n"),
-        SEED("\x03-ERR no\r\n"),
-        SEED("\x04VALUE a 0 2\r\nhi\r\nEND\r\n"),
-        SEED("\x05progress: 5.0 s, 812.5 tps, lat 1 ms\n{\n \"metrics\": {\n  \"n\": 17\n }\n}\ndone 3 tps"),
+        FUZZ_SEED("\x02\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x04\x03\x00\x00\x00\x00\x01\x00\x00\x00\x07"
+                  "\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00"),
+        FUZZ_SEED("\x03$1\r\nx\r\n"),
+        FUZZ_SEED("\x03-ERR no\r\n"),
+        FUZZ_SEED("\x04VALUE a 0 2\r\nhi\r\nEND\r\n"),
+        FUZZ_SEED("\x05progress: 5.0 s, 812.5 tps, lat 1 ms\n{\n \"metrics\": {\n  \"n\": 17\n }\n}\ndone 3 tps"),
     };
-#undef SEED
-    if (i >= sizeof seeds / sizeof *seeds)
-        return 0;
-    memcpy(out, seeds[i].text, seeds[i].len);
-    return seeds[i].len;
+    return fuzz_seed_of(seeds, sizeof seeds / sizeof *seeds, i, out);
 }

@@ -65,29 +65,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 size_t fuzz_seed(unsigned i, uint8_t *out)
 {
-#define SEED(text)                                                                                                     \
-    {                                                                                                                  \
-        sizeof(text) - 1, text                                                                                         \
-    }
-    static const struct {
-        size_t len;
-        const char *text;
-    } seeds[] = {
-        SEED("\x01\x03\x00*3\r\n$5\r\nhello\r\n:1\r\n-ERR x\r\n"),
-        SEED("\x02\x01\x00|1\r\n+a\r\n%1\r\n+b\r\n,1.5\r\n>1\r\n+p\r\n~1\r\n#t\r\n!3\r\nERR\r\n"),
-        SEED("\x03\x03\x01VALUE k 0 5\r\nhello\r\nVALUE l 1 0 7\r\n\r\nEND\r\n"),
-        SEED("\x04\x03\x01VA 2 s2\r\nhi\r\n"),
-        SEED("\x05\x01\x02line one\nline two\n"),
-        SEED("\x06\x63\x03\r\n.\r\n.\r\r\n.\r\n"),
-        SEED("\x07\x03\x04"
-             "123456"),
-        SEED("\x08\x09\x05\x00\x03"
-             "abc"),
-        SEED("\x09\x99\x05\x00\x00\x00\x00\x00\x00\x00\x0a"
-             "ab"),
+    static const struct fuzz_seed_bytes seeds[] = {
+        FUZZ_SEED("\x01\x03\x00*3\r\n$5\r\nhello\r\n:1\r\n-ERR x\r\n"),
+        FUZZ_SEED("\x02\x01\x00|1\r\n+a\r\n%1\r\n+b\r\n,1.5\r\n>1\r\n+p\r\n~1\r\n#t\r\n!3\r\nERR\r\n"),
+        FUZZ_SEED("\x03\x03\x01VALUE k 0 5\r\nhello\r\nVALUE l 1 0 7\r\n\r\nEND\r\n"),
+        FUZZ_SEED("\x04\x03\x01VA 2 s2\r\nhi\r\n"),
+        FUZZ_SEED("\x05\x01\x02line one\nline two\n"),
+        FUZZ_SEED("\x06\x63\x03\r\n.\r\n.\r\r\n.\r\n"),
+        FUZZ_SEED("\x07\x03\x04"
+                  "123456"),
+        FUZZ_SEED("\x08\x09\x05\x00\x03"
+                  "abc"),
+        FUZZ_SEED("\x09\x99\x05\x00\x00\x00\x00\x00\x00\x00\x0a"
+                  "ab"),
     };
-    if (i >= sizeof seeds / sizeof *seeds)
-        return 0;
-    memcpy(out, seeds[i].text, seeds[i].len);
-    return seeds[i].len;
+    return fuzz_seed_of(seeds, sizeof seeds / sizeof *seeds, i, out);
 }

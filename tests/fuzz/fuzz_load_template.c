@@ -46,19 +46,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 size_t fuzz_seed(unsigned i, uint8_t *out)
 {
-    static const struct {
-        const char *text;
-        size_t len;
-    } texts[] = {
-#define SEED(t) {t, sizeof t - 1}
-        SEED("/items/${user:a}?q=${user:b|url}&n=${gen:int(1,100)}\0a b\r\nX: y"),
-        SEED("{\"u\":\"${user:name|json}\",\"id\":${user:id}}\0\"\\\x01"),
-        SEED("Bearer ${user:token}$${user:x}${hex:00ff}${nothing}\0t\xc3\xa9"),
-        SEED("${gen:pick(a,b,c)}${gen:uuid}${gen:now_ms}${gen:text(9)}${gen:iteration}"),
-        SEED("$$$${gen:$${${user:}${data:a.b}${env:HOME}"),
+    static const struct fuzz_seed_bytes texts[] = {
+        FUZZ_SEED("/items/${user:a}?q=${user:b|url}&n=${gen:int(1,100)}\0a b\r\nX: y"),
+        FUZZ_SEED("{\"u\":\"${user:name|json}\",\"id\":${user:id}}\0\"\\\x01"),
+        FUZZ_SEED("Bearer ${user:token}$${user:x}${hex:00ff}${nothing}\0t\xc3\xa9"),
+        FUZZ_SEED("${gen:pick(a,b,c)}${gen:uuid}${gen:now_ms}${gen:text(9)}${gen:iteration}"),
+        FUZZ_SEED("$$$${gen:$${${user:}${data:a.b}${env:HOME}"),
     };
-    if (i >= sizeof texts / sizeof *texts)
-        return 0;
-    memcpy(out, texts[i].text, texts[i].len);
-    return texts[i].len;
+    return fuzz_seed_of(texts, sizeof texts / sizeof *texts, i, out);
 }

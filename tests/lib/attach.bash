@@ -35,6 +35,16 @@ kind() { # kind KIND [ARG]: a target of its own, once it is ready
     TARGET=$!
     wait_for 20 is_ready
 }
+web_server() { # nginx with two workers as the target, on $port
+    command -v nginx >/dev/null || skip "no nginx"
+    port=$(free_port)
+    mkdir -p ngx/logs
+    printf 'daemon off; master_process on; worker_processes 2; pid %s; error_log %s; events {}\nhttp { access_log off; server { listen 127.0.0.1:%s; location / { return 200 ok; } } }\n' \
+        "$WORK/ngx/pid" "$WORK/ngx/logs/e" "$port" >ngx/conf
+    nginx -p "$WORK/ngx" -c "$WORK/ngx/conf" >out.txt 2>&1 &
+    TARGET=$!
+    wait_for 20 curl -fs "http://127.0.0.1:$port/" -o /dev/null
+}
 # Several at a time: watching takes no processor, only time. watch NAME KIND [ARG]... starts one of a kind and watches it; its
 # output goes to NAME.txt, and watched NAME waits for it and sets status and output as run does.
 watch() {
